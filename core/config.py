@@ -1,0 +1,151 @@
+"""Every setting: frozen dataclasses with a line of explanation per field; the command line is made from them."""
+
+import os
+import platform
+from dataclasses import dataclass
+
+from core.errors import ConfigError
+
+DEFAULT_MODEL = "nvidia/segformer-b4-finetuned-ade-512-512"
+
+
+def default_workers() -> int:
+    """Loader processes by operating system: none on Windows (spawning costs more than it gains), else one a core."""
+    return 0 if platform.system() == "Windows" else os.cpu_count() or 1
+
+
+def _refuse(problems: list[str], config: object) -> None:
+    # All problems at once: nobody should need one start per mistake.
+    if problems:
+        what = "Some settings are not possible" if len(problems) > 1 else "A setting is not possible"
+        raise ConfigError(what, value="; ".join(problems), todo=f"correct the {type(config).__name__}")
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """How slices are brought to the network; exported with the model, so that prediction needs no flag."""
+
+    image_size: int = 288
+    """Side of the square that the network sees, in pixels; a multiple of 32."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Mean per channel, of pixels scaled to 0..1 (ImageNet's)."""
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Standard deviation per channel, of pixels scaled to 0..1 (ImageNet's)."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.image_size < 32 or self.image_size % 32:
+            problems.append(f"image_size {self.image_size} is not a positive multiple of 32")
+        if min(self.std) <= 0:
+            problems.append(f"std {self.std} holds a value that is not positive")
+        _refuse(problems, self)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a run is trained."""
+
+    model: str = DEFAULT_MODEL
+    """b0 to b5, a hub id, or a local folder with config.json and model.safetensors."""
+    batch_size: int = 8
+    """Slices a step."""
+    learning_rate: float = 3e-4
+    """AdamW's step size."""
+    weight_decay: float = 1e-4
+    """AdamW's decay of the weights."""
+    epochs: int = 100
+    """Passes over the training split."""
+    max_minutes: float | None = None
+    """Stop after the epoch in which this many minutes have passed; nothing means no limit."""
+    max_steps: int | None = None
+    """Stop after this many optimiser steps; nothing means no limit."""
+    workers: int = default_workers()
+    """Loader processes; 0 loads in the training process."""
+    seed: int = 42
+    """Seed of weights, shuffling and augmentation."""
+    accelerator: str = "auto"
+    """What to train on, in Lightning's words: auto, cpu, gpu, mps."""
+    threads: int | None = None
+    """Threads that torch uses on a CPU; nothing leaves torch's own choice."""
+
+    def __post_init__(self) -> None:
+        problems = [f"{name} {value} is not positive" for name, value in self._positive().items() if value <= 0]
+        if self.weight_decay < 0:
+            problems.append(f"weight_decay {self.weight_decay} is negative")
+        if self.workers < 0:
+            problems.append(f"workers {self.workers} is negative")
+        _refuse(problems, self)
+
+    def _positive(self) -> dict[str, float]:
+        wanted = {"batch_size": self.batch_size, "learning_rate": self.learning_rate, "epochs": self.epochs}
+        optional = {"max_minutes": self.max_minutes, "max_steps": self.max_steps, "threads": self.threads}
+        return wanted | {name: value for name, value in optional.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """How a trained model is applied."""
+
+    batch_size: int = 8
+    """Slices predicted at once; bounds the memory."""
+    device: str = "auto"
+    """What to predict on: auto (a GPU where there is one), cpu, cuda, mps."""
+    threads: int | None = None
+    """Threads that torch uses on a CPU; nothing leaves torch's own choice."""
+    opacity: float = 0.45
+    """Weight of the organ colours in overlay pictures, 0 to 1."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.batch_size <= 0:
+            problems.append(f"batch_size {self.batch_size} is not positive")
+        if not 0 <= self.opacity <= 1:
+            problems.append(f"opacity {self.opacity} is outside 0 to 1")
+        if self.threads is not None and self.threads <= 0:
+            problems.append(f"threads {self.threads} is not positive")
+        _refuse(problems, self)
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """How `prepare` divides patients between training and validation."""
+
+    valid_fraction: float = 0.2
+    """Share of the patients held out for validation, 0 to 1, both excluded."""
+    seed: int = 42
+    """Seed of the draw."""
+    valid_patients: tuple[str, ...] = ()
+    """Hold out exactly these patients instead of drawing."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not 0 < self.valid_fraction < 1:
+            problems.append(f"valid_fraction {self.valid_fraction} is not between 0 and 1")
+        _refuse(problems, self)
+
+
+@dataclass(frozen=True)
+class PhantomConfig:
+    """Which synthetic scans `prepare phantom` makes."""
+
+    patients: int = 10
+    """Number of synthetic patients; every second one has two days."""
+    first_patient: int = 1
+    """Number of the first patient; another number means other anatomies."""
+    slices: int = 40
+    """Slices a scan; they share 200 mm."""
+    size: int = 224
+    """Side of a slice in pixels; it spans 358 mm."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} {value} is below {least}"
+            for name, value, least in (
+                ("patients", self.patients, 2),
+                ("first_patient", self.first_patient, 0),
+                ("slices", self.slices, 8),
+                ("size", self.size, 48),
+            )
+            if value < least
+        ]
+        _refuse(problems, self)

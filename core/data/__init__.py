@@ -1,0 +1,1 @@
+"""Data sets on disk: names, index, pictures, label maps, splits and leakage."""

@@ -1,0 +1,204 @@
+"""The index of a data set: patients, scans and slices, with images and masks paired by name."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from core.data.identity import SliceName, parse_slice_name
+from core.data.images import Pixels, decode_grey, read_image
+from core.data.manifest import DatasetManifest, ScanInfo, read_manifest
+from core.data.masks import LabelMap, read_mask
+from core.errors import DatasetError
+
+SPLITS = ("train", "valid")
+MAX_NAMED = 5
+"""How many file names an error lists before it counts the rest."""
+
+
+@dataclass(frozen=True)
+class SliceFile:
+    """One slice: its name and its two files."""
+
+    name: SliceName
+    image: Path
+    mask: Path
+
+    def read(self) -> tuple[Pixels, LabelMap]:
+        """Image (H, W) uint8 or uint16, and label map (H, W) uint8 of the same size.
+
+        Raises:
+            ImageError, MaskError: see `core.data.images.read_image` and `core.data.masks.read_mask`.
+        """
+        image = read_image(self.image)
+        height, width = image.shape
+        return image, read_mask(self.mask, shape=(height, width))
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One volume of one split, slices in order of their numbers; under a leaky split, only the slices of that split."""
+
+    id: str
+    patient: str
+    day: int | None
+    slices: tuple[SliceFile, ...]
+    info: ScanInfo
+
+    def read_image(self, *, check: bool = True) -> Pixels:
+        """The image volume (Z, H, W), uint8 or uint16.
+
+        Args:
+            check: verify checksums and sizes of the files first; pass False for files that were checked before.
+
+        Raises:
+            ImageError: a slice cannot be read.
+            DatasetError: the slices differ in size or depth.
+        """
+        read = read_image if check else decode_grey
+        planes = [read(each.image) for each in self.slices]
+        kinds = {f"{p.shape[1]}×{p.shape[0]} pixels of {p.dtype.itemsize * 8} bits" for p in planes}
+        if len(kinds) > 1:
+            todo = "export all slices of a scan alike"
+            raise DatasetError(f"The slices of scan {self.id} differ", value=", ".join(sorted(kinds)), todo=todo)
+        return np.stack(planes)  # type: ignore[return-value]
+
+    def read_labels(self) -> LabelMap:
+        """The reference label volume (Z, H, W) uint8.
+
+        Raises:
+            MaskError: a mask cannot be read, or has another size than the first.
+        """
+        first = read_mask(self.slices[0].mask)
+        height, width = first.shape
+        rest = [read_mask(each.mask, shape=(height, width)) for each in self.slices[1:]]
+        return np.stack([first, *rest])
+
+
+@dataclass(frozen=True)
+class DatasetIndex:
+    """What is in a data set."""
+
+    root: Path
+    manifest: DatasetManifest
+    splits: dict[str, tuple[Scan, ...]]
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    def scans(self, split: str) -> tuple[Scan, ...]:
+        """The scans of a split, by patient, day and id.
+
+        Raises:
+            DatasetError: there is no such split, or it is empty.
+        """
+        scans = self.splits.get(split, ())
+        if not scans:
+            have = ", ".join(name for name, found in self.splits.items() if found) or "none"
+            raise DatasetError(f"The data set has no slices in split '{split}'", value=self.root, todo=f"use one of: {have}")
+        return scans
+
+    def scan(self, split: str, scan_id: str) -> Scan:
+        """One scan of a split.
+
+        Raises:
+            DatasetError: it is not there.
+        """
+        for scan in self.scans(split):
+            if scan.id == scan_id:
+                return scan
+        raise DatasetError(f"Split '{split}' of {self.name} has no such scan", value=scan_id, todo="choose one from Cases")
+
+    def patients(self, split: str) -> frozenset[str]:
+        """The patients of a split; empty where the split has no slices."""
+        return frozenset(scan.patient for scan in self.splits.get(split, ()))
+
+    def file_hashes(self, split: str) -> dict[str, str]:
+        """SHA-256 by path of the split's files, as the manifest states them."""
+        return {path: digest for path, digest in self.manifest.files.items() if path.startswith(f"{split}/")}
+
+
+def load_index(root: Path) -> DatasetIndex:
+    """Index the data set in ``root`` (``train`` and ``valid``, each with ``images`` and ``masks``).
+
+    Raises:
+        DatasetError: not a data set, empty, or an image without its mask (or a mask without its image), which are named.
+    """
+    if not root.is_dir():
+        raise DatasetError("The data set's folder does not exist", value=root, todo="check the path, or run: prepare")
+    manifest = read_manifest(root)
+    splits = {split: _index_split(root / split, manifest) for split in SPLITS if (root / split).is_dir()}
+    if not any(splits.values()):
+        todo = "give a folder with train/images, train/masks, valid/images and valid/masks, or run: prepare"
+        raise DatasetError("The folder holds no data set", value=root, todo=todo)
+    return DatasetIndex(root, manifest, splits)
+
+
+def _index_split(folder: Path, manifest: DatasetManifest) -> tuple[Scan, ...]:
+    pairs = pair_files(folder / "images", folder / "masks")
+    slices = [SliceFile(parse_slice_name(stem, manifest.pattern), image, mask) for stem, image, mask in pairs]
+    return group_scans(slices, manifest)
+
+
+def pair_files(images: Path, masks: Path) -> list[tuple[str, Path, Path]]:
+    """Pair ``*.png`` of two folders by name: (stem, image, mask), sorted.
+
+    Raises:
+        DatasetError: a folder is missing, or a file has no partner; the files are named.
+    """
+    for folder in (images, masks):
+        if not folder.is_dir():
+            raise DatasetError("A folder is missing", value=folder, todo="give a folder with images/ and masks/")
+    found_images = {path.stem: path for path in images.glob("*.png")}
+    found_masks = {path.stem: path for path in masks.glob("*.png")}
+    problems = [
+        _count("without a mask", sorted(found_images.keys() - found_masks.keys()), "image"),
+        _count("without an image", sorted(found_masks.keys() - found_images.keys()), "mask"),
+    ]
+    if any(problems):
+        value = f"{images.parent}: {'; '.join(filter(None, problems))}"
+        raise DatasetError("Images and masks do not pair up", value=value, todo="add or remove the files named")
+    return [(stem, found_images[stem], found_masks[stem]) for stem in sorted(found_images)]
+
+
+def _count(what: str, stems: list[str], kind: str) -> str:
+    if not stems:
+        return ""
+    more = f" and {len(stems) - MAX_NAMED} more" if len(stems) > MAX_NAMED else ""
+    named = ", ".join(f"{stem}.png" for stem in stems[:MAX_NAMED])
+    return f"{len(stems)} {kind}{'s' if len(stems) > 1 else ''} {what} ({named}{more})"
+
+
+def group_scans(slices: Iterable[SliceFile], manifest: DatasetManifest) -> tuple[Scan, ...]:
+    """Group slices into scans, ordered by patient, day and id (numbers in names by value: case9 before case16).
+
+    Raises:
+        DatasetError: two slices of a scan have the same number.
+    """
+    groups: dict[str, list[SliceFile]] = defaultdict(list)
+    for each in slices:
+        groups[each.name.scan].append(each)
+    scans = []
+    for scan_id, members in groups.items():
+        members.sort(key=lambda each: each.name.number)
+        _check_numbers(scan_id, members)
+        name = members[0].name
+        scans.append(Scan(scan_id, name.patient, name.day, tuple(members), manifest.scan_info(scan_id)))
+    return tuple(sorted(scans, key=lambda scan: (natural_key(scan.patient), scan.day or 0, scan.id)))
+
+
+def _check_numbers(scan_id: str, members: list[SliceFile]) -> None:
+    for earlier, later in pairwise(members):
+        if earlier.name.number == later.name.number:
+            value = f"{earlier.image.name}, {later.image.name}"
+            raise DatasetError(f"Two slices of scan {scan_id} have one number", value=value, todo="rename one of them")
+
+
+def natural_key(text: str) -> tuple[tuple[str, int], ...]:
+    """Sort key that orders numbers inside a name by value."""
+    return tuple((word, int(digits or -1)) for word, digits in re.findall(r"(\D*)(\d*)", text))

@@ -1,0 +1,120 @@
+"""``dataset.json``: what a data set is, where it came from, its geometry, and a hash of every file."""
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.data.identity import UW_MADISON_PATTERN, check_pattern
+from core.errors import DatasetError, WorkspaceError
+from core.files import read_json, sha256_of
+from core.labels import class_table
+
+FORMAT = "gutcheck-dataset/1"
+FILE_NAME = "dataset.json"
+
+
+@dataclass(frozen=True)
+class ScanInfo:
+    """Geometry of one scan."""
+
+    spacing_mm: tuple[float, float, float] | None = None
+    """Distance of voxel centres (z, y, x) at native size; nothing means unknown."""
+    native_size: tuple[int, int] | None = None
+    """(height, width) before the images were resized; nothing means as stored."""
+    contested_pixels: int = 0
+    """Pixels that more than one organ claimed in the source; the smaller organ got them."""
+
+
+@dataclass(frozen=True)
+class DatasetManifest:
+    """The content of ``dataset.json``; the defaults describe a data set that has none."""
+
+    name: str
+    source: str = "unknown"
+    licence: str = "unknown"
+    synthetic: bool = False
+    """True for phantoms: no patient's data."""
+    pattern: str = UW_MADISON_PATTERN
+    """Regular expression that reads patient, scan, day and slice from a file's stem."""
+    split: str = "as it came"
+    """How training and validation were divided."""
+    spacing_mm: tuple[float, float, float] | None = None
+    """Default for scans that state none."""
+    scans: dict[str, ScanInfo] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by path below the data set's folder."""
+    stated: bool = True
+    """False where the folder has no ``dataset.json`` and these are defaults."""
+
+    @property
+    def contested_pixels(self) -> int:
+        """Pixels claimed by more than one organ, over all scans."""
+        return sum(scan.contested_pixels for scan in self.scans.values())
+
+    def scan_info(self, scan: str) -> ScanInfo:
+        """Geometry of a scan, with the data set's default spacing where the scan states none."""
+        info = self.scans.get(scan, ScanInfo())
+        return info if info.spacing_mm else ScanInfo(self.spacing_mm, info.native_size, info.contested_pixels)
+
+    def to_json(self) -> dict[str, Any]:
+        """What is written to ``dataset.json``."""
+        content = asdict(self)
+        del content["stated"]
+        return {"format": FORMAT, "classes": class_table(), "contested_pixels": self.contested_pixels} | content
+
+
+def read_manifest(root: Path) -> DatasetManifest:
+    """Read ``ROOT/dataset.json``; without one, the defaults under the folder's name.
+
+    Raises:
+        DatasetError: the file is not JSON, of another format, or lacks something.
+    """
+    path = root / FILE_NAME
+    if not path.exists():
+        return DatasetManifest(name=root.name, stated=False)
+    try:
+        content = read_json(path)
+        return _from_json(content)
+    except WorkspaceError as error:
+        raise DatasetError("dataset.json cannot be read", value=path, todo="prepare the data set again") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(f"dataset.json is not as expected ({error})", value=path, todo="prepare it again") from error
+
+
+def _from_json(content: dict[str, Any]) -> DatasetManifest:
+    if content["format"] != FORMAT:
+        raise ValueError(f"format {content['format']}")
+    if content["classes"] != class_table():
+        raise ValueError("another class table")
+    return DatasetManifest(
+        name=str(content["name"]),
+        source=str(content["source"]),
+        licence=str(content["licence"]),
+        synthetic=bool(content["synthetic"]),
+        pattern=check_pattern(content["pattern"]),
+        split=str(content["split"]),
+        spacing_mm=_spacing(content["spacing_mm"]),
+        scans={name: _scan_info(scan) for name, scan in content["scans"].items()},
+        files=dict(content["files"]),
+    )
+
+
+def _scan_info(content: dict[str, Any]) -> ScanInfo:
+    size = content["native_size"]
+    return ScanInfo(_spacing(content["spacing_mm"]), (size[0], size[1]) if size else None, int(content["contested_pixels"]))
+
+
+def _spacing(values: list[float] | None) -> tuple[float, float, float] | None:
+    if values is None:
+        return None
+    z, y, x = (float(value) for value in values)
+    if min(z, y, x) <= 0:
+        raise ValueError(f"spacing_mm {values} is not positive")
+    return z, y, x
+
+
+def hash_files(root: Path) -> dict[str, str]:
+    """SHA-256 of every picture below ``root``, by its path with forward slashes."""
+    files = (Path(folder) / name for folder, _, names in os.walk(root) for name in names)
+    return {path.relative_to(root).as_posix(): sha256_of(path) for path in sorted(files) if path.name != FILE_NAME}

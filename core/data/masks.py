@@ -1,0 +1,137 @@
+"""Label maps: PNG files of class ids, the competition's run lengths, and compressed volumes."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from core.data.images import check_picture, decode_grey
+from core.errors import ImageError, MaskError
+from core.files import write_whole
+from core.labels import NUM_CLASSES
+
+LabelMap = NDArray[np.uint8]
+VOLUME_SUFFIX = ".npy.zst"
+MAX_VOLUME_BYTES = 2**31
+"""Largest label volume that is unpacked; 144 slices of 360×310 are 16 MB."""
+
+
+def read_mask(path: Path, *, shape: tuple[int, int] | None = None) -> LabelMap:
+    """Read a PNG of class ids: (H, W) uint8, values 0 to 3.
+
+    Args:
+        shape: (height, width) that the image has; checked when given.
+
+    Raises:
+        MaskError: unreadable, of another size, of more than 8 bits, or with a class that is not in the table.
+    """
+    try:
+        check_picture(path)
+        mask = decode_grey(path)
+    except ImageError as error:
+        raise MaskError(f"Mask: {error.what}", value=path, todo=error.todo) from error
+    return check_label_map(mask, source=path, shape=shape)
+
+
+def check_label_map(mask: NDArray[Any], *, source: object, shape: tuple[int, ...] | None = None) -> LabelMap:
+    """Return ``mask`` as uint8 if it has the wanted shape and only known classes.
+
+    Raises:
+        MaskError: it does not.
+    """
+    if shape is not None and mask.shape != shape:
+        sizes = f"mask {_size(mask.shape)}, image {_size(shape)}"
+        raise MaskError(f"A mask has another size than its image ({sizes})", value=source, todo="export them at one size")
+    highest = int(mask.max(initial=0))
+    if highest >= NUM_CLASSES:
+        todo = f"use class ids 0 to {NUM_CLASSES - 1}"
+        raise MaskError(f"A mask holds the unknown class {highest}", value=source, todo=todo)
+    return mask.astype(np.uint8, copy=False)
+
+
+def _size(shape: Sequence[int]) -> str:
+    return "×".join(str(side) for side in reversed(shape))
+
+
+def decode_rle(runs: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Decode the competition's run lengths: ``start length start length …``, 1-based, row by row.
+
+    Args:
+        shape: (height, width) of the slice.
+
+    Raises:
+        MaskError: an odd number of values, not numbers, or a run that leaves the slice.
+    """
+    try:
+        values = np.array(runs.split(), dtype=np.int64)
+    except ValueError as error:
+        raise MaskError("Run lengths hold something that is no number", value=runs[:40], todo="correct the table") from error
+    starts, lengths = values[::2] - 1, values[1::2]
+    size = shape[0] * shape[1]
+    if values.size % 2 or (values < 1).any() or (starts + lengths > size).any():
+        todo = f"use pairs of start and length inside {shape[1]}×{shape[0]} pixels"
+        raise MaskError("Run lengths do not fit the slice", value=runs[:40], todo=todo)
+    steps = np.zeros(size + 1, np.int32)
+    np.add.at(steps, starts, 1)
+    np.add.at(steps, starts + lengths, -1)
+    return (np.cumsum(steps[:-1]) > 0).reshape(shape)
+
+
+def encode_rle(mask: NDArray[Any]) -> str:
+    """The competition's run lengths of a (H, W) mask's non-zero pixels; the inverse of `decode_rle`."""
+    padded = np.concatenate([[0], (mask.ravel() != 0).astype(np.int8), [0]])
+    edges = np.flatnonzero(np.diff(padded))
+    starts, ends = edges[::2], edges[1::2]
+    return " ".join(f"{start + 1} {end - start}" for start, end in zip(starts, ends, strict=True))
+
+
+def merge_organs(organs: dict[int, NDArray[np.bool_]]) -> tuple[LabelMap, int]:
+    """Merge one (H, W) mask per class id into a label map; where organs overlap the smaller one wins.
+
+    The smaller organ on this slice is the one that would lose the larger share of itself. Equal areas go to the lower
+    class id.
+
+    Returns:
+        The label map and the number of contested pixels.
+    """
+    shape = next(iter(organs.values())).shape
+    label_map = np.zeros(shape, np.uint8)
+    claims = np.zeros(shape, np.uint8)
+    for class_id, mask in sorted(organs.items(), key=lambda item: (-int(item[1].sum()), -item[0])):
+        label_map[mask] = class_id
+        claims += mask
+    return label_map, int((claims > 1).sum())
+
+
+def write_label_volume(path: Path, volume: LabelMap) -> None:
+    """Write a (Z, H, W) uint8 label volume as a zstd-compressed ``.npy``, whole."""
+    write_whole(path, pack_label_volume(volume))
+
+
+def pack_label_volume(volume: LabelMap) -> bytes:
+    """The bytes of a ``.npy.zst`` file; the same volume always gives the same bytes."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(volume, np.uint8), version=(1, 0), allow_pickle=False)
+    return zstandard.ZstdCompressor(level=9).compress(buffer.getvalue())
+
+
+def read_label_volume(path: Path) -> LabelMap:
+    """Read what `write_label_volume` wrote: (Z, H, W) uint8.
+
+    Raises:
+        MaskError: missing, damaged, or not a label volume.
+    """
+    try:
+        raw = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=MAX_VOLUME_BYTES)
+        volume = np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
+    except FileNotFoundError as error:
+        raise MaskError("A predicted mask is missing", value=path, todo="evaluate the run again") from error
+    except (OSError, ValueError, zstandard.ZstdError) as error:
+        raise MaskError("A predicted mask is damaged", value=path, todo="evaluate the run again") from error
+    if volume.ndim != 3:
+        raise MaskError("A predicted mask is no volume", value=path, todo="evaluate the run again")
+    return check_label_map(volume, source=path)

@@ -1,0 +1,84 @@
+"""What every `prepare` shares: slices go into a hidden folder, which becomes the data set only when all is written."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.data.index import SPLITS
+from core.data.manifest import FILE_NAME, DatasetManifest, hash_files
+from core.files import new_folder, write_json
+
+ChooseValid = Callable[[dict[str, int]], frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` made."""
+
+    root: Path
+    manifest: DatasetManifest
+    patients: dict[str, int]
+    """Patients by split."""
+    slices: dict[str, int]
+    """Slices by split."""
+
+
+class DatasetWriter:
+    """Collects slices under ``all/`` and deals them to the splits once every patient is known."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.annotated: Counter[str] = Counter()
+        self._patient_of: dict[str, str] = {}
+        for kind in ("images", "masks"):
+            (folder / "all" / kind).mkdir(parents=True)
+
+    def add(self, stem: str, patient: str, *, image_png: bytes, mask_png: bytes, annotated: bool) -> None:
+        """Write one slice's two files."""
+        self._patient_of[stem] = patient
+        self.annotated[patient] += annotated
+        (self.folder / "all" / "images" / f"{stem}.png").write_bytes(image_png)
+        (self.folder / "all" / "masks" / f"{stem}.png").write_bytes(mask_png)
+
+    def deal(self, valid: frozenset[str]) -> tuple[dict[str, int], dict[str, int]]:
+        """Move each slice to its patient's split; return patients and slices by split."""
+        for split in SPLITS:
+            for kind in ("images", "masks"):
+                (self.folder / split / kind).mkdir(parents=True)
+        slices: Counter[str] = Counter()
+        for stem, patient in self._patient_of.items():
+            split = "valid" if patient in valid else "train"
+            slices[split] += 1
+            for kind in ("images", "masks"):
+                (self.folder / "all" / kind / f"{stem}.png").rename(self.folder / split / kind / f"{stem}.png")
+        for folder in (*(self.folder / "all").iterdir(), self.folder / "all"):
+            folder.rmdir()
+        held_out = len(valid & self.annotated.keys())
+        return {"train": len(self.annotated) - held_out, "valid": held_out}, dict(slices)
+
+
+@contextmanager
+def writing_dataset(out: Path, manifest: DatasetManifest, choose_valid: ChooseValid) -> Iterator["Draft"]:
+    """Fill a data set; nothing stays behind if the block raises.
+
+    Raises:
+        WorkspaceError: ``out`` holds something already, or cannot be written.
+    """
+    with new_folder(out) as folder:
+        draft = Draft(DatasetWriter(folder), manifest, out)
+        yield draft
+        patients, slices = draft.writer.deal(choose_valid(dict(draft.writer.annotated)))
+        done = replace(draft.manifest, files=hash_files(folder))
+        write_json(folder / FILE_NAME, done.to_json())
+        draft.result = Prepared(out, done, patients, slices)
+
+
+class Draft:
+    """A data set while it is written; ``manifest`` may be replaced, and ``result`` stands after the block."""
+
+    result: Prepared
+
+    def __init__(self, writer: DatasetWriter, manifest: DatasetManifest, out: Path) -> None:
+        self.writer, self.manifest, self.out = writer, manifest, out

@@ -1,0 +1,100 @@
+"""Files written whole (temporary name, then rename), hashed, and read with errors that a person understands."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from core.errors import WorkspaceError
+
+
+def _hidden_sibling(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write ``content`` so that ``path`` holds either its previous content or all of the new, even after a kill.
+
+    Raises:
+        WorkspaceError: the folder cannot be written (full disk, no permission); ``path`` is then unchanged.
+    """
+    partial = _hidden_sibling(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise WorkspaceError(
+            f"A file could not be written ({error.strerror})", value=path, todo="free some space or choose another folder"
+        ) from error
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write ``content`` as indented JSON, whole. NaN is refused: JSON has none, and ``null`` says "undefined"."""
+    write_whole(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in ``path``.
+
+    Raises:
+        WorkspaceError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise WorkspaceError("A file is missing", value=path, todo="check the path, or make it again") from error
+    except (OSError, ValueError) as error:
+        raise WorkspaceError("A file is not readable JSON", value=path, todo="restore it, or make it again") from error
+
+
+@contextmanager
+def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Fill a folder under a temporary name and move it to ``path`` when the block ends well; else leave nothing.
+
+    Args:
+        replace: move an existing folder aside and delete it once the new one stands.
+
+    Raises:
+        WorkspaceError: ``path`` exists and is not empty, or the disk refuses.
+    """
+    if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WorkspaceError("The output folder already holds something", value=path, todo="choose a new or empty one")
+    partial = _hidden_sibling(path)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _swap(partial, path)
+    except OSError as error:
+        raise WorkspaceError(
+            f"A folder could not be written ({error.strerror or error})",
+            value=path,
+            todo="free some space or choose another folder",
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _swap(partial: Path, path: Path) -> None:
+    if not path.exists():
+        partial.rename(path)
+        return
+    aside = _hidden_sibling(path)
+    path.rename(aside)
+    partial.rename(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

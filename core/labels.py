@@ -1,0 +1,48 @@
+"""Class ids, names and colours: the only copy, read by both front ends, every chart and every export."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One class of the label maps."""
+
+    id: int
+    """Value of the class's pixels in a label map."""
+    name: str
+    """Identifier in tables and files."""
+    title: str
+    """What people read."""
+    rgb: tuple[int, int, int]
+    """Display colour, 0 to 255 each."""
+
+    @property
+    def hex(self) -> str:
+        """Display colour as ``#rrggbb``."""
+        return "#{:02x}{:02x}{:02x}".format(*self.rgb)
+
+
+CLASSES: tuple[LabelClass, ...] = (
+    LabelClass(0, "background", "Background", (0, 0, 0)),
+    LabelClass(1, "stomach", "Stomach", (0, 0, 255)),
+    LabelClass(2, "small_bowel", "Small bowel", (0, 255, 0)),
+    LabelClass(3, "large_bowel", "Large bowel", (255, 0, 0)),
+)
+ORGANS: tuple[LabelClass, ...] = CLASSES[1:]
+NUM_CLASSES = len(CLASSES)
+ORGAN_NAMES: tuple[str, ...] = tuple(organ.name for organ in ORGANS)
+PALETTE: NDArray[np.uint8] = np.array([c.rgb for c in CLASSES], np.uint8)
+"""(4, 3) uint8; row ``i`` is the colour of class ``i``."""
+
+
+def organ(name: str) -> LabelClass:
+    """The organ of that identifier; ``KeyError`` for a name that is not in the table."""
+    return {o.name: o for o in ORGANS}[name]
+
+
+def class_table() -> list[dict[str, object]]:
+    """The table as ``dataset.json`` holds it."""
+    return [{"id": c.id, "name": c.name, "rgb": list(c.rgb)} for c in CLASSES]

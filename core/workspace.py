@@ -1,0 +1,120 @@
+"""Where everything that is produced lies on disk: paths and the rule for names, nothing else."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import WorkspaceError
+
+ENVIRONMENT_VARIABLE = "GUTCHECK_WORKSPACE"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,119}")
+
+
+def check_name(name: str, kind: str = "name") -> str:
+    """Return ``name`` if it can be a file name and never leads out of its folder.
+
+    Raises:
+        WorkspaceError: it is empty, over 120 characters, or has others than letters, digits, ``_ . + -``.
+    """
+    if not _NAME.fullmatch(name):
+        raise WorkspaceError(f"This is no {kind}", value=name[:130], todo="use letters, digits, _ . + - (at most 120)")
+    return name
+
+
+@dataclass(frozen=True)
+class EvaluationPaths:
+    """One evaluation of a run: the scores and the predicted masks of one split."""
+
+    root: Path
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "evaluation.json"
+
+    @property
+    def slices(self) -> Path:
+        return self.root / "slices.parquet"
+
+    @property
+    def scans(self) -> Path:
+        return self.root / "scans.parquet"
+
+    def mask(self, scan: str) -> Path:
+        return self.root / "masks" / f"{check_name(scan, 'scan')}.npy.zst"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """One training run."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def status(self) -> Path:
+        return self.root / "status.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.csv"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "train.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.root / "model"
+
+    @property
+    def stop_request(self) -> Path:
+        return self.root / "stop"
+
+    @property
+    def evaluations(self) -> Path:
+        return self.root / "evaluations"
+
+    def evaluation(self, name: str) -> EvaluationPaths:
+        return EvaluationPaths(self.evaluations / check_name(name, "evaluation"))
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that holds data sets, runs and reviews."""
+
+    root: Path
+
+    @classmethod
+    def locate(cls, folder: str | Path | None = None) -> "Workspace":
+        """The workspace given, else the one that ``GUTCHECK_WORKSPACE`` names, else ``./workspace``."""
+        return cls(Path(folder or os.environ.get(ENVIRONMENT_VARIABLE) or "workspace").resolve())
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def reviews_db(self) -> Path:
+        return self.root / "reviews.db"
+
+    def dataset(self, name: str) -> Path:
+        return self.datasets / check_name(name, "data set")
+
+    def run(self, name: str) -> RunPaths:
+        return RunPaths(self.runs / check_name(name, "run"))
