@@ -69,8 +69,8 @@ class TrainingConfig:
     """Threads that torch uses on a CPU; nothing leaves torch's own choice."""
 
     def __post_init__(self) -> None:
-        problems = [f"{name} {value} is not positive" for name, value in self._positive().items() if value <= 0]
-        if self.weight_decay < 0:
+        problems = [f"{name} {value} is not positive" for name, value in self._positive().items() if not value > 0]
+        if not self.weight_decay >= 0:
             problems.append(f"weight_decay {self.weight_decay} is negative")
         if self.workers < 0:
             problems.append(f"workers {self.workers} is negative")
@@ -133,7 +133,7 @@ class PhantomConfig:
     first_patient: int = 1
     """Number of the first patient; another number means other anatomies."""
     slices: int = 40
-    """Slices a scan; they share 200 mm."""
+    """Slices a scan; they share 320 mm."""
     size: int = 224
     """Side of a slice in pixels; it spans 358 mm."""
 

@@ -1,6 +1,5 @@
 """Predicting a split and writing its evaluation: masks at native size, slice and scan tables, and what they rest on."""
 
-import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.data.index import DatasetIndex, Scan
-from core.data.masks import pack_label_volume, write_label_volume
-from core.files import new_folder, write_json
+from core.data.masks import write_label_volume
+from core.files import new_folder, sha256_of_array, write_json
 from core.metrics.overlap import confusion_per_slice
 from core.metrics.tables import frame, macro_dice, scan_rows, slice_rows, summarise
 from core.predict import Predictor
@@ -46,7 +45,8 @@ def evaluate(run: Run, predictor: Predictor, index: DatasetIndex, split: str, *,
     with new_folder(paths.root, replace=True) as folder:
         for done, scan in enumerate(scans):
             progress(done, len(scans), scan.id)
-            image, reference = scan.read_image(), scan.read_labels()
+            image = scan.read_image()
+            reference = scan.read_labels(shape=(image.shape[1], image.shape[2]))
             prediction, confidence = predictor.predict_volume(image)
             confusion = confusion_per_slice(reference=reference, prediction=prediction)
             write_label_volume(EvaluationPaths(folder).mask(scan.id), prediction)
@@ -73,9 +73,9 @@ def _facts(scan: Scan, image: NDArray[Any], *, reference: NDArray[np.uint8], pre
         "size": list(image.shape[1:]),
         "spacing_mm": scan.info.spacing_mm,
         "native_size": scan.info.native_size,
-        "image_sha256": hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest(),
-        "reference_sha256": hashlib.sha256(pack_label_volume(reference)).hexdigest(),
-        "prediction_sha256": hashlib.sha256(pack_label_volume(prediction)).hexdigest(),
+        "image_sha256": sha256_of_array(image),
+        "reference_sha256": sha256_of_array(reference),
+        "prediction_sha256": sha256_of_array(prediction),
     }
 
 

@@ -5,10 +5,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import WorkspaceError
 
@@ -32,7 +35,9 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        # Where the folder itself is at fault, so is the removal.
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise WorkspaceError(
             f"A file could not be written ({error.strerror})", value=path, todo="free some space or choose another folder"
         ) from error
@@ -90,8 +95,17 @@ def _swap(partial: Path, path: Path) -> None:
         return
     aside = _hidden_sibling(path)
     path.rename(aside)
-    partial.rename(path)
+    try:
+        partial.rename(path)
+    except OSError:
+        aside.rename(path)
+        raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def sha256_of_array(array: NDArray[Any]) -> str:
+    """SHA-256 of an array's values in C order, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def sha256_of(path: Path) -> str:

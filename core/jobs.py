@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,7 +53,11 @@ def start_training(workspace: Workspace, job: TrainingJob, name: str) -> RunPath
         raise JobError("There is a run of this name already", value=name, todo="choose another name") from error
     except OSError as error:
         todo = "check the workspace's disk and permissions"
+        if paths.status.exists():
+            write_status(paths, RunStatus("failed", message="The process could not be started."))
         raise JobError("The training process cannot be started", value=name, todo=todo) from error
+    # Whoever starts it takes its exit code too, so that no zombie stays; should they end first, the system does.
+    threading.Thread(target=process.wait, daemon=True).start()
     # The child takes the file over once torch is imported, seconds from now.
     write_status(paths, RunStatus("queued", pid=process.pid, started_at=time.time(), message="Starting."))
     return paths

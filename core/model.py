@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from huggingface_hub import HfApi
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 from transformers.utils import logging as transformers_logging
 
@@ -21,6 +21,7 @@ from core.labels import CLASSES, NUM_CLASSES
 WEIGHTS = "model.safetensors"
 ARCHITECTURE = "config.json"
 RECIPE = "preprocessor_config.json"
+HUB_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def build_model(name: str, *, notify: Callable[[str], None] = print) -> Segforme
     Raises:
         ModelError: a local folder that holds no usable model, or an unknown name that cannot be fetched.
     """
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         model, _ = load_model(Path(name))
         notify(f"Weights: from the folder {name}.")
         return model
@@ -107,20 +108,36 @@ def _pretrained(hub_id: str) -> SegformerForSemanticSegmentation:
         try:
             return SegformerForSemanticSegmentation.from_pretrained(hub_id, local_files_only=True, **options)
         except OSError:
-            if os.environ.get("HF_HUB_OFFLINE") == "1":
-                raise
+            _check_reachable(hub_id)
             return SegformerForSemanticSegmentation.from_pretrained(hub_id, **options)
 
 
+def _check_reachable(hub_id: str) -> None:
+    """Ask the hub once: without a network the download itself would try again for half a minute.
+
+    Raises:
+        OSError: no answer, or no such model.
+    """
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        raise OSError("the hub is switched off by HF_HUB_OFFLINE")
+    try:
+        HfApi().model_info(hub_id, timeout=HUB_TIMEOUT_S)
+    except Exception as error:  # the client's transport errors share no base with OSError
+        raise OSError(f"the hub cannot be reached ({type(error).__name__})") from error
+
+
 class _quiet:
-    """Hold back transformers' report of the classifier that is new by design."""
+    """Hold back transformers' report of the classifier that is new by design, and its bars for a second's work."""
 
     def __enter__(self) -> None:
-        self.level = transformers_logging.get_verbosity()
+        self.level, self.bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
         transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
 
     def __exit__(self, *_: object) -> None:
         transformers_logging.set_verbosity(self.level)
+        if self.bars:
+            transformers_logging.enable_progress_bar()
 
 
 def save_model(model: SegformerForSemanticSegmentation, folder: Path, recipe: DatasetConfig, *, half: bool = False) -> None:
@@ -130,7 +147,8 @@ def save_model(model: SegformerForSemanticSegmentation, folder: Path, recipe: Da
         half: store the weights in half precision, for a small file; they are loaded as single precision again.
     """
     state = {key: value.half() if half and value.is_floating_point() else value for key, value in model.state_dict().items()}
-    model.save_pretrained(folder, state_dict=state)
+    with _quiet():
+        model.save_pretrained(folder, state_dict=state)
     content = {
         "image_processor_type": "SegformerImageProcessor",
         "do_resize": True,
@@ -142,6 +160,8 @@ def save_model(model: SegformerForSemanticSegmentation, folder: Path, recipe: Da
         "image_std": list(recipe.std),
         "do_reduce_labels": False,
     }
+    # Written for its owner alone by default, while colleagues share a workspace.
+    (folder / WEIGHTS).chmod(0o644)
     (folder / RECIPE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
@@ -157,16 +177,24 @@ def load_model(folder: Path) -> tuple[SegformerForSemanticSegmentation, DatasetC
             raise ModelError(f"The model's {name} is missing", value=folder, todo=todo)
     try:
         with _quiet():
-            model = SegformerForSemanticSegmentation.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            model, report = SegformerForSemanticSegmentation.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except Exception as error:  # a damaged config.json or weight file raises many kinds in transformers and safetensors
         todo = "export the model again; only safetensors are loaded"
         raise ModelError("The model cannot be loaded", value=folder, todo=todo) from error
+    if report["missing_keys"]:
+        # transformers fills what is missing with random numbers; predictions would be nonsense without a word.
+        what = f"The model lacks {len(report['missing_keys'])} of its weights, such as {min(report['missing_keys'])}"
+        raise ModelError(what, value=folder, todo="export or copy it again")
+    _check_classes(model, folder)
+    return model.eval(), read_recipe(folder)
+
+
+def _check_classes(model: SegformerForSemanticSegmentation, source: Path) -> None:
     if model.config.num_labels != NUM_CLASSES:
         todo = f"use one with the {NUM_CLASSES} classes of this project"
-        raise ModelError(f"The model has {model.config.num_labels} classes", value=folder, todo=todo)
-    return model.eval(), read_recipe(folder)
+        raise ModelError(f"The model has {model.config.num_labels} classes", value=source, todo=todo)
 
 
 def read_recipe(folder: Path) -> DatasetConfig:
@@ -206,9 +234,10 @@ def load_checkpoint(path: Path) -> tuple[SegformerForSemanticSegmentation, Datas
         prefix = "network."
         weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
         model.load_state_dict(weights)
-    except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ConfigError) as error:
         todo = "use a checkpoint that `python -m training fit` wrote"
         raise ModelError("The checkpoint is not one of this project", value=path, todo=todo) from error
+    _check_classes(model, path)
     return model.eval(), recipe
 
 

@@ -12,6 +12,7 @@ from core.data.images import volume_window
 from core.data.index import load_index
 from core.data.masks import read_label_volume
 from core.errors import WorkspaceError
+from core.files import sha256_of_array
 from core.labels import ORGANS
 from core.runs import Evaluation
 
@@ -43,7 +44,7 @@ def scan_payload(evaluation: Evaluation, scan: str) -> ScanPayload:
     """Read a scan's image and reference from its data set and its prediction from the evaluation, and pack them.
 
     Raises:
-        WorkspaceError: no such scan, or the data set was changed since the evaluation.
+        WorkspaceError: no such scan, or its image, reference or prediction was changed since the evaluation.
         DatasetError, ImageError, MaskError: files that are gone or damaged.
     """
     facts = evaluation.scan_facts(scan)
@@ -51,7 +52,9 @@ def scan_payload(evaluation: Evaluation, scan: str) -> ScanPayload:
     image = source.read_image(check=False)
     reference = source.read_labels()
     prediction = read_label_volume(evaluation.paths.mask(scan))
-    if not image.shape == reference.shape == prediction.shape:
+    shown = {"image_sha256": image, "reference_sha256": reference, "prediction_sha256": prediction}
+    if any(sha256_of_array(array) != facts[key] for key, array in shown.items()):
+        # A verdict would be recorded under the hash of pixels that nobody saw.
         what = f"Scan {scan} has changed since it was evaluated"
         raise WorkspaceError(what, value=evaluation.dataset_root, todo="evaluate the run again")
     header = _header(evaluation, facts, image.shape)

@@ -1,9 +1,10 @@
 """The registry of training runs and evaluations, read from disk; a damaged one is listed with what is wrong."""
 
+import os
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pandas as pd
 import psutil
@@ -52,11 +53,20 @@ def read_status(run: RunPaths) -> RunStatus:
     content = read_json(run.status)
     try:
         known = {field.name for field in fields(RunStatus)}
-        status = RunStatus(**{key: value for key, value in content.items() if key in known})
-    except (TypeError, AttributeError) as error:
+        status = _checked(RunStatus(**{key: value for key, value in content.items() if key in known}))
+    except (TypeError, AttributeError, ValueError) as error:
         raise WorkspaceError("status.json is not as expected", value=run.status, todo="start the run again") from error
     if status.state in ACTIVE and not _alive(status):
         return replace(status, state="failed", remaining_s=None, message=DIED)
+    return status
+
+
+def _checked(status: RunStatus) -> RunStatus:
+    numbers = (status.pid, status.started_at, status.process_created_at, status.heartbeat_at, status.remaining_s)
+    if not all(number is None or isinstance(number, int | float) for number in numbers):
+        raise TypeError("a time or process id is no number")
+    if status.state not in get_args(State) or (status.pid is not None and status.pid < 1):
+        raise ValueError("an impossible state or process id")
     return status
 
 
@@ -189,8 +199,9 @@ def _read_evaluation(run: str, paths: EvaluationPaths) -> Evaluation | None:
         summary = read_json(paths.summary)
         evaluation = Evaluation(run, paths.root.name, paths, summary)
         # Touch what every page needs, so that a damaged file is left out here rather than crash a page.
-        evaluation.badge, evaluation.dataset_root, summary["scans"], summary["organs"]
-    except (WorkspaceError, KeyError, TypeError):
+        evaluation.badge, evaluation.dataset_root, evaluation.split, summary["macro_dice"]
+        summary["scans"].keys(), summary["organs"].keys()
+    except (WorkspaceError, KeyError, TypeError, AttributeError):
         return None
     return evaluation
 
@@ -218,9 +229,9 @@ def find_run(workspace: Workspace, name: str) -> Run:
         WorkspaceError: there is none; the runs that exist are named.
     """
     folder = Path(name)
-    if not (folder.is_dir() and (folder / "model").is_dir()):
+    if not os.path.isdir(folder / "model"):
         folder = workspace.run(name).root if "/" not in name else folder
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         have = ", ".join(run.name for run in list_runs(workspace)[:5]) or "none yet; run: python -m training fit"
         raise WorkspaceError("There is no such run", value=name, todo=f"runs here: {have}")
     return open_run(folder.resolve())
@@ -229,7 +240,7 @@ def find_run(workspace: Workspace, name: str) -> Run:
 def badge_for(manifest: dict[str, Any] | None, *, patients: frozenset[str]) -> LeakBadge:
     """The leak badge of a score on ``patients`` by a run with this training manifest."""
     try:
-        trained_on = None if manifest is None else frozenset(manifest["splits"]["train"]["patients"])
+        stated = None if manifest is None else manifest["splits"]["train"]["patients"]
     except (KeyError, TypeError):
-        trained_on = None
-    return leak_badge(trained_on, patients)
+        stated = None
+    return leak_badge(stated if isinstance(stated, list) else None, patients)

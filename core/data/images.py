@@ -95,18 +95,27 @@ def decode_grey(path: Path) -> Pixels:
     Raises:
         ImageError: the picture cannot be decoded.
     """
+    return to_grey(decode(path))
+
+
+def decode(path: Path) -> NDArray[Any]:
+    """Decode a picture that has been checked as it is stored: (H, W), or (H, W, 3 or 4) in BGR order.
+
+    Raises:
+        ImageError: the picture cannot be decoded.
+    """
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        pixels: NDArray[Any] | None = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     except (OSError, cv2.error) as error:
         raise ImageError("The picture cannot be read", value=path, todo="export or copy it again") from error
     if pixels is None:
         raise ImageError("The picture cannot be decoded", value=path, todo="export the slice again as PNG")
-    return to_grey(pixels)
+    return pixels
 
 
 def to_grey(pixels: NDArray[Any]) -> Pixels:
-    """One grey channel, (H, W), uint8 or uint16, of a grey, BGR or BGRA array; other dtypes are brought to uint16."""
+    """One grey channel, (H, W), uint8 or uint16, of a grey, BGR or BGRA array; other dtypes are stretched to uint8."""
     if pixels.ndim == 3:
         pixels = pixels[..., 0] if pixels.shape[2] < 3 else _luminance(pixels[..., :3])
     if pixels.dtype not in (np.uint8, np.uint16):
@@ -116,10 +125,17 @@ def to_grey(pixels: NDArray[Any]) -> Pixels:
 
 def _luminance(bgr: NDArray[Any]) -> NDArray[Any]:
     # A grey slice saved as colour has three equal channels; its values must survive exactly.
-    if np.array_equal(bgr[..., 0], bgr[..., 1]) and np.array_equal(bgr[..., 1], bgr[..., 2]):
+    if is_grey(bgr):
         return bgr[..., 0]
     grey: NDArray[Any] = cv2.cvtColor(np.ascontiguousarray(bgr), cv2.COLOR_BGR2GRAY)
     return grey
+
+
+def is_grey(pixels: NDArray[Any]) -> bool:
+    """Whether a decoded picture has one channel, or colour channels that are equal everywhere."""
+    if pixels.ndim == 2 or pixels.shape[2] < 3:
+        return True
+    return np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2])
 
 
 def read_image(path: Path) -> Pixels:

@@ -67,13 +67,16 @@ class Scan:
             raise DatasetError(f"The slices of scan {self.id} differ", value=", ".join(sorted(kinds)), todo=todo)
         return np.stack(planes)  # type: ignore[return-value]
 
-    def read_labels(self) -> LabelMap:
+    def read_labels(self, *, shape: tuple[int, int] | None = None) -> LabelMap:
         """The reference label volume (Z, H, W) uint8.
 
+        Args:
+            shape: (height, width) of the scan's images; by default the first mask's.
+
         Raises:
-            MaskError: a mask cannot be read, or has another size than the first.
+            MaskError: a mask cannot be read, or has another size.
         """
-        first = read_mask(self.slices[0].mask)
+        first = read_mask(self.slices[0].mask, shape=shape)
         height, width = first.shape
         rest = [read_mask(each.mask, shape=(height, width)) for each in self.slices[1:]]
         return np.stack([first, *rest])
@@ -178,7 +181,7 @@ def group_scans(slices: Iterable[SliceFile], manifest: DatasetManifest) -> tuple
     """Group slices into scans, ordered by patient, day and id (numbers in names by value: case9 before case16).
 
     Raises:
-        DatasetError: two slices of a scan have the same number.
+        DatasetError: two slices of a scan have the same number, or belong to two patients.
     """
     groups: dict[str, list[SliceFile]] = defaultdict(list)
     for each in slices:
@@ -186,13 +189,17 @@ def group_scans(slices: Iterable[SliceFile], manifest: DatasetManifest) -> tuple
     scans = []
     for scan_id, members in groups.items():
         members.sort(key=lambda each: each.name.number)
-        _check_numbers(scan_id, members)
+        _check_members(scan_id, members)
         name = members[0].name
         scans.append(Scan(scan_id, name.patient, name.day, tuple(members), manifest.scan_info(scan_id)))
     return tuple(sorted(scans, key=lambda scan: (natural_key(scan.patient), scan.day or 0, scan.id)))
 
 
-def _check_numbers(scan_id: str, members: list[SliceFile]) -> None:
+def _check_members(scan_id: str, members: list[SliceFile]) -> None:
+    patients = sorted({each.name.patient for each in members}, key=natural_key)
+    if len(patients) > 1:
+        todo = "state a pattern whose scan names the patient too"
+        raise DatasetError(f"Scan {scan_id} belongs to two patients", value=", ".join(patients[:MAX_NAMED]), todo=todo)
     for earlier, later in pairwise(members):
         if earlier.name.number == later.name.number:
             value = f"{earlier.image.name}, {later.image.name}"

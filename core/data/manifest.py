@@ -1,5 +1,6 @@
 """``dataset.json``: what a data set is, where it came from, its geometry, and a hash of every file."""
 
+import math
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ def read_manifest(root: Path) -> DatasetManifest:
     """
     path = root / FILE_NAME
     if not path.exists():
-        return DatasetManifest(name=root.name, stated=False)
+        return DatasetManifest(name=root.resolve().name, stated=False)
     try:
         content = read_json(path)
         return _from_json(content)
@@ -109,7 +110,7 @@ def _spacing(values: list[float] | None) -> tuple[float, float, float] | None:
     if values is None:
         return None
     z, y, x = (float(value) for value in values)
-    if min(z, y, x) <= 0:
+    if not all(math.isfinite(step) and step > 0 for step in (z, y, x)):
         raise ValueError(f"spacing_mm {values} is not positive")
     return z, y, x
 

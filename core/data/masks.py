@@ -3,13 +3,14 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from core.data.images import check_picture, decode_grey
+from core.data.images import check_picture, decode, is_grey, to_grey
 from core.errors import ImageError, MaskError
 from core.files import write_whole
 from core.labels import NUM_CLASSES
@@ -27,14 +28,18 @@ def read_mask(path: Path, *, shape: tuple[int, int] | None = None) -> LabelMap:
         shape: (height, width) that the image has; checked when given.
 
     Raises:
-        MaskError: unreadable, of another size, of more than 8 bits, or with a class that is not in the table.
+        MaskError: unreadable, in colour, of another size, of more than 8 bits, or with a class that is not in the table.
     """
     try:
         check_picture(path)
-        mask = decode_grey(path)
+        mask = decode(path)
     except ImageError as error:
         raise MaskError(f"Mask: {error.what}", value=path, todo=error.todo) from error
-    return check_label_map(mask, source=path, shape=shape)
+    if mask.dtype != np.uint8 or not is_grey(mask):
+        # Turning colours to grey could round a class to background unseen.
+        kind = "is in colour" if mask.dtype == np.uint8 else f"has {mask.dtype.itemsize * 8} bits a pixel"
+        raise MaskError(f"A mask {kind}", value=path, todo="export class ids as one channel of 8 bits")
+    return check_label_map(to_grey(mask), source=path, shape=shape)
 
 
 def check_label_map(mask: NDArray[Any], *, source: object, shape: tuple[int, ...] | None = None) -> LabelMap:
@@ -68,11 +73,11 @@ def decode_rle(runs: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """
     try:
         values = np.array(runs.split(), dtype=np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise MaskError("Run lengths hold something that is no number", value=runs[:40], todo="correct the table") from error
     starts, lengths = values[::2] - 1, values[1::2]
     size = shape[0] * shape[1]
-    if values.size % 2 or (values < 1).any() or (starts + lengths > size).any():
+    if values.size % 2 or (values < 1).any() or (lengths > size - starts).any():
         todo = f"use pairs of start and length inside {shape[1]}×{shape[0]} pixels"
         raise MaskError("Run lengths do not fit the slice", value=runs[:40], todo=todo)
     steps = np.zeros(size + 1, np.int32)
@@ -116,7 +121,7 @@ def pack_label_volume(volume: LabelMap) -> bytes:
     """The bytes of a ``.npy.zst`` file; the same volume always gives the same bytes."""
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, np.ascontiguousarray(volume, np.uint8), version=(1, 0), allow_pickle=False)
-    return zstandard.ZstdCompressor(level=9).compress(buffer.getvalue())
+    return zstandard.ZstdCompressor(level=9, write_checksum=True).compress(buffer.getvalue())
 
 
 def read_label_volume(path: Path) -> LabelMap:
@@ -126,12 +131,20 @@ def read_label_volume(path: Path) -> LabelMap:
         MaskError: missing, damaged, or not a label volume.
     """
     try:
-        raw = zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=MAX_VOLUME_BYTES)
-        volume = np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
+        volume = _unpack(path.read_bytes())
     except FileNotFoundError as error:
         raise MaskError("A predicted mask is missing", value=path, todo="evaluate the run again") from error
-    except (OSError, ValueError, zstandard.ZstdError) as error:
+    except (OSError, ValueError, MemoryError, TokenError, zstandard.ZstdError) as error:
         raise MaskError("A predicted mask is damaged", value=path, todo="evaluate the run again") from error
-    if volume.ndim != 3:
+    if volume.ndim != 3 or volume.dtype != np.uint8:
         raise MaskError("A predicted mask is no volume", value=path, todo="evaluate the run again")
     return check_label_map(volume, source=path)
+
+
+def _unpack(packed: bytes) -> NDArray[Any]:
+    # A size that the frame states goes before max_output_size, so it needs its own check.
+    if zstandard.frame_content_size(packed) > MAX_VOLUME_BYTES:
+        raise ValueError("larger than any volume")
+    raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=MAX_VOLUME_BYTES)
+    volume: NDArray[Any] = np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
+    return volume

@@ -101,9 +101,11 @@ def check_comment(text: str) -> str:
     """Return ``text`` without outer spaces.
 
     Raises:
-        ReviewError: over 4,000 characters.
+        ReviewError: over 4,000 characters, or with half of a character pair, which no file can hold.
     """
     text = text.strip()
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ReviewError("The comment holds a broken character", todo="type it again")
     if len(text) > MAX_COMMENT:
         what = f"The comment has {len(text):,} characters"
         raise ReviewError(what, todo=f"shorten it to {MAX_COMMENT:,}")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, RowMapping, create_engine, event, insert, select
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, RowMapping, create_engine, event, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import ReviewError
 from core.reviews.events import (
@@ -33,18 +33,24 @@ FIRST_HASH = "0" * 64
 class ScanReview:
     """The present state of one scan of one evaluation, derived from its events."""
 
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    """The standing verdict of each reader."""
-    comments: dict[str, str] = field(default_factory=dict)
-    """The comment that came with it."""
+    standing: dict[str, Event] = field(default_factory=dict)
+    """The verdict of each reader that is in force."""
     findings: tuple[Event, ...] = ()
     """Findings not taken back, oldest first."""
-    latest: Event | None = None
-    """The last verdict that stands."""
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """What each reader's verdict says."""
+        return {reader: Verdict(event.payload["verdict"]) for reader, event in self.standing.items()}
+
+    @property
+    def comments(self) -> dict[str, str]:
+        """The comment that came with each reader's verdict; empty where there was none."""
+        return {reader: str(event.payload["comment"]) for reader, event in self.standing.items()}
 
     @property
     def state(self) -> str:
-        """``unreviewed``, the verdict's label, or ``disagreement`` where readers differ."""
+        """``Unreviewed``, the verdict's label, or ``Readers disagree``."""
         labels = {verdict.label for verdict in self.verdicts.values()}
         if not labels:
             return "Unreviewed"
@@ -68,7 +74,7 @@ class ReviewStore:
         try:
             if not url:
                 sqlite_file.parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(url or f"sqlite:///{sqlite_file}")
+            engine = create_engine(url or URL.create("sqlite", database=str(sqlite_file)))
             if engine.dialect.name == "sqlite":
                 event.listen(engine, "connect", _set_sqlite_pragmas)
                 event.listen(engine, "begin", _begin_immediate)
@@ -121,7 +127,7 @@ class ReviewStore:
         try:
             with self._engine.connect() as connection:
                 return [_event(row) for row in connection.execute(query).mappings()]
-        except DatabaseError as error:
+        except (SQLAlchemyError, ValueError) as error:
             raise ReviewError("The review store cannot be read", todo="restore it from a backup") from error
 
     def scan_review(self, subject: Subject) -> ScanReview:
@@ -166,7 +172,7 @@ def _append_row(connection: Connection, row: dict[str, Any], subject: Subject, p
         connection.exec_driver_sql("LOCK TABLE events IN EXCLUSIVE MODE")
     known = connection.execute(select(events).where(events.c.id == row["id"])).mappings().first()
     if known is not None:
-        return _event(known)
+        return _same(_event(known), row, subject, payload)
     last = connection.execute(select(events).order_by(events.c.sequence.desc()).limit(1)).mappings().first()
     row = row | {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -184,6 +190,13 @@ def _append_row(connection: Connection, row: dict[str, Any], subject: Subject, p
     )
     connection.execute(insert(events).values(stored))
     return Event(sequence=stored["sequence"], hash=digest, subject=subject, payload=payload, **row)
+
+
+def _same(stored: Event, row: dict[str, Any], subject: Subject, payload: dict[str, Any]) -> Event:
+    # An id that comes again with other words would lose them unseen.
+    if (stored.reader, stored.kind, stored.subject, stored.payload) != (row["reader"], row["kind"], subject, payload):
+        raise ReviewError("Another review event has this id", value=stored.id, todo="send it again under a new id")
+    return stored
 
 
 def _event(row: RowMapping) -> Event:
@@ -215,12 +228,9 @@ def derive(history: Iterable[Event]) -> dict[str, ScanReview]:
 
 
 def _derive_scan(standing: list[Event]) -> ScanReview:
-    verdicts = {each.reader: each for each in standing if each.kind == "verdict"}
     return ScanReview(
-        verdicts={reader: Verdict(each.payload["verdict"]) for reader, each in verdicts.items()},
-        comments={reader: each.payload["comment"] for reader, each in verdicts.items()},
+        standing={each.reader: each for each in standing if each.kind == "verdict"},
         findings=tuple(each for each in standing if each.kind == "finding"),
-        latest=max(verdicts.values(), key=lambda each: each.sequence, default=None),
     )
 
 

@@ -46,7 +46,7 @@ def _paint_wall(body: Body, grain: Field) -> None:
     plane = (np.abs(share - 0.45) < 0.07) & (body.wall_mm < 22) & (grain > -0.08)
     tissue[plane] = Tissue.VISCERAL_FAT
     tissue[body.cavity > 0] = Tissue.VISCERAL_FAT
-    _paint_ribs(body, share)
+    _paint_ribs(body, np.asarray(share, dtype=np.float32))
 
 
 def _paint_ribs(body: Body, share: Field) -> None:
@@ -182,11 +182,12 @@ def _paint_chest(body: Body, dome: Field, grain: Field) -> None:
     chest = slice(0, int(np.searchsorted(body.z, 105)))
     box = (chest, *body.full[1:])
     above = dome[chest] - body.z[chest, None, None]
-    lung = (above > 0) & (body.cavity[chest] > 1.5)
+    free = body.tissue[box] == Tissue.VISCERAL_FAT
+    lung = (above > 0) & (body.cavity[chest] > 1.5) & free
     body.paint(box, lung, Tissue.LUNG)
     body.paint(box, lung & (grain[chest] > 0.42), Tissue.VESSEL)
     # The diaphragm itself: a thin dark sheet between lung and fat.
-    body.paint(box, (above <= 0) & (above > -3) & (body.cavity[chest] > 0), Tissue.MUSCLE)
+    body.paint(box, (above <= 0) & (above > -3) & free, Tissue.MUSCLE)
     centre = (14.0, -30.0, 0.0)
     box = body.box(centre, (55, 45, 34))
     heart = _ellipsoid(body, box, centre, (52, 42, 34))
@@ -200,7 +201,7 @@ def _paint_mesentery(body: Body, grain: Field) -> None:
     low = int(np.searchsorted(body.z, 95))
     box = (slice(low, len(body.z)), *body.full[1:])
     # Gated by the same noise read backwards, so that strands break off instead of closing into rings.
-    strand = (np.abs(grain[box]) < 0.022) & (grain[box][:, ::-1, ::-1] > 0.06)
+    strand = (np.abs(grain[box]) < 0.03) & (grain[box][:, ::-1, ::-1] > 0.02)
     strand &= (body.y[box] < 30) & (np.abs(body.x[box]) < 85)
     body.paint(box, strand & (body.tissue[box] == Tissue.VISCERAL_FAT), Tissue.STRAND)
 
@@ -256,11 +257,18 @@ def _paint_liver(body: Body, habitus: Habitus, dome: Field) -> None:
 def _paint_liver_vessels(body: Body) -> None:
     liver = body.tissue == Tissue.LIVER
     for knots in (
-        [(-18.0, 22.0, 34.0, 5.0), (-48.0, 10.0, 48.0, 4.0), (-82.0, 8.0, 78.0, 2.5)],
-        [(-18.0, 20.0, 36.0, 5.0), (-38.0, -16.0, 52.0, 4.0), (-55.0, -48.0, 82.0, 2.5)],
-        [(-16.0, 18.0, 36.0, 4.5), (2.0, -18.0, 50.0, 3.5), (14.0, -46.0, 66.0, 2.5)],
-        [(-12.0, 6.0, 122.0, 6.0), (-30.0, 0.0, 100.0, 6.0), (-56.0, 10.0, 92.0, 4.5), (-84.0, 26.0, 104.0, 3.0)],
-        [(-30.0, 0.0, 100.0, 5.0), (-28.0, -30.0, 84.0, 4.0), (-4.0, -44.0, 78.0, 3.0)],
+        [(-18.0, 22.0, 34.0, 6.0), (-48.0, 10.0, 44.0, 5.0), (-66.0, 22.0, 58.0, 4.5), (-92.0, 12.0, 84.0, 3.5)],
+        [(-18.0, 20.0, 36.0, 6.0), (-38.0, -16.0, 48.0, 5.0), (-46.0, -30.0, 62.0, 4.0), (-70.0, -52.0, 82.0, 3.5)],
+        [(-16.0, 18.0, 36.0, 5.0), (2.0, -18.0, 48.0, 4.0), (22.0, -46.0, 62.0, 3.5)],
+        [
+            (-12.0, 6.0, 122.0, 6.0),
+            (-30.0, 0.0, 100.0, 6.0),
+            (-56.0, 10.0, 92.0, 5.5),
+            (-74.0, 34.0, 96.0, 4.5),
+            (-100.0, 30.0, 118.0, 3.5),
+        ],
+        [(-30.0, 0.0, 100.0, 5.0), (-28.0, -30.0, 84.0, 5.0), (-4.0, -44.0, 78.0, 4.0)],
+        [(-56.0, 10.0, 92.0, 5.0), (-72.0, -18.0, 102.0, 4.5), (-94.0, -30.0, 116.0, 3.5)],
     ):
         tube = draw_tube(body, through(knots, 6.0))
         body.paint(body.full, (tube.reach < 1) & liver, Tissue.VESSEL)

@@ -93,8 +93,8 @@ class Body:
 
     def cavity_box(self) -> Box:
         """The smallest box that holds the abdominal cavity."""
-        plane = (self.cavity > 0).any(axis=0)
-        rows, columns = (np.flatnonzero(plane.any(axis=axis)) for axis in (1, 0))
+        plane = self.cavity.max(axis=0) > 0
+        rows, columns = (np.flatnonzero(plane.max(axis=axis)) for axis in (1, 0))
         spans = [slice(int(hits[0]), int(hits[-1]) + 1) if len(hits) else slice(0, 0) for hits in (rows, columns)]
         return self.full[0], spans[0], spans[1]
 

@@ -12,8 +12,8 @@ from core.data.phantom.tissues import Tissue, among
 from core.data.phantom.tubes import Curve, Tube, draw_tube, through
 from core.data.phantom.wander import wander
 
-_SOFT = among(Tissue.VISCERAL_FAT, Tissue.STRAND, Tissue.VESSEL, Tissue.PANCREAS, Tissue.LIVER, Tissue.SPLEEN, Tissue.BILE)
 _LOOSE = among(Tissue.VISCERAL_FAT, Tissue.STRAND, Tissue.PANCREAS)
+_SOFT = _LOOSE | among(Tissue.VESSEL, Tissue.LIVER, Tissue.SPLEEN, Tissue.BILE)
 Mask = NDArray[np.bool_]
 
 
@@ -72,9 +72,9 @@ def colon_curve(habitus: Habitus, rng: np.random.Generator) -> Curve:
         (40.0 + side, -24.0, 258.0, 16.0),
         (8.0 + side, -8.0, 250.0, 16.0),
         (-12.0, 18.0, 262.0, 15.0),
-        (0.0, 34.0, 276.0, 17.0),
-        (3.0, 42.0, 290.0, 15.0),
-        (1.0, 46.0, 299.0, 9.0),
+        (0.0, 34.0, 271.0, 17.0),
+        (3.0, 42.0, 282.0, 15.0),
+        (1.0, 46.0, 289.0, 8.0),
     ]
     moves = rng.uniform(-1, 1, (len(knots), 3)) * (6.0, 6.0, 5.0)
     moved = [
@@ -88,12 +88,13 @@ def _with_haustra(course: Curve, rng: np.random.Generator) -> Curve:
     count = len(course.points)
     calibre = 1 + 0.45 * smooth_walk(rng, count, 14.0)
     pouch = np.abs(np.sin(_haustral_phase(count))) ** 0.7
-    return Curve(course.points, course.radius * calibre * (0.72 + 0.32 * pouch))
+    radius = course.radius * calibre * (0.72 + 0.32 * pouch)
+    return Curve(course.points, np.asarray(radius, dtype=np.float64))
 
 
 def _haustral_phase(count: int) -> NDArray[np.float64]:
     """One haustrum, half a turn, every six curve points of 4 mm."""
-    return np.arange(count) * np.pi / 6.2
+    return np.asarray(np.arange(count) * np.pi / 6.2, dtype=np.float64)
 
 
 def small_bowel_curve(habitus: Habitus, rng: np.random.Generator, obstacles: Curve) -> Curve:
@@ -111,7 +112,7 @@ def small_bowel_curve(habitus: Habitus, rng: np.random.Generator, obstacles: Cur
     duodenum = through(c_loop, 5.0)
     jejunum = wander(rng, (44.0, -12.0, 158.0), habitus.bowel_length_mm, r, _joined(obstacles, duodenum))
     calibre = 1 + 0.6 * smooth_walk(rng, len(jejunum.points), 9.0) + 0.3 * smooth_walk(rng, len(jejunum.points), 3.0)
-    return _joined(duodenum, Curve(jejunum.points, jejunum.radius * calibre))
+    return _joined(duodenum, Curve(jejunum.points, np.asarray(jejunum.radius * calibre, dtype=np.float64)))
 
 
 def _spine_obstacle() -> Curve:
@@ -127,7 +128,7 @@ def _joined(*curves: Curve) -> Curve:
 def _image_rows(body: Body) -> NDArray[np.float64]:
     """Height of each image row in body mm, (1, H, 1): gravity follows the picture, not the patient's turn."""
     rows = np.arange(body.tissue.shape[1]) * body.pixel_mm[0] - body.centre_mm[0]
-    return rows[None, :, None]
+    return np.asarray(rows[None, :, None], dtype=np.float64)
 
 
 def _paint_stomach(body: Body, tube: Tube, visit: Visit, grain: Field) -> None:
@@ -163,7 +164,9 @@ def _paint_colon(body: Body, tube: Tube, visit: Visit, rng: np.random.Generator,
 
 def _levels(tube: Tube, share: Field) -> Field:
     """Row height (body mm) of the gas-fluid level at each voxel; `share` (N,) is -1 for no gas, 1 for gas only."""
-    heights = tube.curve.points[:, 1] + np.clip(share, -1.2, 1.2) * tube.curve.radius
+    # Neighbouring points share one pool, so their levels are averaged.
+    pooled = np.convolve(np.pad(tube.curve.points[:, 1], 3, mode="edge"), np.full(7, 1 / 7), mode="valid")
+    heights = pooled + np.clip(share, -1.2, 1.2) * tube.curve.radius
     return np.asarray(heights.astype(np.float32)[tube.owner])
 
 

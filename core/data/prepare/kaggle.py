@@ -22,7 +22,7 @@ from core.progress import Progress, silent
 
 SLICE_SPACING_MM = 3.0
 """Distance of slices; the file names state only the spacing inside a slice (the set's published description)."""
-_FILE = re.compile(r"slice_(\d+)_(\d+)_(\d+)_([\d.]+)_([\d.]+)")
+_FILE = re.compile(r"slice_(\d+)_(\d+)_(\d+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def prepare_kaggle(
     runs = read_runs(source / "train.csv")
     _check_same(slices, runs, source)
     manifest = DatasetManifest(
-        name=name or out.name,
+        name=name or out.resolve().name,
         source="UW-Madison GI Tract Image Segmentation (Kaggle, 2022)",
         licence="CC BY-NC-SA 4.0",
         split=describe_split(split),
@@ -115,7 +115,7 @@ def read_runs(table: Path) -> dict[str, dict[str, str]]:
         rows = pd.read_csv(table, usecols=["id", "class", "segmentation"], dtype=str, keep_default_na=False)
     except FileNotFoundError as error:
         raise DatasetError("train.csv is missing", value=table, todo="give the competition's folder") from error
-    except (ValueError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         todo = "it needs the columns id, class and segmentation"
         raise DatasetError("train.csv cannot be read", value=table, todo=todo) from error
     unknown = sorted(set(rows["class"]) - {organ.name for organ in ORGANS})

@@ -37,7 +37,7 @@ def prepare_pairs(
     if not pairs:
         raise DatasetError("The folder has no PNG pairs", value=source, todo="put slices in images/ and masks/")
     manifest = DatasetManifest(
-        name=name or out.name,
+        name=name or out.resolve().name,
         source=f"pairs {source.name}",
         pattern=check_pattern(pattern),
         split=describe_split(split),

@@ -12,7 +12,7 @@ from core.data.split import describe_split, split_patients
 from core.progress import Progress, silent
 
 PHANTOM_PATTERN = r"(?P<scan>(?P<patient>phantom\d+)_day(?P<day>\d+))_slice_(?P<slice>\d+)"
-DEPTH_MM = 200.0
+DEPTH_MM = 320.0
 WIDTH_MM = 358.4
 SECOND_DAY = 7
 
@@ -34,7 +34,7 @@ def prepare_phantom(
     scans = [(patient, day) for patient in patients for day in ((0, SECOND_DAY) if patient % 2 == 0 else (0,))]
     spacing_mm = (DEPTH_MM / config.slices, WIDTH_MM / config.size, WIDTH_MM / config.size)
     manifest = DatasetManifest(
-        name=name or out.name,
+        name=name or out.resolve().name,
         source=f"synthetic phantoms, seed {split.seed}",
         licence="public domain (CC0)",
         synthetic=True,

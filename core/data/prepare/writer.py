@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.data.index import SPLITS
 from core.data.manifest import FILE_NAME, DatasetManifest, hash_files
+from core.errors import DatasetError
 from core.files import new_folder, write_json
 
 ChooseValid = Callable[[dict[str, int]], frozenset[str]]
@@ -36,7 +37,13 @@ class DatasetWriter:
             (folder / "all" / kind).mkdir(parents=True)
 
     def add(self, stem: str, patient: str, *, image_png: bytes, mask_png: bytes, annotated: bool) -> None:
-        """Write one slice's two files."""
+        """Write one slice's two files.
+
+        Raises:
+            DatasetError: there is a slice of that name already.
+        """
+        if stem in self._patient_of:
+            raise DatasetError("Two slices have one name", value=stem, todo="remove one of them")
         self._patient_of[stem] = patient
         self.annotated[patient] += annotated
         (self.folder / "all" / "images" / f"{stem}.png").write_bytes(image_png)

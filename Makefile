@@ -1,0 +1,48 @@
+# One command each to set up, look, test and check; the same for people and for CI. `make` or `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8501
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev app test check format bench demo-weights clean
+
+help: ## List these commands.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Make .venv and install what GutCheck needs.
+setup-dev: $(VENV)/.installed-dev ## The same, and what tests and checks need.
+
+$(VENV)/.installed: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-dev: requirements.txt requirements-dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@ $(VENV)/.installed
+
+app: setup ## Install, then open the dashboard on its embedded demo data (PORT=8501).
+	$(BIN)/python -m dashboard --demo --browser=true --port=$(PORT)
+
+test: setup-dev ## Install what tests need and run them all (the browser tests need Debian's chromium).
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: setup-dev ## Style and types: ruff and mypy.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup-dev ## Let ruff put the code in shape.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-dev ## Measure speed, side by side with the alternatives.
+	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s -p no:xdist
+
+demo-weights: setup ## Train the embedded demo's small model again, on phantoms (about an hour on two cores).
+	$(BIN)/python -m training.demo_weights --out core/demo_run
+
+clean: ## Remove what was installed and cached, never a workspace.
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build

@@ -1,0 +1,152 @@
+"""The embedded demo: a workspace of phantoms with the small run that the repository carries, evaluated on this machine.
+
+``python -m core.demo FOLDER`` makes it, one step after the other, and writes its progress to ``FOLDER/demo.json``. A step
+whose result stands is not done again, so that a second start takes no time and a killed one goes on.
+"""
+
+import importlib
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from core.command import run_command
+from core.config import InferenceConfig, PhantomConfig, SplitConfig
+from core.data.prepare.phantoms import prepare_phantom
+from core.errors import GutCheckError, WorkspaceError
+from core.files import new_folder, read_json, write_json
+from core.jobs import PROJECT
+from core.progress import Progress
+from core.runs import open_run
+from core.workspace import Workspace
+
+CARRIED_RUN = Path(__file__).parent / "demo_run"
+"""The run that ships with the repository: a b0 trained on other phantoms by ``make demo-weights``."""
+DATASET = "demo-phantoms"
+RUN = "demo"
+SPLIT = "valid"
+PHANTOMS = PhantomConfig(patients=8)
+HALVES = SplitConfig(valid_fraction=0.5)
+"""Half of the patients to look at, the other half to start a quick training on."""
+
+
+@dataclass(frozen=True)
+class DemoState:
+    """``demo.json``: how far the demo is."""
+
+    state: Literal["absent", "preparing", "ready", "failed"]
+    step: str = ""
+    """What is being done, for people."""
+    done: int = 0
+    total: int = 0
+    message: str = ""
+    """On a failure, the reason in one sentence."""
+    pid: int | None = None
+
+
+def default_folder() -> Path:
+    """Where the demo's workspace lies: beside the place where a workspace of one's own would."""
+    return Path("workspace-demo").resolve()
+
+
+def demo_state(workspace: Workspace) -> DemoState:
+    """How far the demo in this workspace is; ``absent`` where the workspace is none.
+
+    A preparation whose process is gone counts as failed.
+    """
+    try:
+        state = DemoState(**read_json(workspace.root / "demo.json"))
+    except (WorkspaceError, TypeError):
+        return DemoState("absent")
+    if state.state == "preparing" and state.pid is not None and not psutil.pid_exists(state.pid):
+        return replace(state, state="failed", message="Preparing the demo was cut off; start the dashboard again to go on.")
+    return state
+
+
+def start_demo(workspace: Workspace) -> None:
+    """Begin to make the demo in a process of its own, unless it stands or is being made.
+
+    Raises:
+        WorkspaceError: the folder cannot be written.
+    """
+    if demo_state(workspace).state in ("ready", "preparing"):
+        return
+    _write(workspace, DemoState("preparing", "Starting"))
+    log = workspace.root / "demo.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "core.demo", str(workspace.root)], cwd=PROJECT, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=output,
+        )  # fmt: skip
+    _write(workspace, DemoState("preparing", "Starting", pid=process.pid))
+
+
+def make_demo(workspace: Workspace, report: Callable[[DemoState], None]) -> None:
+    """Make what is missing of the demo, and report each step.
+
+    Raises:
+        GutCheckError: a step failed; what stood before still stands.
+    """
+
+    def step(name: str) -> Progress:
+        return lambda done, total, _: report(DemoState("preparing", name, done, total))
+
+    data = workspace.dataset(DATASET)
+    if not data.exists():
+        _import_ahead()
+        prepare_phantom(data, config=PHANTOMS, split=HALVES, progress=step("Making synthetic patients"))
+    _copy_run(workspace)
+    if not (workspace.run(RUN).evaluation(f"{DATASET}-{SPLIT}").summary).exists():
+        _evaluate(workspace, step("Predicting and scoring scans"))
+    report(DemoState("ready"))
+
+
+def _import_ahead() -> None:
+    """Import torch on the second core while the phantoms are made on the first: it takes as long."""
+    threading.Thread(target=importlib.import_module, args=("core.evaluate",), daemon=True).start()
+
+
+def _copy_run(workspace: Workspace) -> None:
+    target = workspace.run(RUN).root
+    if not CARRIED_RUN.is_dir():
+        raise WorkspaceError("The demo's run is missing", value=CARRIED_RUN, todo="run: make demo-weights")
+    if not target.exists():
+        with new_folder(target) as folder:
+            shutil.copytree(CARRIED_RUN, folder, dirs_exist_ok=True)
+
+
+def _evaluate(workspace: Workspace, progress: Progress) -> None:
+    progress(0, 0, "")
+    # Torch takes seconds to import, and the pages that ask for the state of the demo must not pay for it.
+    from core.data.index import load_index
+    from core.evaluate import evaluate
+    from core.predict import Predictor
+
+    run = open_run(workspace.run(RUN).root)
+    predictor = Predictor.load(run.paths.model, InferenceConfig())
+    evaluate(run, predictor, load_index(workspace.dataset(DATASET)), SPLIT, progress=progress)
+
+
+def _write(workspace: Workspace, state: DemoState) -> None:
+    write_json(workspace.root / "demo.json", asdict(state))
+
+
+def main(folder: str) -> None:
+    """Make the demo in ``folder``; a failure is written to its state and raised again."""
+    workspace = Workspace(Path(folder).resolve())
+    pid = psutil.Process().pid
+    try:
+        make_demo(workspace, lambda state: _write(workspace, replace(state, pid=pid)))
+    except GutCheckError as error:
+        _write(workspace, DemoState("failed", message=str(error)))
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(lambda: main(sys.argv[1])))

@@ -1,0 +1,47 @@
+"""The list of cases: one row a scan, with the Dice of each organ and what readers said."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from core.labels import ORGAN_NAMES, organ
+
+OUTCOME_WORDS = {"missed": "missed", "false_alarm": "false alarm", "absent": "absent"}
+
+
+def case_table(scans: pd.DataFrame, states: Mapping[str, str]) -> pd.DataFrame:
+    """One row a scan from the long table of an evaluation, worst first.
+
+    Args:
+        scans: ``scans.parquet``, see `core.metrics.tables.scan_rows`.
+        states: review state by scan; scans without one are ``Unreviewed``.
+
+    Returns:
+        Columns scan, patient, day, slices, one Dice per organ (NaN where neither reference nor prediction has it),
+        mean_dice (over the organs that have a score), notes (missed organs, false alarms, absent organs), state.
+    """
+    wide = scans.pivot(index="scan", columns="organ", values="dice").reindex(columns=list(ORGAN_NAMES))
+    facts = scans.drop_duplicates("scan").set_index("scan")[["patient", "day", "slices"]]
+    table = facts.join(wide)
+    table["mean_dice"] = _row_means(wide)
+    table["notes"] = scans.groupby("scan")[["organ", "outcome"]].apply(_notes)
+    table["state"] = [states.get(str(scan), "Unreviewed") for scan in table.index]
+    return table.sort_values(["mean_dice", "patient", "day"], na_position="last", kind="stable").reset_index()
+
+
+def _row_means(wide: pd.DataFrame) -> list[float]:
+    rows = wide.to_numpy(float)
+    return [float(np.mean(row[~np.isnan(row)])) if (~np.isnan(row)).any() else float("nan") for row in rows]
+
+
+def _notes(rows: pd.DataFrame) -> str:
+    outcomes = zip(rows["organ"], rows["outcome"], strict=True)
+    words = [f"{organ(name).title} {OUTCOME_WORDS[outcome]}" for name, outcome in outcomes if outcome in OUTCOME_WORDS]
+    return ", ".join(words)
+
+
+def next_unreviewed(cases: pd.DataFrame, after: str | None = None) -> str | None:
+    """The scan to look at next: the worst unreviewed one other than ``after``; ``None`` where all are reviewed."""
+    waiting = cases[(cases["state"] == "Unreviewed") & (cases["scan"] != after)]
+    return None if waiting.empty else str(waiting.iloc[0]["scan"])

@@ -1,0 +1,1 @@
+"""The review dashboard (Streamlit) and the Gradio demo, over `core`."""

@@ -1,0 +1,24 @@
+"""The leak badge, shown beside every score."""
+
+from typing import Literal
+
+import streamlit as st
+
+from core.data.leakage import Kind, LeakBadge
+
+_LOOKS: dict[Kind, tuple[Literal["green", "red", "orange"], str]] = {
+    "patient-clean": ("green", "✓"),
+    "leaked": ("red", "!"),
+    "unknown": ("orange", "?"),
+}
+_HELP = {
+    "patient-clean": "No patient of these scans was trained on.",
+    "leaked": "The model was trained on other slices of these patients, so its scores are too good to be true.",
+    "unknown": "The run's training manifest is missing, so nobody can say whether it saw these patients.",
+}
+
+
+def leak_badge(badge: LeakBadge) -> None:
+    """Show the badge with what it means."""
+    colour, sign = _LOOKS[badge.kind]
+    st.badge(f"{sign} {badge.text}", color=colour, help=_HELP[badge.kind])

@@ -1,0 +1,78 @@
+"""The scan on the Review page: its heading, the way to its neighbours, and the viewer."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.labels import ORGANS
+from core.reviews import Event
+from core.runs import Evaluation
+from dashboard.components.badge import leak_badge
+from dashboard.components.scores import DOTS
+from dashboard.scan_route import scan_url
+from dashboard.state import CASE, JUMP, PICK, address, link
+from dashboard.viewer import Finding, ViewerState, viewer
+
+
+def case_steps(cases: pd.DataFrame, scan: str) -> None:
+    """Title, and buttons to the cases before and after in the list, worst first."""
+    order = list(cases["scan"])
+    place = order.index(scan)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Cases", icon=":material/view_list:"):
+            st.switch_page("views/cases.py", query_params=link(run=address().run, evaluation=address().evaluation))
+        if st.button("Previous", icon=":material/chevron_left:", disabled=place == 0, shortcut="PageUp"):
+            open_case(order[place - 1])
+        if st.button(
+            "Next", icon=":material/chevron_right:", icon_position="right", disabled=place == len(order) - 1, shortcut="PageDown"
+        ):
+            open_case(order[place + 1])
+        st.caption(f"Case {place + 1} of {len(order)}, worst first")
+    if st.session_state.get(CASE) != scan:
+        st.session_state[CASE] = scan
+        st.session_state.pop(PICK, None)
+
+
+def open_case(scan: str, slice_number: int | None = None) -> None:
+    """Go to another case of the same evaluation."""
+    here = address()
+    st.switch_page("views/review.py", query_params=link(run=here.run, evaluation=here.evaluation, case=scan, slice=slice_number))
+
+
+def case_heading(case: pd.Series, evaluation: Evaluation) -> None:
+    """The scan's name, its Dice per organ beside the leak badge, and what is missed."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(str(case["scan"]), anchor=False, width="content")
+        leak_badge(evaluation.badge)
+        st.markdown(" &nbsp; ".join(_dice(case, organ.name, organ.title) for organ in ORGANS), width="content")
+        if case["notes"]:
+            st.badge(str(case["notes"]), color="orange")
+        st.badge(str(case["state"]), color="gray" if case["state"] == "Unreviewed" else "primary")
+
+
+def _dice(case: pd.Series, name: str, title: str) -> str:
+    value = "no such organ" if pd.isna(case[name]) else f"{case[name]:.3f}"
+    return f":{DOTS[name]}[●] {title} **{value}**"
+
+
+def show_scan(evaluation: Evaluation, scan: str, numbers: Sequence[int], findings: Sequence[Finding]) -> ViewerState:
+    """Mount the viewer; remember the place that was clicked, and return what is shown."""
+    named = address().slice_number
+    seen = viewer(
+        url=scan_url(evaluation, scan),
+        key="viewer",
+        slice_number=min(numbers, key=lambda number: abs(number - named)) if named is not None else None,
+        jump=st.session_state.get(JUMP),
+        opacity=0.45,
+        findings=findings,
+    )
+    if seen.picked is not None:
+        st.session_state[PICK] = seen.picked
+    return seen
+
+
+def finding_marks(events: Sequence[Event]) -> list[Finding]:
+    """Findings that have a place, for the viewer."""
+    placed = [each.payload for each in events if each.payload["x"] is not None]
+    return [Finding(p["slice_number"], p["x"], p["y"], p["organ"], p["kind"]) for p in placed]

@@ -1,0 +1,139 @@
+"""What a reader says of a scan: the verdict, a comment, and findings at places."""
+
+import streamlit as st
+
+from core.errors import GutCheckError
+from core.labels import ORGANS, organ
+from core.reviews import Event, Finding, FindingKind, ReviewStore, ScanReview, Subject, Verdict
+from dashboard.components.review import open_case
+from dashboard.state import JUMP, NEXT_CASE, PICK, READER, flash
+from dashboard.viewer import ViewerState
+
+SHORTCUTS = {
+    Verdict.ACCEPT: "a",
+    Verdict.MINOR_EDITS: "e",
+    Verdict.MAJOR_EDITS: "m",
+    Verdict.REJECT: "x",
+    Verdict.REFERENCE_WRONG: "w",
+    Verdict.UNUSABLE_IMAGE: "u",
+}
+
+
+def verdict_panel(store: ReviewStore, subject: Subject, review: ScanReview) -> None:
+    """Buttons of the scale, each stored at once; going back is a click on *Undo*."""
+    reader = st.session_state.get(READER, "").strip()
+    st.markdown("**Verdict**" if reader else "**Verdict** — write your name under *Reader* in the side bar first")
+    comment = st.text_input(
+        "Comment", key=f"comment-{subject.scan}", placeholder="Comment (optional)", max_chars=4000, label_visibility="collapsed"
+    )
+    with st.container(gap="xsmall"):
+        for verdict in Verdict:
+            if _verdict_button(verdict, standing=review.verdicts.get(reader) == verdict, enabled=bool(reader)):
+                _store_verdict(store, subject, reader, verdict, comment)
+    _next_and_undo(store, review, reader)
+    _others(review, reader)
+
+
+def _verdict_button(verdict: Verdict, *, standing: bool, enabled: bool) -> bool:
+    return st.button(
+        verdict.label,
+        key=f"verdict-{verdict.value}",
+        type="primary" if standing else "secondary",
+        icon=":material/check:" if standing else None,
+        shortcut=SHORTCUTS[verdict],
+        disabled=not enabled,
+        width="stretch",
+    )
+
+
+def _store_verdict(store: ReviewStore, subject: Subject, reader: str, verdict: Verdict, comment: str) -> None:
+    try:
+        store.add_verdict(subject, reader=reader, verdict=verdict, comment=comment)
+    except GutCheckError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    flash(f"Saved: {verdict.label}.")
+    st.rerun()
+
+
+def _next_and_undo(store: ReviewStore, review: ScanReview, reader: str) -> None:
+    left, right = st.columns(2)
+    waiting = st.session_state.get(NEXT_CASE)
+    if left.button(
+        "Next",
+        icon=":material/skip_next:",
+        shortcut="g",
+        disabled=waiting is None,
+        width="stretch",
+        help="The worst unreviewed one.",
+    ):
+        open_case(str(waiting))
+    mine = review.standing.get(reader)
+    if (
+        right.button(
+            "Undo",
+            icon=":material/undo:",
+            disabled=mine is None,
+            width="stretch",
+            help="Take your verdict back; both stay on record.",
+        )
+        and mine
+    ):
+        _withdraw(store, mine, reader, "Taken back.")
+
+
+def _others(review: ScanReview, reader: str) -> None:
+    for name, verdict in review.verdicts.items():
+        note = f": {review.comments[name]}" if review.comments[name] else ""
+        st.text(f"{'You' if name == reader else name}: {verdict.label}{note}")
+
+
+def _withdraw(store: ReviewStore, event: Event, reader: str, message: str) -> None:
+    try:
+        store.withdraw(event, reader=reader)
+    except GutCheckError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    flash(message, ":material/undo:")
+    st.rerun()
+
+
+def findings_panel(store: ReviewStore, subject: Subject, review: ScanReview, seen: ViewerState) -> None:
+    """Pin a finding where the reader clicked, and list those that stand."""
+    reader = st.session_state.get(READER, "").strip()
+    st.markdown("**Findings**")
+    pick = st.session_state.get(PICK)
+    if pick is None:
+        st.caption("Click in a picture to pin a finding there.")
+    elif reader:
+        _finding_form(store, subject, reader)
+    for event in review.findings:
+        _finding_row(store, event, reader)
+
+
+def _finding_form(store: ReviewStore, subject: Subject, reader: str) -> None:
+    pick = st.session_state[PICK]
+    with st.form("finding", clear_on_submit=True):
+        st.caption(f"At slice {pick.slice_number}, column {pick.x}, row {pick.y}")
+        kind = st.selectbox("Kind", FindingKind, format_func=lambda each: each.value.capitalize())
+        name = st.selectbox("Organ", [each.name for each in ORGANS], format_func=lambda each: organ(each).title)
+        comment = st.text_input("Comment", max_chars=4000)
+        if st.form_submit_button("Add finding", type="primary"):
+            finding = Finding(FindingKind(kind), name, pick.slice_number, pick.x, pick.y, comment)
+            store.add_finding(subject, reader=reader, finding=finding)
+            st.session_state.pop(PICK, None)
+            flash("Finding saved.")
+            st.rerun()
+
+
+def _finding_row(store: ReviewStore, event: Event, reader: str) -> None:
+    said = event.payload
+    left, right = st.columns([4, 1])
+    words = f"{said['kind'].capitalize()}, {organ(said['organ']).title}, slice {said['slice_number']}"
+    if left.button(
+        words, key=f"go-{event.id}", type="tertiary", help=f"{event.reader}: {said['comment'] or 'no comment'}. Shows the slice."
+    ):
+        st.session_state[JUMP] = f"{event.id}-{st.session_state.get(JUMP, '')}"[:80]
+        open_case(event.subject.scan, said["slice_number"])
+    if event.reader == reader and right.button("✕", key=f"drop-{event.id}", help="Take this finding back."):
+        _withdraw(store, event, reader, "Finding taken back.")

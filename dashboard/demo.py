@@ -1,0 +1,171 @@
+"""The Gradio demo, a light second front end: ``python -m dashboard.demo``. Importing this imports no Gradio, no torch."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from core.command import run_command
+from core.errors import ConfigError
+from core.workspace import Workspace
+from dashboard.demo_page import build_page, get_class_statistics_gradio, load_gradio, page_options, predict_gradio
+from dashboard.segment import Segmenter, choose_model
+
+if TYPE_CHECKING:
+    import fastapi
+    import gradio
+
+__all__ = ["build_demo", "get_class_statistics_gradio", "main", "mount_demo", "predict_gradio"]
+
+PORT = 7860
+PASSWORD_VARIABLE = "GUTCHECK_DEMO_PASSWORD"
+USER = "gutcheck"
+SHARE_WARNING = (
+    "Warning: --share sends every uploaded picture through Gradio's servers and opens this demo to anyone who has the "
+    "link and the password; never upload patient data to it."
+)
+
+
+def build_demo(workspace: Workspace, run_name: str | None = None) -> gradio.Blocks:
+    """The demo's page; its model is loaded at the first picture.
+
+    Args:
+        run_name: see `dashboard.segment.choose_model`.
+
+    Raises:
+        WorkspaceError: see `dashboard.segment.choose_model`.
+        ModelError: see `dashboard.segment.choose_model`.
+    """
+    return build_page(Segmenter(choose_model(workspace, run_name)))
+
+
+def mount_demo(app: fastapi.FastAPI, workspace: Workspace, run_name: str | None = None, *, path: str = "/demo") -> None:
+    """Mount the demo under ``path`` of a server that does other things too.
+
+    Raises:
+        WorkspaceError: see `dashboard.segment.choose_model`.
+        ModelError: see `dashboard.segment.choose_model`.
+    """
+    load_gradio().mount_gradio_app(app, build_demo(workspace, run_name), path=path, **page_options())
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """The command line of the demo."""
+
+    run: str | None = None
+    workspace: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = PORT
+    share: bool = False
+    password: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port <= 65535:
+            raise ConfigError("There is no such port", value=self.port, todo="use 1 to 65535")
+        if self.share and not self.password:
+            todo = f"set {PASSWORD_VARIABLE} or give --password"
+            raise ConfigError("--share opens the demo to the internet and needs a password", todo=todo)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, as every command of the house does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError("The command line cannot be understood", value=message, todo="see --help")
+
+
+def read_options(words: Sequence[str]) -> DemoOptions:
+    """The options of these command line words and the environment's password.
+
+    Raises:
+        ConfigError: unknown words, an impossible port, or sharing without a password.
+    """
+    parser = _Parser("python -m dashboard.demo", description="Segment single MR slices in the browser. Not a medical device.")
+    parser.add_argument("--run", help="run, run folder, model folder or .ckpt file (default: the newest finished run)")
+    parser.add_argument("--workspace", type=Path, help="folder of the runs (default: $GUTCHECK_WORKSPACE or ./workspace)")
+    parser.add_argument("--host", default=DemoOptions.host, help="address to listen on (default: %(default)s, this machine only)")
+    parser.add_argument("--port", type=int, default=PORT, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--share", action="store_true", help="also open a public link through Gradio's servers")
+    default = os.environ.get(PASSWORD_VARIABLE)
+    about = f"ask for the user '{USER}' and this password (better: {PASSWORD_VARIABLE}, which `ps` does not show)"
+    parser.add_argument("--password", default=default, help=about)
+    return DemoOptions(**vars(parser.parse_args(words)))
+
+
+def main(words: Sequence[str]) -> None:
+    """Serve the demo until it is stopped.
+
+    Raises:
+        GutCheckError: bad input, as one sentence.
+    """
+    options = read_options(words)
+    check_port(options.host, options.port)
+    segmenter = Segmenter(choose_model(Workspace.locate(options.workspace), options.run))
+    print(f"Starting the demo with the model {segmenter.choice.name} …", flush=True)
+    # A service manager ends us with SIGTERM; as Ctrl-C does, it must remove the uploaded pictures.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    page = build_page(segmenter)
+    if options.share:
+        print(SHARE_WARNING, file=sys.stderr, flush=True)
+    _serve(page, segmenter, options)
+
+
+def check_port(host: str, port: int) -> None:
+    """Check that we can listen there.
+
+    Raises:
+        ConfigError: the port is taken, or the address is not one of this machine.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(
+            f"The demo cannot listen here ({reason})", value=f"{host}:{port}", todo="choose another --port or --host"
+        ) from error
+
+
+def _serve(page: gradio.Blocks, segmenter: Segmenter, options: DemoOptions) -> None:
+    _launch(page, options)
+    try:
+        # The page stands already; whoever is quick waits for the model at the first picture.
+        segmenter.warm_up()
+        print(f"GutCheck demo: {page.local_url} (Ctrl-C stops it). Not a medical device.", flush=True)
+        if page.share_url:
+            print(f"Public link: {page.share_url} (user {USER})", flush=True)
+        while page.is_running:
+            time.sleep(0.2)
+    finally:
+        page.close(verbose=False)
+
+
+def _launch(page: gradio.Blocks, options: DemoOptions) -> None:
+    # Gradio asks its own server whether it is up; a hospital's web proxy cannot answer that.
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "localhost", options.host]))
+    try:
+        page.launch(
+            server_name=options.host,
+            server_port=options.port,
+            share=options.share,
+            auth=(USER, options.password) if options.password else None,
+            quiet=True,
+            prevent_thread_lock=True,
+            **page_options(),
+        )
+    except OSError as error:
+        place = f"{options.host}:{options.port}"
+        raise ConfigError("The demo cannot listen here", value=place, todo="choose another --port or --host") from error
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(lambda: main(sys.argv[1:])))

@@ -1,0 +1,152 @@
+"""The binary route: a scan's image and both label maps go to the browser once, compressed."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from core.errors import GutCheckError, WorkspaceError
+from core.payload import ScanPayload, payload_etag, scan_payload
+from core.runs import Evaluation, open_run
+from core.workspace import Workspace, check_name
+from dashboard.viewer.assets import module_routes
+
+PREFIX = "/gutcheck/scan"
+KEPT_SCANS = 4
+"""Packed scans in memory, about 7 MB each; the one shown, the next, and a colleague's."""
+PACKED_AT_ONCE = 2
+"""A scan takes about 150 MB while it is packed."""
+FOREVER = "private, max-age=31536000, immutable"
+
+
+def scan_routes(workspace: Workspace) -> list[BaseRoute]:
+    """The routes to serve beside Streamlit's: scans under ``/gutcheck/scan``, the viewer's modules under ``/gutcheck/viewer``.
+
+    ``GET /gutcheck/scan/RUN/EVALUATION/SCAN`` answers a `core.payload.ScanPayload`, or one sentence as plain text: 400
+    for what can be no name, 404 for what is not there, 409 where the data set has changed, 422 for damaged files.
+    """
+    packer = Packer(KEPT_SCANS)
+
+    async def scan(request: Request) -> Response:
+        return await run_in_threadpool(_answer, workspace, packer, request)
+
+    return [
+        Route(f"{PREFIX}/{{run}}/{{evaluation}}/{{scan}}", scan, methods=["GET"]),
+        *module_routes(),
+        # Streamlit answers every unknown address with its page, which the viewer would take for a scan.
+        Route("/gutcheck/{rest:path}", _nothing_here),
+    ]
+
+
+def scan_url(evaluation: Evaluation, scan: str) -> str:
+    """The address of a scan's payload; another one as soon as image, reference or prediction change.
+
+    Raises:
+        WorkspaceError: the evaluation has no such scan, or its file is damaged.
+    """
+    names = "/".join(quote(name, safe="") for name in (evaluation.run, evaluation.name, scan))
+    return f"{PREFIX}/{names}?v={_etag(evaluation, scan)}"
+
+
+async def _nothing_here(request: Request) -> Response:
+    return PlainTextResponse("There is nothing at this address.", 404)
+
+
+class Packer:
+    """Packs scans and keeps the last few; a scan that two readers ask for at once is packed once."""
+
+    def __init__(self, kept: int) -> None:
+        self._limit = kept
+        self._kept: OrderedDict[tuple[str, ...], Future[ScanPayload]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._slots = threading.Semaphore(PACKED_AT_ONCE)
+
+    def pack(self, evaluation: Evaluation, scan: str) -> ScanPayload:
+        """See `core.payload.scan_payload`."""
+        key = (evaluation.run, evaluation.name, scan, _etag(evaluation, scan))
+        with self._lock:
+            known = self._kept.get(key)
+            packed = self._kept[key] = known or Future()
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+        if known is None:
+            self._fill(packed, key, evaluation, scan)
+        return packed.result()
+
+    def _fill(self, packed: Future[ScanPayload], key: tuple[str, ...], evaluation: Evaluation, scan: str) -> None:
+        try:
+            with self._slots:
+                packed.set_result(scan_payload(evaluation, scan))
+        except BaseException as error:  # whoever waits for this scan must get it too
+            with self._lock:
+                self._kept.pop(key, None)
+            packed.set_exception(error)
+
+
+class _Refusal(Exception):
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+@contextmanager
+def _refusing(status: int, kind: type[GutCheckError] = GutCheckError) -> Iterator[None]:
+    try:
+        yield
+    except kind as error:
+        raise _Refusal(status, str(error)) from error
+
+
+def _answer(workspace: Workspace, packer: Packer, request: Request) -> Response:
+    try:
+        run, evaluation_name, scan = (request.path_params[part] for part in ("run", "evaluation", "scan"))
+        evaluation = _find(workspace, run, evaluation_name, scan)
+        with _refusing(422):
+            etag = _etag(evaluation, scan)
+        headers = _headers(etag, request)
+        if f'"{etag}"' in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        with _refusing(422), _refusing(409, WorkspaceError):
+            body = packer.pack(evaluation, scan).body
+    except _Refusal as refusal:
+        return PlainTextResponse(str(refusal), refusal.status, {"Cache-Control": "no-store"})
+    return Response(body, media_type="application/octet-stream", headers=headers | {"Content-Encoding": "gzip"})
+
+
+def _find(workspace: Workspace, run: str, evaluation: str, scan: str) -> Evaluation:
+    with _refusing(400):
+        check_name(run, "run"), check_name(evaluation, "evaluation"), check_name(scan, "scan")
+    with _refusing(404):
+        folder = workspace.run(run).root
+        if not folder.is_dir():
+            raise WorkspaceError("There is no such run", value=run, todo="choose one from Runs")
+        found = open_run(folder).evaluation(evaluation)
+        found.scan_facts(scan)
+    return found
+
+
+def _etag(evaluation: Evaluation, scan: str) -> str:
+    try:
+        return payload_etag(evaluation, scan)
+    except (KeyError, TypeError, ValueError) as error:
+        what = "evaluation.json is not as expected"
+        raise WorkspaceError(what, value=evaluation.paths.summary, todo="evaluate the run again") from error
+
+
+def _headers(etag: str, request: Request) -> dict[str, str]:
+    """Only an address that names this very version may be kept for good."""
+    known_version = request.query_params.get("v") == etag
+    return {
+        "ETag": f'"{etag}"',
+        "Cache-Control": FOREVER if known_version else "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }

@@ -1,0 +1,115 @@
+"""The dashboard as one ASGI application: Streamlit's pages, the scans' data, and the Gradio demo, on one port."""
+
+import logging
+import os
+import webbrowser
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.demo import default_folder, start_demo
+from core.errors import WorkspaceError
+from core.options import Parser, check_port
+from core.workspace import ENVIRONMENT_VARIABLE, Workspace
+from dashboard.state import SERVED_VARIABLE, project_root
+
+DEMO_PATH = "/demo"
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How the dashboard is served."""
+
+    workspace: str | None = None
+    """Folder of data sets, runs and reviews; default: GUTCHECK_WORKSPACE, else ./workspace, else the embedded demo."""
+    demo: bool = False
+    """Open the embedded demo, whatever else is there."""
+    host: str = "127.0.0.1"
+    """Address to listen on; this machine only by default, since there is no login."""
+    port: int = 8501
+    """Port to listen on."""
+    browser: bool = False
+    """Open a browser window once the server stands."""
+
+
+def main(words: Sequence[str]) -> None:
+    """Serve until Ctrl-C.
+
+    Raises:
+        ConfigError: an impossible option, or a port that is taken.
+        WorkspaceError: the workspace does not exist.
+    """
+    parser = Parser("python -m dashboard", "The review dashboard. Not a medical device.")
+    parser.add_class_arguments(ServerConfig)
+    config = ServerConfig(**parser.read(words))
+    check_port(config.host, config.port)
+    workspace, is_demo = choose_workspace(config)
+    if is_demo:
+        start_demo(workspace)
+    serve(workspace, config)
+
+
+def choose_workspace(config: ServerConfig) -> tuple[Workspace, bool]:
+    """The workspace to open, and whether it is the embedded demo's.
+
+    Raises:
+        WorkspaceError: a workspace that was named does not exist.
+    """
+    named = None if config.demo else config.workspace or os.environ.get(ENVIRONMENT_VARIABLE)
+    own = Workspace.locate(named)
+    if named and not own.root.is_dir():
+        todo = "check the path, or make one: python -m training prepare phantom --out WORKSPACE/datasets/phantoms"
+        raise WorkspaceError("The workspace does not exist", value=own.root, todo=todo)
+    if config.demo or not own.root.is_dir():
+        return Workspace(default_folder()), True
+    return own, False
+
+
+def serve(workspace: Workspace, config: ServerConfig) -> None:
+    """Run the server until it is stopped."""
+    import uvicorn
+
+    os.environ[ENVIRONMENT_VARIABLE] = str(workspace.root)
+    os.environ[SERVED_VARIABLE] = "1"
+    # Streamlit reads its settings from the folder it is started in, and people start the dashboard from anywhere.
+    os.chdir(project_root())
+    address = f"http://{config.host}:{config.port}"
+    print(f"GutCheck: {address} (workspace {workspace.root}; Ctrl-C stops it). Not a medical device.", flush=True)
+    if config.host not in ("127.0.0.1", "localhost", "::1"):
+        print("Warning: there is no login, and anyone who reaches this address sees the workspace.", flush=True)
+    if config.browser:
+        webbrowser.open(address)
+    uvicorn.run(build_app(workspace), host=config.host, port=config.port, log_level="warning", access_log=False)
+
+
+def build_app(workspace: Workspace) -> Any:
+    """The ASGI application over an open workspace."""
+    import streamlit as st
+    from starlette.routing import Mount
+
+    from dashboard.lazy_demo import LazyDemo
+    from dashboard.scan_route import scan_routes
+
+    demo = LazyDemo(workspace, DEMO_PATH)
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        # Streamlit switches it on again when it is imported; addresses name scans, and those don't belong in a log.
+        logging.getLogger("uvicorn.access").disabled = True
+        yield
+        await demo.close()
+
+    routes = [*scan_routes(workspace), Mount(DEMO_PATH, app=demo)]
+    return st.App(Path(__file__).with_name("app.py"), routes=routes, lifespan=lifespan, on_script_error=_say_that_it_failed)
+
+
+def _say_that_it_failed(error: Exception) -> bool:
+    import streamlit as st
+
+    logging.getLogger("gutcheck").exception("A page failed", exc_info=error)
+    st.error(
+        "Something went wrong in GutCheck itself: reload the page; the server's log has the details.", icon=":material/error:"
+    )
+    return True

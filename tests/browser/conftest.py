@@ -1,0 +1,91 @@
+"""Debian's chromium and a server of the viewer, one each for all browser tests."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+from core.runs import Evaluation
+from tests.browser.small_workspace import server_command, server_environment, small_workspace
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ROOT = Path(__file__).resolve().parents[2]
+START_LIMIT_S = 60
+
+
+@pytest.fixture(scope="session")
+def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """Two small scans and their stub predictions; not to be changed."""
+    return small_workspace(tmp_path_factory.mktemp("viewer"))
+
+
+@pytest.fixture(scope="session")
+def server(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running server of the viewer page."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    workspace = evaluation.paths.root.parents[3]
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(
+            server_command(port), env=server_environment(workspace), cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    start = time.monotonic()
+    while time.monotonic() - start < START_LIMIT_S:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}: {log.read_text()[-2000:]}")
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError(url)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[BrowserContext]:
+    """One browser; its tabs share a cache, so that Streamlit's own scripts load once."""
+    if not os.path.exists(CHROMIUM):
+        pytest.skip("Debian's chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser.new_context(viewport={"width": 1280, "height": 900})
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: BrowserContext) -> Iterator[Page]:
+    """A fresh tab of 1280×900 that fails the test on an error in the page."""
+    page = chromium.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert errors == []

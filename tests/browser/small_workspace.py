@@ -1,0 +1,100 @@
+"""A workspace with two scans whose predictions are known: the reference, moved and worn away. No network is run."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import SplitConfig
+from core.data.images import write_png
+from core.data.index import load_index
+from core.data.prepare.pairs import prepare_pairs
+from core.evaluate import evaluate
+from core.files import write_json
+from core.runs import Evaluation, Run, open_run
+from core.workspace import Workspace
+
+DEPTH, HEIGHT, WIDTH = 12, 48, 64
+FIRST_SLICE = 5
+"""Slice numbers are not positions: the tests would not see them mixed up otherwise."""
+SCANS = ("case2_day0", "case2_day7")
+RUN = "stub"
+
+
+class ShiftedReference:
+    """Stands for a network: predicts the reference of the scans in order, two voxels to the right, one organ missed."""
+
+    weights_hash = "0" * 64
+
+    def __init__(self, references: list[NDArray[np.uint8]], missed: int = 3) -> None:
+        self.references = iter(references)
+        self.missed = missed
+
+    def predict_volume(self, volume: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        prediction = np.roll(next(self.references), 2, axis=2)
+        half = len(prediction) // 2
+        prediction[:half][prediction[:half] == self.missed] = 0
+        return prediction, np.full(prediction.shape, 200, np.uint8)
+
+
+def small_volume(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Image with every grey value and label map with all organs on the middle slices."""
+    random = np.random.default_rng(seed)
+    image = random.integers(0, 256, (DEPTH, HEIGHT, WIDTH)).astype(np.uint8)
+    labels = np.zeros(image.shape, np.uint8)
+    for z in range(2, DEPTH - 2):
+        labels[z, 6 : 18 + z, 8:22] = 1
+        labels[z, 10:30, 26:40] = 2
+        labels[z, 20 : 30 + z, 44:58] = 3
+    return image, labels
+
+
+def write_source(folder: Path) -> Path:
+    """Pictures of one patient to train on and of `SCANS` to validate on."""
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    for seed, scan in enumerate(("case1_day0", *SCANS)):
+        image, labels = small_volume(seed)
+        for z in range(DEPTH):
+            name = f"{scan}_slice_{FIRST_SLICE + z:04d}.png"
+            write_png(folder / "images" / name, image[z])
+            write_png(folder / "masks" / name, labels[z])
+    return folder
+
+
+def stub_run(workspace: Workspace) -> Run:
+    """A run that was never trained, with the manifest that a leak badge needs."""
+    write_json(workspace.run(RUN).manifest, {"splits": {"train": {"patients": ["case1"]}}})
+    return open_run(workspace.run(RUN).root)
+
+
+def evaluate_stub(workspace: Workspace, dataset: Path) -> Evaluation:
+    """Evaluate the validation split of ``dataset`` with `ShiftedReference`."""
+    index = load_index(dataset)
+    stub = ShiftedReference([scan.read_labels() for scan in index.scans("valid")])
+    return evaluate(stub_run(workspace), stub, index, "valid")  # type: ignore[arg-type]
+
+
+def small_workspace(root: Path) -> Evaluation:
+    """Build it all below ``root``; the workspace is ``root/workspace``."""
+    workspace = Workspace(root / "workspace")
+    source = write_source(root / "source")
+    split = SplitConfig(valid_patients=("case2",))
+    dataset = prepare_pairs(source, workspace.dataset("small"), split=split, spacing_mm=(3.0, 2.0, 1.0)).root
+    return evaluate_stub(workspace, dataset)
+
+
+def server_command(port: int) -> list[str]:
+    """Serves `viewer_server.py` for the workspace that the environment names."""
+    return [sys.executable, "-m", "uvicorn", "tests.browser.viewer_server:app", "--port", str(port), "--log-level", "warning"]
+
+
+def server_environment(workspace: Path) -> dict[str, str]:
+    return os.environ | {
+        "GUTCHECK_WORKSPACE": str(workspace),
+        "STREAMLIT_SERVER_HEADLESS": "true",
+        "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+        "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
+    }

@@ -1,0 +1,36 @@
+"""A page that mounts the viewer, says what it reported, and can be rerun, told to jump, or sent to another scan."""
+
+import streamlit as st
+
+from core.runs import list_runs
+from core.workspace import Workspace
+from dashboard.scan_route import scan_url
+from dashboard.viewer import Finding, viewer
+
+st.set_page_config(layout="wide")
+evaluation = list_runs(Workspace.locate())[0].evaluations()[0]
+scans = sorted(evaluation.summary["scans"])
+at = scans.index(st.query_params.get("scan", scans[0]))
+columns = st.columns(4, vertical_alignment="bottom")
+if columns[0].button("Other scan"):
+    at = (at + 1) % len(scans)
+    st.query_params["scan"] = scans[at]
+columns[1].button("Rerun")
+columns[2].text_input("Comment")
+if columns[3].button("Jump to 7"):
+    st.session_state["jump"] = st.session_state.get("jump", 0) + 1
+jump = st.session_state.get("jump")
+wanted = st.query_params.get("slice")
+url = scan_url(evaluation, scans[at])
+state = viewer(
+    url="/gutcheck/scan/none/none/none" if "broken" in st.query_params else url,
+    key="viewer",
+    slice_number=7 if jump else int(wanted) if wanted else None,
+    jump=jump,
+    findings=[Finding(9, 30, 20, "small_bowel", "boundary")] if "findings" in st.query_params else (),
+    next_url=scan_url(evaluation, scans[(at + 1) % len(scans)]),
+)
+if state.picked:
+    st.session_state["picked"] = state.picked
+count = st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+st.text(f"run {count}; {state}; last pick {st.session_state.get('picked')}")

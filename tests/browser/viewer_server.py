@@ -1,0 +1,10 @@
+"""The smallest server of the viewer: one page, the scan route, nothing else."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.workspace import Workspace
+from dashboard.scan_route import scan_routes
+
+app = st.App(Path(__file__).with_name("viewer_page.py"), routes=scan_routes(Workspace.locate()))

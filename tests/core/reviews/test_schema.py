@@ -1,0 +1,41 @@
+"""Rows that the database itself refuses to change or delete."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from core.reviews import ReviewStore, Subject, Verdict
+
+SUBJECT = Subject("run1", "uw-valid", "case1_day0", "i" * 64, "m" * 64)
+
+
+@pytest.fixture
+def raw(tmp_path: Path):
+    store = ReviewStore.open(tmp_path / "reviews.db")
+    store.add_verdict(SUBJECT, reader="Dr A", verdict=Verdict.ACCEPT)
+    store.close()
+    connection = sqlite3.connect(tmp_path / "reviews.db")
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE events SET reader = 'Dr B'", "DELETE FROM events", "DELETE FROM events WHERE sequence = 1"]
+)
+def test_neither_changed_nor_deleted(raw: sqlite3.Connection, statement: str) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=r"^review events are never changed or deleted$"):
+        raw.execute(statement)
+    assert raw.execute("SELECT reader FROM events").fetchall() == [("Dr A",)]
+
+
+def test_an_id_is_stored_once(raw: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE constraint failed: events.id"):
+        raw.execute(
+            "INSERT INTO events SELECT 2, id, at, reader, kind, run, evaluation, scan, image_sha256, mask_sha256, "
+            "payload, previous_hash, hash FROM events"
+        )
+
+
+def test_writes_survive_a_power_cut(raw: sqlite3.Connection) -> None:
+    assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -1,0 +1,229 @@
+"""The registry: what a run's files say, corrected for processes that died and files that are damaged."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from core.data.leakage import LeakBadge
+from core.errors import WorkspaceError
+from core.files import write_json
+from core.runs import DIED, HEARTBEAT_LIMIT_S, RunStatus, badge_for, find_run, list_runs, open_run, read_status, write_status
+from core.workspace import RunPaths, Workspace
+
+SUMMARY = {
+    "dataset": {"name": "tiny", "root": "/data/tiny", "synthetic": False},
+    "split": "valid",
+    "leak": {"kind": "leaked", "leaked": 1, "patients": 2, "text": "leaked (1 of 2 patients)"},
+    "organs": {},
+    "macro_dice": 0.5,
+    "scans": {"case1_day0": {"patient": "case1"}},
+}
+
+
+@pytest.fixture
+def paths(workspace: Workspace) -> RunPaths:
+    paths = workspace.run("r1")
+    (paths.root / "model").mkdir(parents=True)
+    return paths
+
+
+def write_raw(paths: RunPaths, **content: Any) -> None:
+    paths.status.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def zombie():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    yield child.pid
+    child.wait()
+
+
+def test_status_round_trip_with_a_heartbeat(paths: RunPaths) -> None:
+    write_status(paths, RunStatus("finished", epoch=3, epochs=3, step=12, message="Done."))
+    status = read_status(paths)
+    assert (status.state, status.epoch, status.step, status.message) == ("finished", 3, 12, "Done.")
+    assert status.heartbeat_at == pytest.approx(time.time(), abs=5)
+
+
+def test_fields_of_a_later_version_are_left_out(paths: RunPaths) -> None:
+    write_raw(paths, state="finished", news=1)
+    assert read_status(paths) == RunStatus("finished")
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "stopping"])
+def test_a_live_process_is_as_it_says(paths: RunPaths, state: Any) -> None:
+    write_status(paths, RunStatus(state, pid=os.getpid(), process_created_at=psutil.Process().create_time()))
+    assert read_status(paths).state == state
+
+
+def test_a_process_that_is_gone_has_failed(paths: RunPaths) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    write_status(paths, RunStatus("running", pid=child.pid, remaining_s=60.0, epoch=2))
+    status = read_status(paths)
+    assert (status.state, status.message, status.remaining_s, status.epoch) == ("failed", DIED, None, 2)
+
+
+def test_a_zombie_has_failed(paths: RunPaths, zombie: int) -> None:
+    write_status(paths, RunStatus("running", pid=zombie))
+    assert read_status(paths).state == "failed"
+
+
+def test_a_process_id_that_came_round_again_has_failed(paths: RunPaths) -> None:
+    write_status(paths, RunStatus("running", pid=os.getpid(), process_created_at=psutil.Process().create_time() - 60))
+    assert read_status(paths).state == "failed"
+
+
+@pytest.mark.parametrize(("age_s", "state"), [(HEARTBEAT_LIMIT_S - 60, "running"), (HEARTBEAT_LIMIT_S + 60, "failed")])
+def test_without_a_process_id_the_heartbeat_counts(paths: RunPaths, age_s: float, state: str) -> None:
+    write_raw(paths, state="running", heartbeat_at=time.time() - age_s)
+    assert read_status(paths).state == state
+
+
+@pytest.mark.parametrize("state", ["finished", "failed", "stopped"])
+def test_an_end_needs_no_process(paths: RunPaths, state: Any) -> None:
+    write_status(paths, RunStatus(state, pid=2**22 + 1))
+    assert read_status(paths).state == state
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{}",
+        '{"state": "sleeping"}',
+        '{"state": ["running"]}',
+        '{"state": "running", "pid": "x"}',
+        '{"state": "running", "pid": -4}',
+        '{"state": "running", "heartbeat_at": "x"}',
+        '{"state": "finished", "started_at": "x"}',
+    ],
+)
+def test_a_status_that_is_not_as_expected(paths: RunPaths, content: str) -> None:
+    paths.status.write_text(content)
+    sentence = rf"^status\.json is not as expected: {paths.status}; start the run again\.$"
+    with pytest.raises(WorkspaceError, match=sentence):
+        read_status(paths)
+    assert open_run(paths.root).problem.startswith("status.json is not as expected")
+
+
+def test_a_damaged_run_is_listed_with_what_is_wrong(workspace: Workspace, paths: RunPaths) -> None:
+    paths.status.write_text("{")
+    write_status(workspace.run("r2"), RunStatus("finished", started_at=5.0))
+    runs = list_runs(workspace)
+    assert [(run.name, run.status is None) for run in runs] == [("r2", False), ("r1", True)]
+    assert runs[1].problem == f"A file is not readable JSON: {paths.status}; restore it, or make it again."
+
+
+def test_runs_are_listed_newest_first_without_hidden_folders_and_files(workspace: Workspace) -> None:
+    for name, started_at in (("old", 1.0), ("new", 3.0), ("middle", 2.0), (".new.1234.partial", 9.0)):
+        write_status(RunPaths(workspace.runs / name), RunStatus("finished", started_at=started_at))
+    (workspace.runs / "notes.txt").touch()
+    assert [run.name for run in list_runs(workspace)] == ["new", "middle", "old"]
+
+
+def test_an_empty_workspace_has_no_runs(workspace: Workspace) -> None:
+    assert list_runs(workspace) == []
+
+
+def test_find_run_by_name_and_by_folder(workspace: Workspace, paths: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_run(workspace, "r1").paths.root == paths.root
+    assert find_run(workspace, str(paths.root)).name == "r1"
+    monkeypatch.chdir(workspace.runs)
+    assert find_run(Workspace(Path("/nowhere")), "r1").paths.root == paths.root
+
+
+def test_no_such_run_names_those_that_exist(workspace: Workspace, paths: RunPaths) -> None:
+    with pytest.raises(WorkspaceError, match=r"^There is no such run: r9; runs here: r1\.$"):
+        find_run(workspace, "r9")
+    with pytest.raises(WorkspaceError, match=r"^There is no such run: some/where; runs here: r1\.$"):
+        find_run(workspace, "some/where")
+
+
+def test_no_run_at_all_says_how_to_make_one(workspace: Workspace) -> None:
+    with pytest.raises(WorkspaceError, match=r"^There is no such run: r9; runs here: none yet; run: python -m training fit\.$"):
+        find_run(workspace, "r9")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a" * 300, "a\0b"])
+def test_names_that_no_run_can_have(workspace: Workspace, name: str) -> None:
+    with pytest.raises(WorkspaceError, match="This is no run"):
+        find_run(workspace, name)
+
+
+def test_a_run_without_its_files(paths: RunPaths) -> None:
+    run = open_run(paths.root)
+    assert run.manifest() is None
+    assert run.metrics().empty
+    assert run.evaluations() == []
+    assert not run.has_model
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2,3\n4\n", "\xff\xfe"])
+def test_metrics_that_are_damaged_are_none(paths: RunPaths, content: str) -> None:
+    paths.metrics.write_bytes(content.encode("latin-1"))
+    assert open_run(paths.root).metrics().empty
+
+
+def test_metrics(paths: RunPaths) -> None:
+    paths.metrics.write_text("epoch,dice\n0,0.5\n1,0.6\n")
+    assert open_run(paths.root).metrics()["dice"].tolist() == [0.5, 0.6]
+
+
+def test_evaluations_that_are_damaged_are_left_out(paths: RunPaths) -> None:
+    for name, content in {
+        "tiny-valid": SUMMARY,
+        "no-leak": SUMMARY | {"leak": None},
+        "no-split": {key: value for key, value in SUMMARY.items() if key != "split"},
+        "no-scans": SUMMARY | {"scans": []},
+        "a-list": [],
+        ".hidden": SUMMARY,
+    }.items():
+        write_json(paths.evaluations / name / "evaluation.json", content)
+    (paths.evaluations / "broken").mkdir()
+    (paths.evaluations / "broken" / "evaluation.json").write_text("{")
+    (found,) = open_run(paths.root).evaluations()
+    assert (found.name, found.run, found.split, found.dataset_root) == ("tiny-valid", "r1", "valid", Path("/data/tiny"))
+    assert found.badge == LeakBadge("leaked", 1, 2)
+
+
+def test_one_evaluation(paths: RunPaths) -> None:
+    write_json(paths.evaluation("tiny-valid").summary, SUMMARY)
+    evaluation = open_run(paths.root).evaluation("tiny-valid")
+    assert evaluation.scan_facts("case1_day0") == {"patient": "case1"}
+    with pytest.raises(WorkspaceError, match=r"^The evaluation tiny-valid of r1 has no such scan: x; choose one from Cases\.$"):
+        evaluation.scan_facts("x")
+    with pytest.raises(WorkspaceError, match=r"^Run r1 has no such evaluation: other; run: python -m training evaluate\.$"):
+        open_run(paths.root).evaluation("other")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 broken PAR1"])
+def test_tables_that_are_missing_or_damaged(paths: RunPaths, content: bytes | None) -> None:
+    write_json(paths.evaluation("tiny-valid").summary, SUMMARY)
+    evaluation = open_run(paths.root).evaluation("tiny-valid")
+    if content is not None:
+        evaluation.paths.scans.write_bytes(content)
+        evaluation.paths.slices.write_bytes(content)
+    for read in (evaluation.scans, evaluation.slices):
+        with pytest.raises(WorkspaceError, match=r"^A table of the evaluation is missing or damaged: .*\.parquet; evaluate the run again\.$"):
+            read()
+
+
+def test_badge_from_the_run_s_manifest() -> None:
+    manifest = {"splits": {"train": {"patients": ["case1", "case2"]}}}
+    assert badge_for(manifest, patients=frozenset({"case3"})).text == "patient-clean"
+    assert badge_for(manifest, patients=frozenset({"case2", "case3"})).text == "leaked (1 of 2 patients)"
+
+
+@pytest.mark.parametrize("manifest", [None, {}, {"splits": None}, {"splits": {"train": {}}}, {"splits": {"train": {"patients": "case1"}}}])
+def test_badge_without_a_manifest_that_tells(manifest: dict[str, Any] | None) -> None:
+    assert badge_for(manifest, patients=frozenset({"case1"})).text == "unknown"

@@ -1,0 +1,376 @@
+"""The Gradio demo without a browser: its functions, its choice of a model, its command line."""
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from transformers import SegformerForSemanticSegmentation
+
+from core.command import run_command
+from core.config import DatasetConfig
+from core.data.images import read_image, volume_window, write_png
+from core.errors import ConfigError, ImageError, ModelError, WorkspaceError
+from core.files import write_json
+from core.labels import PALETTE
+from core.model import architecture, save_model
+from core.predict import Predictor
+from core.runs import RunStatus, write_status
+from core.workspace import RunPaths, Workspace
+from dashboard import demo, demo_page, segment
+from dashboard.segment import ModelChoice, Segmentation, Segmenter, choose_model
+
+PICTURES = {
+    "grey8": (np.uint8, (60, 83)),
+    "grey16": (np.uint16, (60, 83)),
+    "odd": (np.uint8, (17, 131)),
+    "rgb": (np.uint8, (48, 64, 3)),
+    "rgba": (np.uint8, (48, 64, 4)),
+    "rgba16": (np.uint16, (48, 64, 4)),
+}
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tiny") / "random-b0"
+    save_model(SegformerForSemanticSegmentation(architecture("b0")), folder, DatasetConfig(image_size=96))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def segmenter(model_folder: Path) -> Segmenter:
+    return Segmenter(choose_model(Workspace(model_folder.parent), str(model_folder)))
+
+
+def _picture(folder: Path, kind: str) -> Path:
+    dtype, shape = PICTURES[kind]
+    # The range of real 16-bit MR: a small part of what the file could hold.
+    pixels = np.random.default_rng(0).integers(0, 4000 if dtype == np.uint16 else 256, shape).astype(dtype)
+    path = folder / f"{kind}.png"
+    cv2.imwrite(str(path), pixels)
+    return path
+
+
+def _percentages(markdown: str) -> list[float]:
+    return [float(value) for value in re.findall(r"\| ([\d.]+) \|$", markdown, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_results_have_the_pictures_size_and_are_the_predictors(kind: str, tmp_path: Path, segmenter: Segmenter) -> None:
+    path = _picture(tmp_path, kind)
+    height, width = PICTURES[kind][1][:2]
+
+    mask, overlay, statistics = demo.predict_gradio(path, segmenter)
+
+    assert mask.shape == overlay.shape == (height, width, 3)
+    assert mask.dtype == overlay.dtype == np.uint8
+    expected, _ = Predictor.load(segmenter.choice.source).predict_slice(read_image(path))
+    np.testing.assert_array_equal(mask, PALETTE[expected])
+    assert sum(_percentages(statistics)) == pytest.approx(100, abs=0.02)
+    assert f"{width} × {height} pixels" in statistics
+
+
+def test_a_16_bit_picture_keeps_its_depth(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = _picture(tmp_path, "grey16")
+
+    _, overlay, _ = demo.predict_gradio(path, segmenter, organs=[])
+
+    image = read_image(path)
+    assert image.dtype == np.uint16
+    np.testing.assert_array_equal(overlay[..., 0], volume_window(image).apply(image))
+    assert len(np.unique(overlay)) > 200  # crushed to 8 bits first, 4,000 of 65,535 would leave 16
+
+
+def test_overlay_follows_opacity_and_organs() -> None:
+    grey = np.full((2, 2), 100, np.uint8)
+    label_map = np.array([[0, 1], [2, 3]], np.uint8)
+
+    mask, overlay, _ = demo_page._results(Segmentation(grey, label_map), 0.5, [1])
+
+    assert mask.tolist() == [[[0, 0, 0], [0, 0, 255]], [[0, 255, 0], [255, 0, 0]]]
+    assert overlay.tolist() == [[[100, 100, 100], [50, 50, 178]], [[100, 100, 100], [100, 100, 100]]]
+
+
+def test_statistics_by_hand() -> None:
+    label_map = np.array([[0, 0, 0, 0], [0, 0, 1, 3]], np.uint8)
+
+    lines = demo.get_class_statistics_gradio(label_map).splitlines()
+
+    assert lines[:2] == ["| Class | Pixels | Percent of the picture |", "|:--|--:|--:|"]
+    assert [re.sub("<.*> ", "", line) for line in lines[2:6]] == [
+        "| Background | 6 | 75.00 |",
+        "| Stomach | 1 | 12.50 |",
+        "| Small bowel | 0 | 0.00 |",
+        "| Large bowel | 1 | 12.50 |",
+    ]
+    assert re.findall("#[0-9a-f]{6}", "".join(lines)) == ["#000000", "#0000ff", "#00ff00", "#ff0000"]
+    assert lines[-1].startswith("4 × 2 pixels.")
+
+
+def _bad_pictures(folder: Path) -> dict[str, Path]:
+    paths = {name: folder / f"{name}.png" for name in ("empty", "text", "damaged", "pixel", "huge")}
+    paths["empty"].write_bytes(b"")
+    paths["text"].write_text("not a picture")
+    write_png(paths["damaged"], np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
+    paths["damaged"].write_bytes(paths["damaged"].read_bytes()[:200])
+    write_png(paths["pixel"], np.zeros((1, 1), np.uint8))
+    write_png(paths["huge"], np.zeros((6001, 6000), np.uint8))
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("empty", "The picture is empty: empty.png; "),
+        ("text", "The file is not a picture that can be read: text.png; "),
+        ("damaged", "The picture is damaged: damaged.png; "),
+        ("pixel", "The picture is too small (1×1 pixels): pixel.png; "),
+        ("huge", "The picture is too large (6000×6001 pixels): huge.png; "),
+    ],
+)
+def test_a_bad_picture_gives_the_command_lines_sentence(kind: str, sentence: str, tmp_path: Path, segmenter: Segmenter) -> None:
+    path = _bad_pictures(tmp_path)[kind]
+
+    with pytest.raises(ImageError, match=re.escape(sentence)) as shown:
+        demo.predict_gradio(path, segmenter)
+    with pytest.raises(ImageError) as printed:
+        read_image(path)
+    assert str(shown.value) == str(printed.value).replace(str(path), path.name)
+
+
+def test_no_picture_yet(segmenter: Segmenter) -> None:
+    with pytest.raises(ImageError, match="There is no picture yet; choose a slice or one of the examples"):
+        demo.predict_gradio(None, segmenter)
+
+
+def _run(workspace: Workspace, name: str, state: str, started_at: float, *, model: bool = True, synthetic: bool = True) -> None:
+    paths = RunPaths(workspace.runs / name)
+    paths.model.mkdir(parents=True)
+    write_status(paths, RunStatus(state, started_at=started_at))  # type: ignore[arg-type]
+    write_json(paths.manifest, {"dataset": {"name": "some data", "synthetic": synthetic}})
+    if model:
+        (paths.model / "config.json").write_text("{}")
+        (paths.model / "model.safetensors").write_bytes(b"")
+
+
+def test_default_is_the_newest_finished_run_with_a_model(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    _run(workspace, "old", "finished", 1)
+    _run(workspace, "new", "finished", 2, synthetic=False)
+    _run(workspace, "without", "finished", 3, model=False)
+    _run(workspace, "failed", "failed", 4)
+
+    assert choose_model(workspace) == ModelChoice("new", workspace.run("new").model, "some data", False)
+
+
+def test_without_a_run_the_projects_own_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Workspace(tmp_path / "own")
+    _run(own, "demo_run", "finished", 1)
+    monkeypatch.setattr(segment, "DEMO_RUN", own.run("demo_run").root)
+
+    assert choose_model(Workspace(tmp_path / "none")).name == "demo_run"
+
+
+def test_nothing_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment, "DEMO_RUN", tmp_path / "missing")
+    with pytest.raises(ModelError, match=r"There is no trained model here yet: .*; run: python -m training fit"):
+        choose_model(Workspace(tmp_path))
+
+
+@pytest.mark.parametrize("form", ["runs/a", "runs/a/model", "a"])
+def test_a_run_may_be_a_name_a_folder_or_its_model(form: str, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    _run(workspace, "a", "finished", 1)
+
+    choice = choose_model(workspace, form if form == "a" else str(tmp_path / form))
+
+    assert choice == ModelChoice("a", workspace.run("a").model, "some data", True)
+
+
+def test_a_checkpoint_of_a_run_keeps_the_runs_name(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    _run(workspace, "a", "running", 1, model=False)
+    path = workspace.run("a").checkpoints / "last.ckpt"
+    path.parent.mkdir()
+    path.write_bytes(b"")
+
+    assert choose_model(workspace, str(path)) == ModelChoice("a, last.ckpt", path, "some data", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "sentence"),
+    [
+        ("b", WorkspaceError, "There is no such run: b; runs here: a."),
+        ("a", WorkspaceError, "The run has no model yet: a; wait until it has finished, or choose another."),
+        ("b.ckpt", ModelError, "The checkpoint does not exist: b.ckpt; check the path, or train first."),
+    ],
+)
+def test_a_run_that_cannot_be_used(name: str, error: type[Exception], sentence: str, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    _run(workspace, "a", "finished", 1, model=False)
+    with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
+        choose_model(workspace, name)
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        (ModelChoice("a", Path(), "phantoms", True), "**a**, trained on synthetic phantoms only (phantoms); do not expect"),
+        (ModelChoice("a", Path(), "uwm", False), "**a**, trained on uwm."),
+        (ModelChoice("<b>", Path()), "**&lt;b&gt;**, training data not recorded."),
+    ],
+)
+def test_heading_says_what_the_model_saw(choice: ModelChoice, text: str) -> None:
+    shown = demo_page.heading(choice)
+    assert text in shown
+    assert "Not a medical device" in shown
+
+
+def _main_fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert run_command(lambda: demo.main(words)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    return err
+
+
+def test_share_needs_a_password(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv(demo.PASSWORD_VARIABLE, raising=False)
+    assert "needs a password; set GUTCHECK_DEMO_PASSWORD or give --password." in _main_fails(["--share"], capsys)
+    monkeypatch.setenv(demo.PASSWORD_VARIABLE, "")
+    assert "needs a password" in _main_fails(["--share"], capsys)
+
+
+def test_the_password_comes_from_the_environment_or_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(demo.PASSWORD_VARIABLE, "one")
+    assert demo.read_options(["--share"]).password == "one"
+    assert demo.read_options(["--share", "--password", "two"]).password == "two"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--opacity", "1"], "The command line cannot be understood: unrecognized arguments: --opacity 1; see --help."),
+        (["--port", "many"], "argument --port: invalid int value: 'many'"),
+        (["--port", "70000"], "There is no such port: 70000; use 1 to 65535."),
+    ],
+)
+def test_a_wrong_command_line(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sentence in _main_fails(words, capsys)
+
+
+def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        shown = _main_fails(["--port", str(port)], capsys)
+    assert shown.startswith("The demo cannot listen here (address already in use")
+    assert shown.endswith(f"127.0.0.1:{port}; choose another --port or --host.\n")
+
+
+def test_a_host_that_is_not_ours() -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen here .*: 192\.0\.2\.1:7860; choose another"):
+        demo.check_port("192.0.2.1", 7860)
+
+
+def test_importing_the_demo_loads_neither_torch_nor_gradio() -> None:
+    code = "import sys, dashboard.demo; print([m for m in ('torch', 'gradio', 'transformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+class _NeverSegments(Segmenter):
+    def segment(self, path: Path) -> Segmentation:
+        raise AssertionError(f"predicted {path}")
+
+
+def _in_a_loop(build: Callable[[], Any]) -> Any:
+    # Outside a running event loop Gradio makes loops of its own, five a page, and closes none: a ResourceWarning each.
+    async def inside() -> Any:
+        return build()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(inside())
+    return build()  # Playwright's loop, in a session that has run browser tests before
+
+
+@pytest.mark.slow
+class TestPage:
+    """The page as Gradio builds it; importing Gradio takes seconds."""
+
+    @pytest.fixture(autouse=True)
+    def own_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+
+    @pytest.fixture
+    def functions(self) -> dict[str, object]:
+        page = _in_a_loop(lambda: demo_page.build_page(_NeverSegments(ModelChoice("a", Path()))))
+        return {function.name: function.fn for function in page.fns.values()}
+
+    def test_sliders_blend_without_predicting(self, functions: dict) -> None:
+        result = Segmentation(np.full((1, 2), 100, np.uint8), np.array([[0, 3]], np.uint8))
+        assert functions["reblend"](result, 1.0, [1, 2, 3]).tolist() == [[[100] * 3, [255, 0, 0]]]
+        assert functions["reblend"](result, 1.0, []).tolist() == [[[100] * 3, [100] * 3]]
+
+    def test_a_new_picture_clears_the_old_result(self, functions: dict, tmp_path: Path) -> None:
+        mask, overlay, text, state = functions["_new_picture"](str(_picture(tmp_path, "grey16")))
+        assert (mask, text, state) == (None, demo_page.NOT_SEGMENTED_YET, None)
+        assert overlay.shape == (60, 83)
+
+    def test_a_bad_picture_clears_it_too_and_says_why(self, functions: dict, tmp_path: Path) -> None:
+        path = _bad_pictures(tmp_path)["text"]
+        mask, overlay, text, state = functions["_new_picture"](str(path))
+        assert (mask, overlay, state) == (None, None, None)
+        assert text.startswith("⚠️ The file is not a picture that can be read: text.png;")
+
+    def test_pressing_segment_too_early_is_a_gradio_error(self, functions: dict) -> None:
+        import gradio
+
+        with pytest.raises(gradio.Error, match="There is no picture yet; choose"):
+            functions["predict"](None, 0.5, [1])
+
+    def test_no_analytics_and_no_open_folders(self) -> None:
+        options = demo_page.page_options()
+        assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+        assert (options["allowed_paths"], options["run_history"]) == ([], False)
+        assert not any("http" in str(font) for font in options["theme"]._stylesheets)
+
+    def test_mounted_below_another_server(self, model_folder: Path) -> None:
+        import fastapi
+        from fastapi.testclient import TestClient
+
+        app = fastapi.FastAPI()
+        _in_a_loop(lambda: demo.mount_demo(app, Workspace(model_folder.parent), str(model_folder)))
+
+        with TestClient(app) as client:
+            assert "GutCheck demo" in client.get("/demo/").text
+            assert client.get("/demo/config").json()["analytics_enabled"] is False
+            assert client.get("/").status_code == 404
+
+
+def test_uploads_go_to_a_private_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    folder = demo_page.private_folder()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    assert folder.stat().st_mode & 0o077 == 0
+    assert demo_page.private_folder() == folder
+
+
+def test_examples_are_phantom_slices_with_organs(tmp_path: Path) -> None:
+    paths = demo_page.write_examples(tmp_path)
+    assert len(paths) == len(demo_page.EXAMPLES)
+    for path in paths:
+        image = read_image(path)
+        assert (image.dtype, image.shape) == (np.uint8, demo_page.EXAMPLE_SHAPE[1:])
+        assert image.max() == 255

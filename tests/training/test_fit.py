@@ -1,0 +1,249 @@
+"""A run from start to end: what it leaves on disk, how it stops, how it fails."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from core.config import DatasetConfig, TrainingConfig
+from core.data.index import DatasetIndex, load_index
+from core.errors import ConfigError, DatasetError, ModelError, WorkspaceError
+from core.evaluate import evaluate
+from core.files import read_json
+from core.model import load_checkpoint, load_model, weights_hash
+from core.predict import Predictor
+from core.runs import Run, RunStatus, open_run, read_status, write_status
+from core.workspace import RunPaths, Workspace
+from training.callbacks import COLUMNS
+from training.fit import fit
+from training.record import RunLog
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> RunPaths:
+    return Workspace(tmp_path / "workspace").run("new")
+
+
+def test_finished_run_has_every_file(tiny_run: Run):
+    assert tiny_run.problem == ""
+    assert tiny_run.has_model
+    assert tiny_run.status is not None
+    assert (tiny_run.status.state, tiny_run.status.epoch, tiny_run.status.step) == ("finished", 2, 6)
+    assert tiny_run.status.pid == os.getpid()
+    names = {path.name for path in tiny_run.paths.root.iterdir()} - {"evaluations"}
+    assert names == {"config.yaml", "manifest.json", "status.json", "metrics.csv", "train.log", "checkpoints", "model"}
+
+
+def test_metrics_have_a_row_an_epoch(tiny_run: Run):
+    table = tiny_run.metrics()
+    assert tuple(table.columns) == COLUMNS
+    assert table["epoch"].tolist() == [1, 2]
+    assert table["train_loss"].between(0, 5).all()
+    organs = table[["valid_dice_stomach", "valid_dice_small_bowel", "valid_dice_large_bowel"]]
+    assert np.allclose(organs.mean(axis=1), table["valid_f1_organs"], atol=1e-6)
+
+
+def test_manifest_tells_what_the_run_saw(tiny_run: Run, tiny_index: DatasetIndex):
+    manifest = tiny_run.manifest()
+    assert manifest is not None
+    assert manifest["dataset"]["name"] == "tiny"
+    train, valid = manifest["splits"]["train"], manifest["splits"]["valid"]
+    assert (len(train["patients"]), train["slices"], len(train["files"])) == (3, 18, 36)
+    assert set(train["patients"]).isdisjoint(valid["patients"])
+    assert train["files"] == tiny_index.file_hashes("train")
+    assert {"python", "torch", "transformers"} <= manifest["versions"].keys()
+
+
+def test_hashes_are_made_where_the_data_set_states_none(
+    own_dataset: Path, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    stated = read_json(own_dataset / "dataset.json")["files"]
+    (own_dataset / "dataset.json").unlink()
+    fit(load_index(own_dataset), paths, replace(tiny_training, max_steps=1), recipe)
+    splits = read_json(paths.manifest)["splits"]
+    assert splits["train"]["files"] | splits["valid"]["files"] == stated
+
+
+def test_settings_can_be_read_back(tiny_run: Run, tiny_index: DatasetIndex):
+    settings = yaml.safe_load(tiny_run.paths.config.read_text())
+    assert settings["data"] == str(tiny_index.root.resolve())
+    assert (settings["model"], settings["epochs"], settings["image_size"]) == ("b0", 2, 64)
+
+
+def test_best_checkpoint_is_what_is_exported(tiny_run: Run):
+    table = tiny_run.metrics()
+    best = next(path for path in tiny_run.paths.checkpoints.glob("epoch=*.ckpt"))
+    row = table.loc[table["valid_f1_organs"].idxmax()]
+    assert best.stem == f"epoch={row['epoch'] - 1:03.0f}-loss={row['valid_loss']:.4f}-f1={row['valid_f1_organs']:.4f}"
+    assert weights_hash(load_model(tiny_run.paths.model)[0]) == weights_hash(load_checkpoint(best)[0])
+
+
+def test_log_names_no_patient(tiny_run: Run):
+    text = tiny_run.paths.log.read_text()
+    assert "Epoch 2/2" in text
+    assert "Weights: random" in text
+    assert "case" not in text
+
+
+def test_pooled_score_agrees_with_the_evaluation(tiny_run: Run, tiny_index: DatasetIndex, tmp_path: Path):
+    # One validation scan, at the network's own size: pooling over pixels and scoring the scan are then the same.
+    run = Run("copy", RunPaths(tmp_path / "copy"), None)
+    done = evaluate(run, Predictor.load(tiny_run.paths.model), tiny_index, "valid")
+    best = tiny_run.metrics()["valid_f1_organs"].max()
+    assert done.summary["macro_dice"] == pytest.approx(best, abs=1e-3)
+
+
+def test_same_seed_same_numbers(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig, tiny_run: Run
+):
+    fit(tiny_index, paths, tiny_training, recipe)
+    again, first = pd.read_csv(paths.metrics).iloc[0], tiny_run.metrics().iloc[0]
+    assert again["train_loss"] == pytest.approx(first["train_loss"], rel=1e-4)
+
+
+def test_stop_request_ends_after_the_present_step(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    write_status(paths, RunStatus("queued"))
+    paths.stop_request.touch()
+    result = fit(tiny_index, paths, replace(tiny_training, epochs=50), recipe)
+    status = read_status(paths)
+    assert (result.state, result.checkpoint) == ("stopped", None)
+    assert (status.state, status.step) == ("stopped", 1)
+    assert not paths.stop_request.exists()
+
+
+def test_step_limit_still_validates(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    result = fit(tiny_index, paths, replace(tiny_training, epochs=50, max_steps=2), recipe)
+    assert result.state == "finished"
+    assert result.checkpoint is not None
+    assert read_status(paths).step == 2
+
+
+def test_time_limit_ends_after_the_epoch(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    fit(tiny_index, paths, replace(tiny_training, epochs=50, max_minutes=1e-6), recipe)
+    assert len(pd.read_csv(paths.metrics)) == 1
+    assert read_status(paths).state == "finished"
+
+
+def test_damaged_data_leaves_no_run(
+    own_dataset: Path,
+    paths: RunPaths,
+    tiny_training: TrainingConfig,
+    recipe: DatasetConfig,
+    damage: Callable[[Path], Path],
+):
+    index = load_index(own_dataset)
+    path = damage(index.scans("valid")[0].slices[2].image)
+    with pytest.raises(DatasetError, match=path.name):
+        fit(index, paths, tiny_training, recipe)
+    assert not paths.root.exists()
+
+
+def test_queued_run_is_told_why_it_failed(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    write_status(paths, RunStatus("queued"))
+    with pytest.raises(ModelError, match="neither here nor can it be fetched"):
+        fit(tiny_index, paths, replace(tiny_training, model="nonsense"), recipe)
+    status = read_status(paths)
+    assert status.state == "failed"
+    assert "nonsense" in status.message
+
+
+def test_unknown_class_fails_the_run_and_stays_out_of_the_log(
+    own_dataset: Path, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    from core.data.images import write_png
+
+    index = load_index(own_dataset)
+    mask = index.scans("train")[0].slices[0].mask
+    write_png(mask, np.full((64, 64), 7, np.uint8))
+    with pytest.raises(DatasetError, match="unknown class 7"):
+        fit(index, paths, tiny_training, recipe)
+    status = read_status(paths)
+    assert (status.state, mask.name in status.message) == ("failed", True)
+    assert "case" not in paths.log.read_text()
+
+
+def test_surprise_is_recorded_with_its_traceback(
+    tiny_index: DatasetIndex,
+    paths: RunPaths,
+    tiny_training: TrainingConfig,
+    recipe: DatasetConfig,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def break_down(*_: object) -> None:
+        raise ZeroDivisionError("by nobody")
+
+    monkeypatch.setattr("training.module.MedicalSegmentationModel.training_step", break_down)
+    with pytest.raises(ZeroDivisionError, match="by nobody"):
+        fit(tiny_index, paths, tiny_training, recipe)
+    assert read_status(paths).state == "failed"
+    assert "Traceback" in paths.log.read_text()
+
+
+def test_interrupt_is_recorded_as_stopped(
+    tiny_index: DatasetIndex,
+    paths: RunPaths,
+    tiny_training: TrainingConfig,
+    recipe: DatasetConfig,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.module.MedicalSegmentationModel.training_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_index, paths, tiny_training, recipe)
+    assert read_status(paths).state == "stopped"
+
+
+def test_run_of_that_name_is_not_touched(
+    tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: DatasetConfig, tiny_run: Run
+):
+    before = tiny_run.paths.status.read_bytes()
+    with pytest.raises(WorkspaceError, match="There is a run of that name already"):
+        fit(tiny_index, tiny_run.paths, tiny_training, recipe)
+    assert tiny_run.paths.status.read_bytes() == before
+
+
+def test_unknown_accelerator_is_refused(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    with pytest.raises(ConfigError, match="no such accelerator: abacus"):
+        fit(tiny_index, paths, replace(tiny_training, accelerator="abacus"), recipe)
+    assert not paths.root.exists()
+
+
+def test_continuing_from_an_exported_model(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig, tiny_run: Run
+):
+    start = replace(tiny_training, model=str(tiny_run.paths.model))
+    fit(tiny_index, paths, start, recipe)
+    assert open_run(paths.root).metrics()["train_loss"][0] < tiny_run.metrics()["train_loss"][0]
+
+
+def test_log_keeps_what_was_said_before_it_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    log = RunLog()
+    log.say("early")
+    log.open(tmp_path / "train.log")
+    log.say("late")
+    log.close()
+    lines = (tmp_path / "train.log").read_text().splitlines()
+    assert [line.split()[-1] for line in lines] == ["early", "late"]
+    assert capsys.readouterr().out == "early\nlate\n"
+
+
+def test_status_is_json_without_nan(tiny_run: Run):
+    assert json.loads(tiny_run.paths.status.read_text())["remaining_s"] is None

@@ -1,0 +1,110 @@
+"""Options: flags and YAML mean the same, and every mistake is one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from core.config import DatasetConfig, TrainingConfig
+from core.errors import ConfigError
+from core.options import Parser, numbers, one_sentence, pick, words_of
+from training.commands import evaluate, predict, prepare
+from training.commands.fit import parser
+
+RECIPES = sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.yaml"))
+DATA = ["--data", "somewhere"]
+
+
+def test_flag_and_file_mean_the_same(tmp_path: Path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("epochs: 7\nimage_size: 96\ndata: somewhere\nmean: [0.1, 0.2, 0.3]\n")
+    by_file = parser().read(["--config", str(file)])
+    by_flag = parser().read([*DATA, "--epochs", "7", "--image-size=96", "--mean", "[0.1,0.2,0.3]"])
+    assert pick(TrainingConfig, by_file) == pick(TrainingConfig, by_flag)
+    assert pick(DatasetConfig, by_file) == pick(DatasetConfig, by_flag) == DatasetConfig(96, (0.1, 0.2, 0.3))
+
+
+def test_flag_wins_over_the_file_before_it(tmp_path: Path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("epochs: 7\n")
+    assert parser().read([*DATA, "--config", str(file), "--epochs", "3"])["epochs"] == 3
+
+
+def test_defaults_are_those_of_the_dataclasses():
+    options = parser().read(DATA)
+    assert pick(TrainingConfig, options) == TrainingConfig()
+    assert pick(DatasetConfig, options) == DatasetConfig()
+
+
+def test_dashes_are_underscores_in_names_but_not_in_values():
+    assert parser().read([*DATA, "--batch-size", "4", "--run", "a-b"])["run"] == "a-b"
+    assert parser().read([*DATA, "--run=--a-b"])["run"] == "--a-b"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--bogus", "1"], "Unrecognized arguments: --bogus 1"),
+        (["--epoch", "1"], "Unrecognized arguments: --epoch 1"),
+        (["--epochs", "x"], "--epochs wants a whole number, not 'x'"),
+        (["--max_steps", "x"], "--max_steps wants a whole number, not 'x'"),
+        (["--learning_rate", "fast"], "--learning_rate wants a number, not 'fast'"),
+        (["--mean", "1"], "--mean wants a list such as"),
+        (["--epochs"], "Argument --epochs: expected one argument"),
+        (["--config", "nowhere.yaml"], "--config: File does not exist"),
+    ],
+)
+def test_mistake_is_one_sentence(words: list[str], sentence: str):
+    with pytest.raises(ConfigError) as caught:
+        parser().read([*DATA, *words])
+    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).endswith("see python -m training fit --help.")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["bogus: 1\n", "epochs: three\n", "epochs: [3\n", "- 1\n"])
+def test_mistake_in_a_file_is_one_sentence(tmp_path: Path, text: str):
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"^[^\n]*see python -m training fit --help\.$"):
+        parser().read([*DATA, "--config", str(file)])
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(ConfigError, match="Something is missing: --data; see"):
+        parser().read([])
+
+
+def test_value_out_of_range_is_refused():
+    with pytest.raises(ConfigError, match=r"epochs 0 is not positive"):
+        pick(TrainingConfig, parser().read([*DATA, "--epochs", "0"]))
+
+
+def test_message_of_another_kind_stays():
+    assert one_sentence("something\n  odd.") == "Something, odd"
+
+
+def test_lists():
+    assert words_of(" a, b,,c ") == ("a", "b", "c")
+    assert numbers("3,1.5,1.5", "spacing_mm", 3) == (3, 1.5, 1.5)
+    for bad in ("3,1", "3,1,x", "3,1,0", "3,1,nan", "3,1,inf"):
+        with pytest.raises(ConfigError, match="--spacing_mm wants 3 positive numbers"):
+            numbers(bad, "spacing_mm", 3)
+
+
+@pytest.mark.parametrize(
+    "made", [parser(), evaluate.parser(), predict.parser(), *map(prepare.parser, prepare.SOURCES)], ids=lambda made: made.command
+)
+def test_every_option_is_explained(made: Parser):
+    unexplained = [action.dest for action in made._actions if not action.help]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipes_are_valid(recipe: Path):
+    options = parser().read([*DATA, "--config", str(recipe)])
+    assert pick(TrainingConfig, options).model == "b0"
+    assert pick(DatasetConfig, options).image_size == 192
+
+
+def test_there_are_recipes():
+    assert [path.stem for path in RECIPES] == ["demo", "quick"]

@@ -1,0 +1,41 @@
+"""``python -m training``: prepare, fit, evaluate, predict."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from core.command import run_command
+from core.errors import ConfigError
+
+COMMANDS = {
+    "prepare": "make a data set: pairs DIR, kaggle DIR, phantom",
+    "fit": "train a run on a data set",
+    "evaluate": "score a run on a split of a data set",
+    "predict": "outline the organs in pictures",
+}
+
+
+def main(words: Sequence[str]) -> None:
+    """Run one command.
+
+    Raises:
+        GutCheckError: bad input, as one sentence.
+    """
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return
+    command, *rest = words
+    if command not in COMMANDS:
+        raise ConfigError("There is no such command", value=command, todo=f"use one of: {', '.join(COMMANDS)} (see --help)")
+    # Only the module of this command, so that --help does not wait for torch.
+    importlib.import_module(f"training.commands.{command}").main(rest)
+
+
+def usage() -> str:
+    """The commands, one a line."""
+    lines = [f"  {name:<10}{about}" for name, about in COMMANDS.items()]
+    return "\n".join(["usage: python -m training COMMAND [options]", "", *lines, "", "Each command has its own --help."])
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(lambda: main(sys.argv[1:])))

@@ -1,0 +1,95 @@
+"""``evaluate``: score a run on a split of a data set."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from core.config import InferenceConfig
+from core.data.index import load_index
+from core.errors import ModelError
+from core.labels import ORGANS
+from core.options import Parser, pick
+from core.runs import find_run
+from core.workspace import Workspace
+from training.commands.shared import find_dataset, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from core.runs import Evaluation
+
+COLUMNS = ("organ", "Dice", "IoU", "scans", "missed", "false alarms", "absent")
+
+
+def parser() -> Parser:
+    """The options of ``evaluate``."""
+    made = Parser("python -m training evaluate", "Predict a split with a run's model and score it, per scan and in 3D.")
+    made.add_argument("--config", action="config", help="YAML file with options; those after it on the command line win")
+    made.add_argument("--run", required=True, type=str, help="a run's name in the workspace, or its folder")
+    made.add_argument("--data", required=True, type=str, help="a data set's folder, or its name in the workspace")
+    made.add_argument("--split", type=str, default="valid", help="train or valid")
+    made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
+    made.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    made.add_class_arguments(InferenceConfig, skip={"opacity"})
+    return made
+
+
+def main(words: Sequence[str]) -> None:
+    """Run the command; see `core.evaluate.evaluate` for what it raises."""
+    options = parser().read(words)
+    config = pick(InferenceConfig, options)
+    workspace = Workspace.locate(options["workspace"])
+    run = find_run(workspace, options["run"])
+    if not run.has_model:
+        raise ModelError("The run has no model", value=run.paths.root, todo="let it finish an epoch, or choose another run")
+    index = load_index(find_dataset(workspace, options["data"]))
+    index.scans(options["split"])
+
+    from core.evaluate import evaluate
+    from core.predict import Predictor
+
+    predictor = Predictor.load(run.paths.model, config)
+    with progress_bar(f"Evaluating {options['split']}") as progress:
+        done = evaluate(run, predictor, index, options["split"], progress=progress)
+    if options["json"]:
+        print_json(summary(done))
+    else:
+        print(table(done))
+
+
+def summary(done: "Evaluation") -> dict[str, Any]:
+    """``evaluation.json`` without the facts of each scan, and where it is."""
+    content = {key: value for key, value in done.summary.items() if key != "scans"}
+    return content | {"evaluation": str(done.paths.root)}
+
+
+def table(done: "Evaluation") -> str:
+    """The scores for people, with their convention and the leak badge."""
+    content = done.summary
+    rows = [COLUMNS, *(_row(organ.title, content["organs"][organ.name]) for organ in ORGANS)]
+    rows.append(("Macro", _score(content["macro_dice"]), *[""] * (len(COLUMNS) - 2)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    lines = [
+        " ".join([row[0].ljust(widths[0]), *(cell.rjust(w + 1) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
+    data = content["dataset"]
+    synthetic = ", synthetic" if data["synthetic"] else ""
+    scans = f"{content['scan_count']} scans of {content['patient_count']} patients"
+    return "\n".join(
+        [
+            f"{content['run']} on {data['name']}, split {content['split']}: {scans}{synthetic}",
+            "",
+            *(line.rstrip() for line in lines),
+            "",
+            f"Leak: {done.badge.text}",
+            "Means over scans, 3D; background left out; scans where neither has the organ are absent and left out.",
+            f"Evaluation: {done.paths.root}",
+        ]
+    )
+
+
+def _row(title: str, organ: dict[str, Any]) -> tuple[str, ...]:
+    counts = (str(organ[key]) for key in ("scans", "missed", "false_alarm", "absent"))
+    return (title, _score(organ["dice"]), _score(organ["iou"]), *counts)
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

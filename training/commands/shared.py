@@ -1,0 +1,55 @@
+"""What the commands share: finding a data set, showing progress, the line of printed JSON."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from core.errors import DatasetError
+from core.progress import Progress
+from core.workspace import Workspace, check_name
+
+QUIET_S = 10.0
+"""Where standard error is no terminal, work shorter than this shows no bar, and longer work a line this often."""
+
+
+def find_dataset(workspace: Workspace, name: str) -> Path:
+    """A data set's folder: a path, or a name in the workspace.
+
+    Raises:
+        DatasetError: there is neither.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    if "/" not in name and (workspace.datasets / name).is_dir():
+        return workspace.dataset(check_name(name, "data set"))
+    have = sorted(path.name for path in workspace.datasets.glob("[!.]*")) if workspace.datasets.is_dir() else []
+    todo = f"use a folder, or one of {', '.join(have[:5])}" if have else "check the path, or run: python -m training prepare"
+    raise DatasetError("There is no such data set", value=name, todo=todo)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar on standard error, gone when the block ends."""
+    shown = sys.stderr.isatty()
+    with tqdm(
+        desc=title, file=sys.stderr, leave=False, delay=0 if shown else QUIET_S, mininterval=0.1 if shown else QUIET_S
+    ) as bar:
+
+        def report(done: int, total: int, what: str) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+            if done >= total:
+                # At once rather than when the block ends: what is printed next would run into the bar.
+                bar.close()
+
+        yield report
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object on standard output."""
+    print(json.dumps(content, indent=2, allow_nan=False))

@@ -1,0 +1,165 @@
+"""What a run leaves on disk while it goes: its folder, settings, manifest, state and log."""
+
+import csv
+import io
+import logging
+import logging.handlers
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from core.config import DatasetConfig, TrainingConfig
+from core.data.index import SPLITS, DatasetIndex
+from core.data.manifest import hash_files
+from core.errors import WorkspaceError
+from core.files import write_json, write_whole
+from core.runs import RunStatus, read_status, write_status
+from core.versions import git_commit, package_versions
+from core.workspace import RunPaths
+
+FORMAT = "gutcheck-run/1"
+
+
+def check_free(paths: RunPaths) -> None:
+    """Check that a run may be started in this folder: new, empty, or queued by whoever started this process.
+
+    Raises:
+        WorkspaceError: another run is there.
+    """
+    if not paths.root.exists() or not any(paths.root.iterdir()):
+        return
+    queued = paths.status.exists() and read_status(paths).state == "queued"
+    if not queued or paths.manifest.exists():
+        raise WorkspaceError("There is a run of that name already", value=paths.root, todo="choose another --run")
+
+
+def write_settings(paths: RunPaths, index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig) -> None:
+    """Write ``config.yaml``: every setting and the data set, in the flat keys that ``fit --config`` reads."""
+    settings = {"data": str(index.root.resolve())} | asdict(training) | asdict(recipe)
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    write_whole(paths.config, yaml.safe_dump(plain, sort_keys=False).encode())
+
+
+def write_manifest(paths: RunPaths, index: DatasetIndex, seed: int) -> None:
+    """Write ``manifest.json``: versions, seed, commit, and the patients and file hashes of every split."""
+    hashes = {} if index.manifest.files else hash_files(index.root)
+    content = {
+        "format": FORMAT,
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "git_commit": git_commit(),
+        "versions": package_versions(),
+        "dataset": {
+            "name": index.name,
+            "root": str(index.root.resolve()),
+            "synthetic": index.manifest.synthetic,
+            "split": index.manifest.split,
+        },
+        "splits": {split: _describe_split(index, split, hashes) for split in SPLITS},
+    }
+    write_json(paths.manifest, content)
+
+
+def _describe_split(index: DatasetIndex, split: str, hashes: dict[str, str]) -> dict[str, Any]:
+    scans = index.splits.get(split, ())
+    files = index.file_hashes(split) or {path: digest for path, digest in hashes.items() if path.startswith(f"{split}/")}
+    return {
+        "patients": sorted(index.patients(split)),
+        "scans": [scan.id for scan in scans],
+        "slices": sum(len(scan.slices) for scan in scans),
+        "files": files,
+    }
+
+
+class StatusFile:
+    """``status.json`` of this process's run."""
+
+    PAUSE_S = 1.0
+    """Shortest time between two heartbeats."""
+
+    def __init__(self, paths: RunPaths, *, epochs: int) -> None:
+        created = psutil.Process().create_time()
+        self.paths = paths
+        self.status = RunStatus("running", os.getpid(), time.time(), created, epochs=epochs)
+        self._written_at = 0.0
+
+    def write(self, **changes: Any) -> None:
+        """Change fields and write the file."""
+        self.status = replace(self.status, **changes)
+        self._written_at = time.monotonic()
+        write_status(self.paths, self.status)
+
+    def beat(self, **changes: Any) -> None:
+        """Change fields, and write the file unless that was done a moment ago."""
+        if time.monotonic() - self._written_at >= self.PAUSE_S:
+            self.write(**changes)
+        else:
+            self.status = replace(self.status, **changes)
+
+
+class MetricsFile:
+    """``metrics.csv``: one row an epoch, written whole; an undefined value is empty."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path, self.columns = path, list(columns)
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add an epoch and write the file."""
+        self.rows.append(row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_whole(self.path, text.getvalue().encode())
+
+
+class RunLog:
+    """What a run says: printed, and kept in ``train.log`` with the time. Names of patients and files never go in."""
+
+    def __init__(self) -> None:
+        self._logger = logging.Logger("gutcheck.run", logging.INFO)
+        # What is said before the run's folder exists is kept until it does.
+        self._early = logging.handlers.MemoryHandler(1000, flushLevel=logging.CRITICAL + 1)
+        self._logger.addHandler(self._early)
+        self._file: logging.FileHandler | None = None
+
+    def say(self, text: str) -> None:
+        """Print a line and log it."""
+        print(text, flush=True)
+        self.note(text)
+
+    def note(self, text: str, *, trace: BaseException | None = None) -> None:
+        """Log a line without printing it, with the traceback of ``trace``."""
+        self._logger.info(text, exc_info=trace)
+
+    def open(self, path: Path) -> None:
+        """Log to this file from now on, beginning with what was said before."""
+        self._file = logging.FileHandler(path, encoding="utf-8")
+        self._file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        self._logger.removeHandler(self._early)
+        self._logger.addHandler(self._file)
+        self._early.setTarget(self._file)
+        self._early.flush()
+        for name in LIBRARIES:
+            logging.getLogger(name).addHandler(self._file)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            for name in LIBRARIES:
+                logging.getLogger(name).removeHandler(self._file)
+            self._file.close()
+        self._early.setTarget(None)
+        self._early.close()
+
+
+LIBRARIES = ("pytorch_lightning", "py.warnings")
+"""Whose messages belong in the run's log."""
