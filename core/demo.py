@@ -84,6 +84,8 @@ def start_demo(workspace: Workspace) -> None:
             [sys.executable, "-m", "core.demo", str(workspace.root)], cwd=PROJECT, stdin=subprocess.DEVNULL,
             stdout=output, stderr=output,
         )  # fmt: skip
+    # A child that ended but was not waited for keeps its process id, and would count as preparing for ever.
+    threading.Thread(target=process.wait, daemon=True).start()
     _write(workspace, DemoState("preparing", "Starting", pid=process.pid))
 
 

@@ -48,7 +48,7 @@ def start_training(workspace: Workspace, job: TrainingJob, name: str) -> RunPath
     try:
         paths.root.mkdir(parents=True)
         write_status(paths, RunStatus("queued", message="Starting."))
-        process = _spawn(_command(workspace, job, name), paths.log)
+        process = _spawn(_command(workspace, job, name), paths.output)
     except FileExistsError as error:
         raise JobError("There is a run of this name already", value=name, todo="choose another name") from error
     except OSError as error:
@@ -93,10 +93,12 @@ def request_stop(run: Run) -> None:
 
 
 def log_tail(run: RunPaths, lines: int = 40) -> str:
-    """The last lines of the run's log; empty where there is none."""
-    try:
-        with run.log.open("rb") as file:
-            file.seek(max(run.log.stat().st_size - 64_000, 0))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""
+    """The last lines of the run's log, or of what its process printed before it had one; empty where there is neither."""
+    for path in (run.log, run.output):
+        try:
+            with path.open("rb") as file:
+                file.seek(max(path.stat().st_size - 64_000, 0))
+                return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+        except OSError:
+            continue
+    return ""

@@ -70,6 +70,11 @@ def _checked(status: RunStatus) -> RunStatus:
     return status
 
 
+def is_working(status: RunStatus) -> bool:
+    """Whether the run's process is still at work: training, or evaluating what it has trained."""
+    return status.state in ACTIVE or (status.pid is not None and _alive(status))
+
+
 def _alive(status: RunStatus) -> bool:
     if status.pid is None:
         return status.heartbeat_at is None or time.time() - status.heartbeat_at < HEARTBEAT_LIMIT_S

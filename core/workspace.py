@@ -71,6 +71,11 @@ class RunPaths:
         return self.root / "train.log"
 
     @property
+    def output(self) -> Path:
+        """What a run that the dashboard started printed, errors before the log was open among it."""
+        return self.root / "output.log"
+
+    @property
     def checkpoints(self) -> Path:
         return self.root / "checkpoints"
 

@@ -43,7 +43,8 @@ CSS = """
 .chip { display: inline-block; width: 0.9em; height: 0.9em; border-radius: 3px; border: 1px solid #8888; vertical-align: -0.1em; }
 #heading h1 { margin-bottom: 0.2em; }
 #heading p { margin: 0.2em 0; }
-#statistics table { width: 100%; margin: 0; border: 0; font-variant-numeric: tabular-nums; }
+#statistics table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
+#statistics table, #statistics tr { border: 0 !important; }
 #statistics th, #statistics td { padding: 2px 12px; border-width: 0 0 1px; border-color: #8884; }
 #statistics th:not(:first-child), #statistics td:not(:first-child) { text-align: right; }
 #mask img, #overlay img { width: 100%; height: 100%; padding-top: 40px; object-fit: contain; image-rendering: pixelated; }
@@ -236,25 +237,28 @@ def _outputs(gr: Any) -> _Outputs:
         opacity = gr.Slider(0, 1, value=OPACITY, step=0.05, label="Opacity", elem_id="opacity")
         choices = [(organ.title, organ.id) for organ in ORGANS]
         organs = gr.CheckboxGroup(choices, value=list(ORGAN_IDS), label="Organs shown", elem_id="organs")
-    statistics = gr.Markdown(NOTHING_YET, elem_id="statistics", container=True)
+    statistics = gr.Markdown(NOTHING_YET, label="Statistics", elem_id="statistics", container=True)
     return _Outputs(mask, overlay, opacity, organs, statistics, gr.State(time_to_live=KEPT_S))
 
 
 def _connect(gr: Any, segmenter: Segmenter, picture: Any, button: Any, out: _Outputs) -> None:
-    def predict(path: str | None, opacity: float, organs: list[int]) -> tuple[Rgb, Rgb, str, Segmentation]:
+    def predict(picture: str | None, opacity: float, organs: list[int]) -> tuple[Rgb, Rgb, str, Segmentation]:
         try:
-            result = segment_picture(path, segmenter)
+            result = segment_picture(picture, segmenter)
         except GutCheckError as error:
-            raise gr.Error(html.escape(str(error)), title="Not segmented", print_exception=False) from error
+            raise gr.Error(html.escape(str(error)), print_exception=False) from error
         return *_results(result, opacity, organs), result
 
     def reblend(result: Segmentation | None, opacity: float, organs: list[int]) -> Any:
         return gr.skip() if result is None else blend(result.grey, result.label_map, opacity=opacity, organs=organs)
 
     results = [out.mask, out.overlay, out.statistics, out.state]
-    button.click(predict, [picture, out.opacity, out.organs], results, api_name="predict_gradio")
-    # Outside the queue: these take milliseconds and must not wait behind somebody's prediction.
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    # On the pictures only: Gradio's badge for a failure would cover the sentence in the statistics.
+    shown: dict[str, Any] = {"show_progress_on": [out.mask, out.overlay], "api_name": "predict_gradio"}
+    button.click(predict, [picture, out.opacity, out.organs], results, concurrency_limit=1, **shown)
+    # These take milliseconds and wait for nobody. They stay in the queue: without it (``queue=False``) Gradio 6.31
+    # forgets the path that it is mounted under, and the browser asks for the pictures where there are none.
+    quick: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
     picture.change(_new_picture, picture, results, **quick)
     blending = [out.state, out.opacity, out.organs]
     gr.on([out.opacity.input, out.organs.input], reblend, blending, out.overlay, trigger_mode="always_last", **quick)

@@ -13,6 +13,8 @@ SERVED_VARIABLE = "GUTCHECK_SERVED"
 """Set by the dashboard's own server; without it there is no route for scans."""
 
 EVALUATION = "evaluation"
+LINKED = "linked"
+"""The evaluation that the URL named last."""
 READER = "reader"
 FLASH = "flash"
 PICK = "pick"

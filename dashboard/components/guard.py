@@ -22,7 +22,7 @@ def sentences() -> Iterator[None]:
 
 
 def require_evaluation() -> Evaluation:
-    """The evaluation chosen in the side bar; where there is none, say what to do next and end the page."""
+    """The evaluation that was chosen; where there is none, say what to do next and end the page."""
     chosen = st.session_state.get(EVALUATION)
     for each in cached.evaluations(workspace()):
         if chosen == (each.run, each.name):

@@ -1,35 +1,50 @@
-"""The side bar: which evaluation is looked at, and who is reading."""
+"""Which evaluation is looked at: the link's choice, then the session's, then the newest."""
 
 import streamlit as st
 
 from core.runs import Evaluation
-from dashboard.state import EVALUATION, READER, address
+from dashboard import cached
+from dashboard.state import EVALUATION, LINKED, address, workspace
+
+Choice = tuple[str, str]
+WIDGET = "evaluation_widget"
 
 
-def evaluation_picker(found: list[Evaluation]) -> None:
-    """Choose an evaluation; the URL's choice wins when a link is opened, then the session's, then the newest."""
-    options = [(each.run, each.name) for each in found]
+def choose_evaluation(found: list[Evaluation]) -> None:
+    """Settle the session's evaluation before the page is drawn."""
+    options: list[Choice] = [(each.run, each.name) for each in found]
     if not options:
         st.session_state.pop(EVALUATION, None)
         return
-    named = address()
-    asked = (named.run, named.evaluation)
-    if asked in options and st.session_state.get("_address") != asked:
-        st.session_state[EVALUATION] = asked
-    st.session_state["_address"] = asked
+    named = (address().run, address().evaluation)
+    # A link counts when it is opened; later the page itself writes the address.
+    if named != st.session_state.get(LINKED):
+        st.session_state[LINKED] = named
+        if named in options:
+            st.session_state[EVALUATION] = named
+        elif named[0] and named[1]:
+            st.warning(f"The link names an evaluation that is not here: {named[0]} · {named[1]}.")
     if st.session_state.get(EVALUATION) not in options:
-        if named.run and asked not in options:
-            st.warning(f"The link names an evaluation that is not here: {named.run} · {named.evaluation}.")
         st.session_state[EVALUATION] = options[0]
-    st.selectbox(
-        "Evaluation",
+
+
+def page_title(title: str) -> None:
+    """The page's title, with the choice of evaluation beside it."""
+    options = [(each.run, each.name) for each in cached.evaluations(workspace())]
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    left.title(title, anchor=False)
+    if not options:
+        return
+    right.selectbox(
+        "Evaluation: a run's predictions on one split of a data set",
         options,
-        key=EVALUATION,
+        index=options.index(st.session_state[EVALUATION]),
+        key=WIDGET,
         format_func=lambda option: f"{option[0]} · {option[1]}",
-        help="A run's predictions and scores on one split of a data set.",
+        on_change=_chosen,
+        label_visibility="collapsed",
     )
 
 
-def reader_name() -> None:
-    """Ask who is reading; verdicts carry the name."""
-    st.text_input("Reader", key=READER, placeholder="Your name", help="Signed under each verdict.", persist_state="session")
+def _chosen() -> None:
+    st.session_state[EVALUATION] = st.session_state[WIDGET]

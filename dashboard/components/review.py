@@ -1,4 +1,4 @@
-"""The scan on the Review page: its heading, the way to its neighbours, and the viewer."""
+"""The scan on the Review page: its header with the way to its neighbours, and the viewer."""
 
 from collections.abc import Sequence
 
@@ -15,40 +15,34 @@ from dashboard.state import CASE, JUMP, PICK, address, link
 from dashboard.viewer import Finding, ViewerState, viewer
 
 
-def case_steps(cases: pd.DataFrame, scan: str) -> None:
-    """Title, and buttons to the cases before and after in the list, worst first."""
-    order = list(cases["scan"])
-    place = order.index(scan)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Cases", icon=":material/view_list:"):
-            st.switch_page("views/cases.py", query_params=link(run=address().run, evaluation=address().evaluation))
-        if st.button("Previous", icon=":material/chevron_left:", disabled=place == 0, shortcut="PageUp"):
-            open_case(order[place - 1])
-        if st.button(
-            "Next", icon=":material/chevron_right:", icon_position="right", disabled=place == len(order) - 1, shortcut="PageDown"
-        ):
-            open_case(order[place + 1])
-        st.caption(f"Case {place + 1} of {len(order)}, worst first")
+def case_header(cases: pd.DataFrame, scan: str, evaluation: Evaluation) -> None:
+    """One row: steps to the neighbours in the list, the scan, its Dice per organ beside the leak badge, and its state."""
     if st.session_state.get(CASE) != scan:
         st.session_state[CASE] = scan
         st.session_state.pop(PICK, None)
+    order = list(cases["scan"])
+    place = order.index(scan)
+    case = cases.iloc[place]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(":material/chevron_left:", key="previous", help="Previous case, in the order of Cases", disabled=place == 0):
+            open_case(order[place - 1])
+        if st.button(
+            ":material/chevron_right:", key="next", help="Next case, in the order of Cases", disabled=place == len(order) - 1
+        ):
+            open_case(order[place + 1])
+        st.subheader(scan, anchor=False, width="content")
+        leak_badge(evaluation.badge)
+        st.markdown(" &nbsp; ".join(_dice(case, organ.name, organ.title) for organ in ORGANS), width="content")
+        if case["notes"]:
+            st.badge(str(case["notes"]), color="orange")
+        st.badge(str(case["state"]), color="gray" if case["state"] == "Unreviewed" else "primary")
+        st.caption(f"{place + 1} of {len(order)}, worst first", width="content")
 
 
 def open_case(scan: str, slice_number: int | None = None) -> None:
     """Go to another case of the same evaluation."""
     here = address()
     st.switch_page("views/review.py", query_params=link(run=here.run, evaluation=here.evaluation, case=scan, slice=slice_number))
-
-
-def case_heading(case: pd.Series, evaluation: Evaluation) -> None:
-    """The scan's name, its Dice per organ beside the leak badge, and what is missed."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(str(case["scan"]), anchor=False, width="content")
-        leak_badge(evaluation.badge)
-        st.markdown(" &nbsp; ".join(_dice(case, organ.name, organ.title) for organ in ORGANS), width="content")
-        if case["notes"]:
-            st.badge(str(case["notes"]), color="orange")
-        st.badge(str(case["state"]), color="gray" if case["state"] == "Unreviewed" else "primary")
 
 
 def _dice(case: pd.Series, name: str, title: str) -> str:

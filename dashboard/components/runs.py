@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import GutCheckError
 from core.jobs import TrainingJob, log_tail, new_run_name, request_stop, start_training
 from core.labels import ORGANS
-from core.runs import ACTIVE, Run, RunStatus
+from core.runs import ACTIVE, Run, RunStatus, is_working
 from core.workspace import Workspace
 from dashboard.components.charts import training_curves
 from dashboard.state import SELECTED_RUN, flash, link, project_root
@@ -93,6 +93,8 @@ def _state(run: Run, status: RunStatus) -> None:
     if status.state == "failed":
         st.error(text)
     if status.state not in ACTIVE:
+        if is_working(status):
+            st.caption("Evaluating the validation split; its cases appear here.")
         st.caption(f"{text}  Epoch {status.epoch} of {status.epochs}, step {status.step:,}.")
         return
     left = "" if status.remaining_s is None else f", about {max(round(status.remaining_s / 60), 1)} min left"

@@ -9,6 +9,7 @@ from dashboard.components.review import open_case
 from dashboard.state import JUMP, NEXT_CASE, PICK, READER, flash
 from dashboard.viewer import ViewerState
 
+UNDO_HELP = "Take your verdict back; both stay on record."
 SHORTCUTS = {
     Verdict.ACCEPT: "a",
     Verdict.MINOR_EDITS: "e",
@@ -21,8 +22,7 @@ SHORTCUTS = {
 
 def verdict_panel(store: ReviewStore, subject: Subject, review: ScanReview) -> None:
     """Buttons of the scale, each stored at once; going back is a click on *Undo*."""
-    reader = st.session_state.get(READER, "").strip()
-    st.markdown("**Verdict**" if reader else "**Verdict** — write your name under *Reader* in the side bar first")
+    reader = _reader()
     comment = st.text_input(
         "Comment", key=f"comment-{subject.scan}", placeholder="Comment (optional)", max_chars=4000, label_visibility="collapsed"
     )
@@ -32,6 +32,19 @@ def verdict_panel(store: ReviewStore, subject: Subject, review: ScanReview) -> N
                 _store_verdict(store, subject, reader, verdict, comment)
     _next_and_undo(store, review, reader)
     _others(review, reader)
+
+
+def _reader() -> str:
+    """Ask who is reading; verdicts carry the name."""
+    name = st.text_input(
+        "Reader",
+        key=READER,
+        placeholder="Your name, to give a verdict",
+        max_chars=80,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    return (name or "").strip()
 
 
 def _verdict_button(verdict: Verdict, *, standing: bool, enabled: bool) -> bool:
@@ -57,28 +70,21 @@ def _store_verdict(store: ReviewStore, subject: Subject, reader: str, verdict: V
 
 
 def _next_and_undo(store: ReviewStore, review: ScanReview, reader: str) -> None:
-    left, right = st.columns(2)
     waiting = st.session_state.get(NEXT_CASE)
-    if left.button(
-        "Next",
-        icon=":material/skip_next:",
-        shortcut="g",
-        disabled=waiting is None,
-        width="stretch",
-        help="The worst unreviewed one.",
-    ):
-        open_case(str(waiting))
     mine = review.standing.get(reader)
-    if (
-        right.button(
-            "Undo",
-            icon=":material/undo:",
-            disabled=mine is None,
+    with st.container(gap="xsmall"):
+        if st.button(
+            "Next unreviewed",
+            icon=":material/skip_next:",
+            type="primary" if mine and waiting else "secondary",
+            shortcut="g",
+            disabled=waiting is None,
             width="stretch",
-            help="Take your verdict back; both stay on record.",
-        )
-        and mine
-    ):
+            help="The worst case that nobody has judged.",
+        ):
+            open_case(str(waiting))
+        undo = st.button("Undo", icon=":material/undo:", disabled=mine is None, width="stretch", help=UNDO_HELP)
+    if undo and mine:
         _withdraw(store, mine, reader, "Taken back.")
 
 
@@ -100,7 +106,7 @@ def _withdraw(store: ReviewStore, event: Event, reader: str, message: str) -> No
 
 def findings_panel(store: ReviewStore, subject: Subject, review: ScanReview, seen: ViewerState) -> None:
     """Pin a finding where the reader clicked, and list those that stand."""
-    reader = st.session_state.get(READER, "").strip()
+    reader = str(st.session_state.get(READER) or "").strip()
     st.markdown("**Findings**")
     pick = st.session_state.get(PICK)
     if pick is None:

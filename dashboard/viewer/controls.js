@@ -28,7 +28,7 @@ export function wireControls(viewer) {
   // After a click with the mouse the keys belong to the scan again; whoever tabs keeps the control.
   viewer.root.addEventListener("pointerup", ({ target }) => {
     if (target.closest("button, input[type=range]")) requestAnimationFrame(() => viewer.focus());
-  });
+  }, { signal: viewer.listening.signal });
   wirePanes(viewer);
   wireStrip(viewer);
 }
@@ -50,7 +50,7 @@ function wirePanes(viewer) {
     const slices = Math.trunc(rest / TRACKPAD_SLICE);
     rest -= slices * TRACKPAD_SLICE;
     if (slices) viewer.step(slices);
-  }, { passive: false });
+  }, { passive: false, signal: viewer.listening.signal });
   for (const pane of viewer.panes) {
     pane.canvas.onclick = (event) => viewer.pick(pane.voxelAt(event));
     pane.canvas.onpointermove = (event) => viewer.pointAt(pane, pane.voxelAt(event));

@@ -14,7 +14,7 @@ import { paintStrip } from "./strip.js";
 
 const REPORT_AFTER_MS = 400; // each report reruns the page, so only the slice at rest is told
 const ANNOUNCE_AFTER_MS = 600;
-const AROUND_PANES_PX = 390; // toolbar, strip and a page's head, so that by default all of it fits the window
+const AROUND_PANES_PX = 410; // toolbar, strip and a page's head, so that by default all of it fits the window
 
 /**
  * @typedef {object} View everything that decides what is painted
@@ -50,7 +50,8 @@ export class Viewer {
     this.view = { position: 0, organs: new Set(), opacity: 0.5, mode: "fill", hidden: false, picked: null };
     this.hover = null;
     this.calls = 0;
-    root.addEventListener("keydown", (event) => handleKey(this, event));
+    this.listening = new AbortController();
+    root.addEventListener("keydown", (event) => handleKey(this, event), { signal: this.listening.signal });
     wireControls(this);
     this.watcher = new ResizeObserver(() => this.layOut());
     this.watcher.observe(this.part("panes"));
@@ -252,6 +253,7 @@ export class Viewer {
   }
 
   close() {
+    this.listening.abort(); // the element may outlive this viewer, and then gets another
     this.watcher.disconnect();
     clearTimeout(this.reportTimer);
     clearTimeout(this.announceTimer);

@@ -8,13 +8,14 @@ from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components.cases import case_list, filtered
 from dashboard.components.guard import require_evaluation, sentences
+from dashboard.components.picker import page_title
 from dashboard.components.scores import headline
 from dashboard.state import link, set_url, workspace
 
 
 def main() -> None:
-    st.title("Cases")
     with sentences():
+        page_title("Cases")
         evaluation = require_evaluation()
         set_url(run=evaluation.run, evaluation=evaluation.name)
         headline(evaluation)

@@ -10,13 +10,14 @@ from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components.charts import dice_bars, dice_distribution
 from dashboard.components.guard import require_evaluation, sentences
+from dashboard.components.picker import page_title
 from dashboard.components.scores import headline
 from dashboard.state import link, set_url
 
 
 def main() -> None:
-    st.title("Metrics")
     with sentences():
+        page_title("Metrics")
         evaluation = require_evaluation()
         set_url(run=evaluation.run, evaluation=evaluation.name)
         headline(evaluation)

@@ -9,7 +9,7 @@ from dashboard import cached
 from dashboard.components.badge import leak_badge
 from dashboard.components.charts import dice_along_scan
 from dashboard.components.guard import require_evaluation, sentences
-from dashboard.components.review import case_heading, case_steps, finding_marks, show_scan
+from dashboard.components.review import case_header, finding_marks, show_scan
 from dashboard.components.verdict import findings_panel, verdict_panel
 from dashboard.state import NEXT_CASE, address, set_url, workspace
 
@@ -26,8 +26,7 @@ def main() -> None:
         facts = evaluation.scan_facts(scan)
         subject = Subject(evaluation.run, evaluation.name, scan, facts["image_sha256"], facts["prediction_sha256"])
         st.session_state[NEXT_CASE] = next_unreviewed(cases, after=scan)
-        case_steps(cases, scan)
-        case_heading(cases[cases["scan"] == scan].iloc[0], evaluation)
+        case_header(cases, scan, evaluation)
         _panels(evaluation, store, subject, list(facts["slice_numbers"]))
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.runs import ACTIVE, Run, list_runs
+from core.runs import Run, is_working, list_runs
 from dashboard.components.guard import sentences
 from dashboard.components.runs import new_run_form, run_details, run_table
 from dashboard.state import SELECTED_RUN, address, set_url, workspace
@@ -35,7 +35,7 @@ def _chosen(runs: list[Run]) -> Run:
 
 
 def _active(run: Run) -> bool:
-    return run.status is not None and run.status.state in ACTIVE
+    return run.status is not None and is_working(run.status)
 
 
 def _details(name: str, *, active: bool) -> None:

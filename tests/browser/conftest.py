@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from core.runs import Evaluation
 from tests.browser.small_workspace import server_command, server_environment, small_workspace
@@ -27,6 +27,7 @@ ARGUMENTS = [
 ]
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 60
+expect.set_options(timeout=30_000)  # a busy machine with two cores
 
 
 @pytest.fixture(scope="session")
@@ -50,13 +51,14 @@ def server(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> 
         ) as process,
     ):
         try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the address answers."""
     start = time.monotonic()
     while time.monotonic() - start < START_LIMIT_S:
         if process.poll() is not None:

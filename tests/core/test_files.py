@@ -101,15 +101,21 @@ def test_new_folder_is_hidden_until_it_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failure", [RuntimeError("no"), KeyboardInterrupt()])
 def test_new_folder_leaves_nothing_when_the_block_fails(tmp_path: Path, failure: BaseException) -> None:
-    with pytest.raises(type(failure)), new_folder(tmp_path / "out") as folder:
-        (folder / "a").write_text("x")
-        raise failure
+    def fill_and_fail() -> None:
+        with new_folder(tmp_path / "out") as folder:
+            (folder / "a").write_text("x")
+            raise failure
+
+    with pytest.raises(type(failure)):
+        fill_and_fail()
     assert names(tmp_path) == []
 
 
 def test_new_folder_on_a_full_disk(tmp_path: Path) -> None:
     with (
-        pytest.raises(WorkspaceError, match=r"^A folder could not be written \(No space left on device\): .*/out; free some space"),
+        pytest.raises(
+            WorkspaceError, match=r"^A folder could not be written \(No space left on device\): .*/out; free some space"
+        ),
         new_folder(tmp_path / "out"),
     ):
         raise FULL

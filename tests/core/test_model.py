@@ -95,7 +95,9 @@ def test_a_local_folder(saved: Path, model: SegformerForSemanticSegmentation) ->
 
 @pytest.mark.parametrize("name", ["b9", "someone/thing", "x" * 300])
 def test_a_name_that_is_nowhere(name: str) -> None:
-    sentence = rf"^The model is neither here nor can it be fetched: {name}; use b0 to b5, a local folder, or connect to the network\.$"
+    sentence = (
+        rf"^The model is neither here nor can it be fetched: {name}; use b0 to b5, a local folder, or connect to the network\.$"
+    )
     with pytest.raises(ModelError, match=sentence):
         build_model(name)
 
@@ -136,7 +138,9 @@ def test_the_preprocessor_config_is_the_one_that_transformers_knows(saved: Path)
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_missing_file(own: Path, name: str) -> None:
     (own / name).unlink()
-    sentence = rf"^The model's {name} is missing: {own}; give a folder with config\.json and model\.safetensors, or train first\.$"
+    sentence = (
+        rf"^The model's {name} is missing: {own}; give a folder with config\.json and model\.safetensors, or train first\.$"
+    )
     with pytest.raises(ModelError, match=sentence):
         load_model(own)
 
@@ -169,9 +173,8 @@ def change_config(**changes: Any) -> Callable[[Path], None]:
         lambda own: (own / "config.json").write_text("[]"),
         change_config(hidden_sizes="abc"),
         change_config(hidden_sizes=[64, 128, 320, 512]),
-        change_config(model_type="bert"),
     ],
-    ids=["cut", "other shape", "empty", "broken json", "a list", "no numbers", "other size", "other kind"],
+    ids=["cut", "other shape", "empty", "broken json", "a list", "no numbers", "other size"],
 )
 def test_damaged_files(own: Path, damage: Callable[[Path], Any]) -> None:
     damage(own)
@@ -205,7 +208,9 @@ def test_without_a_recipe_the_default(own: Path) -> None:
 @pytest.mark.parametrize("content", ["{", "{}", '{"size": {"height": 100}, "image_mean": [0,0,0], "image_std": [1,1,1]}', "[]"])
 def test_a_damaged_recipe(own: Path, content: str) -> None:
     (own / "preprocessor_config.json").write_text(content)
-    sentence = r"^The model's preprocessor_config\.json is not as expected: .*/preprocessor_config\.json; export the model again\.$"
+    sentence = (
+        r"^The model's preprocessor_config\.json is not as expected: .*/preprocessor_config\.json; export the model again\.$"
+    )
     with pytest.raises(ModelError, match=sentence):
         load_model(own)
 
@@ -232,7 +237,9 @@ def test_a_pickle_is_refused_and_its_code_is_never_run(model: SegformerForSemant
     plain = tmp_path / "plain.ckpt"
     plain.write_bytes(pickle.dumps({"state_dict": Trap(trap)}))
     zipped = write_checkpoint(tmp_path / "zipped.ckpt", model, callbacks=Trap(trap))
-    sentence = r"^The checkpoint is damaged or a pickle, and is not loaded: .*; use a checkpoint that `python -m training fit` wrote; "
+    sentence = (
+        r"^The checkpoint is damaged or a pickle, and is not loaded: .*; use a checkpoint that `python -m training fit` wrote; "
+    )
     for path in (plain, zipped):
         with pytest.raises(ModelError, match=sentence):
             load_checkpoint(path)
@@ -279,7 +286,9 @@ def test_a_checkpoint_without_weights(tmp_path: Path) -> None:
         {"hyper_parameters": 3},
     ],
 )
-def test_a_checkpoint_of_another_project(model: SegformerForSemanticSegmentation, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_a_checkpoint_of_another_project(
+    model: SegformerForSemanticSegmentation, tmp_path: Path, changes: dict[str, Any]
+) -> None:
     path = write_checkpoint(tmp_path / "a.ckpt", model, **changes)
     sentence = r"^The checkpoint is not one of this project: .*/a\.ckpt; use a checkpoint that `python -m training fit` wrote\.$"
     with pytest.raises(ModelError, match=sentence):

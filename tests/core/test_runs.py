@@ -168,7 +168,7 @@ def test_a_run_without_its_files(paths: RunPaths) -> None:
     assert not run.has_model
 
 
-@pytest.mark.parametrize("content", ["", "a,b\n1,2,3\n4\n", "\xff\xfe"])
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n3,4,5\n", "\xff\xfe"])
 def test_metrics_that_are_damaged_are_none(paths: RunPaths, content: str) -> None:
     paths.metrics.write_bytes(content.encode("latin-1"))
     assert open_run(paths.root).metrics().empty
@@ -214,7 +214,9 @@ def test_tables_that_are_missing_or_damaged(paths: RunPaths, content: bytes | No
         evaluation.paths.scans.write_bytes(content)
         evaluation.paths.slices.write_bytes(content)
     for read in (evaluation.scans, evaluation.slices):
-        with pytest.raises(WorkspaceError, match=r"^A table of the evaluation is missing or damaged: .*\.parquet; evaluate the run again\.$"):
+        with pytest.raises(
+            WorkspaceError, match=r"^A table of the evaluation is missing or damaged: .*\.parquet; evaluate the run again\.$"
+        ):
             read()
 
 
@@ -224,6 +226,8 @@ def test_badge_from_the_run_s_manifest() -> None:
     assert badge_for(manifest, patients=frozenset({"case2", "case3"})).text == "leaked (1 of 2 patients)"
 
 
-@pytest.mark.parametrize("manifest", [None, {}, {"splits": None}, {"splits": {"train": {}}}, {"splits": {"train": {"patients": "case1"}}}])
+@pytest.mark.parametrize(
+    "manifest", [None, {}, {"splits": None}, {"splits": {"train": {}}}, {"splits": {"train": {"patients": "case1"}}}]
+)
 def test_badge_without_a_manifest_that_tells(manifest: dict[str, Any] | None) -> None:
     assert badge_for(manifest, patients=frozenset({"case1"})).text == "unknown"

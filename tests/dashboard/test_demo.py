@@ -314,31 +314,43 @@ class TestPage:
         monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
 
     @pytest.fixture
-    def functions(self) -> dict[str, object]:
-        page = _in_a_loop(lambda: demo_page.build_page(_NeverSegments(ModelChoice("a", Path()))))
+    def page(self) -> Any:
+        return _in_a_loop(lambda: demo_page.build_page(_NeverSegments(ModelChoice("a", Path()))))
+
+    @pytest.fixture
+    def functions(self, page: Any) -> dict[str, Any]:
         return {function.name: function.fn for function in page.fns.values()}
 
-    def test_sliders_blend_without_predicting(self, functions: dict) -> None:
+    def test_sliders_blend_without_predicting(self, functions: dict[str, Any]) -> None:
         result = Segmentation(np.full((1, 2), 100, np.uint8), np.array([[0, 3]], np.uint8))
         assert functions["reblend"](result, 1.0, [1, 2, 3]).tolist() == [[[100] * 3, [255, 0, 0]]]
         assert functions["reblend"](result, 1.0, []).tolist() == [[[100] * 3, [100] * 3]]
 
-    def test_a_new_picture_clears_the_old_result(self, functions: dict, tmp_path: Path) -> None:
+    def test_a_new_picture_clears_the_old_result(self, functions: dict[str, Any], tmp_path: Path) -> None:
         mask, overlay, text, state = functions["_new_picture"](str(_picture(tmp_path, "grey16")))
         assert (mask, text, state) == (None, demo_page.NOT_SEGMENTED_YET, None)
         assert overlay.shape == (60, 83)
 
-    def test_a_bad_picture_clears_it_too_and_says_why(self, functions: dict, tmp_path: Path) -> None:
+    def test_a_bad_picture_clears_it_too_and_says_why(self, functions: dict[str, Any], tmp_path: Path) -> None:
         path = _bad_pictures(tmp_path)["text"]
         mask, overlay, text, state = functions["_new_picture"](str(path))
         assert (mask, overlay, state) == (None, None, None)
         assert text.startswith("⚠️ The file is not a picture that can be read: text.png;")
 
-    def test_pressing_segment_too_early_is_a_gradio_error(self, functions: dict) -> None:
+    def test_pressing_segment_too_early_is_a_gradio_error(self, functions: dict[str, Any]) -> None:
         import gradio
 
         with pytest.raises(gradio.Error, match="There is no picture yet; choose"):
             functions["predict"](None, 0.5, [1])
+
+    def test_every_function_is_queued(self, page: Any) -> None:
+        # Mounted below another server, Gradio 6.31 gives pictures of unqueued functions a wrong address.
+        ours = [function for function in page.fns.values() if function.name in ("predict", "reblend", "_new_picture")]
+        assert [function.queue for function in ours] == [True] * 3
+        assert [function.concurrency_limit for function in ours if function.name == "predict"] == [1]
+
+    def test_only_predicting_is_public(self, page: Any) -> None:
+        assert set(page.get_api_info()["named_endpoints"]) == {"/predict_gradio"}
 
     def test_no_analytics_and_no_open_folders(self) -> None:
         options = demo_page.page_options()

@@ -73,9 +73,7 @@ def test_only_an_address_with_this_version_is_kept_for_good(client: TestClient, 
     assert client.get(url[:-1]).headers["cache-control"] == "no-cache"
 
 
-def test_an_unchanged_scan_is_not_sent_again(
-    client: TestClient, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unchanged_scan_is_not_sent_again(client: TestClient, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Packer, "pack", lambda *args: pytest.fail("packed"))
     etag = payload_etag(evaluation, SCAN)
     for known in (f'"{etag}"', f'W/"{etag}"', f'"old", "{etag}"'):
@@ -123,7 +121,9 @@ def test_no_path_of_the_server_can_be_named(client: TestClient, path: str) -> No
     assert "root:" not in answer.text
 
 
-def test_a_run_outside_the_workspace_is_no_run(client: TestClient, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_outside_the_workspace_is_no_run(
+    client: TestClient, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outside = evaluation.paths.root.parents[4] / "elsewhere"
     (outside / "stray" / "model").mkdir(parents=True)
     monkeypatch.chdir(outside)

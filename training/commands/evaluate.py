@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.config import InferenceConfig
-from core.data.index import load_index
+from core.data.index import DatasetIndex, load_index
 from core.errors import ModelError
 from core.labels import ORGANS
 from core.options import Parser, pick
-from core.runs import find_run
+from core.runs import Run, find_run
 from core.workspace import Workspace
 from training.commands.shared import find_dataset, print_json, progress_bar
 
@@ -39,19 +39,23 @@ def main(words: Sequence[str]) -> None:
     run = find_run(workspace, options["run"])
     if not run.has_model:
         raise ModelError("The run has no model", value=run.paths.root, todo="let it finish an epoch, or choose another run")
-    index = load_index(find_dataset(workspace, options["data"]))
-    index.scans(options["split"])
+    done = evaluate_run(run, load_index(find_dataset(workspace, options["data"])), options["split"], config)
+    if options["json"]:
+        print_json(summary(done))
+    else:
+        print(table(done))
+
+
+def evaluate_run(run: Run, index: DatasetIndex, split: str, config: InferenceConfig) -> "Evaluation":
+    """Evaluate a run's model on a split, with a bar; see `core.evaluate.evaluate` for what it raises."""
+    index.scans(split)
 
     from core.evaluate import evaluate
     from core.predict import Predictor
 
     predictor = Predictor.load(run.paths.model, config)
-    with progress_bar(f"Evaluating {options['split']}") as progress:
-        done = evaluate(run, predictor, index, options["split"], progress=progress)
-    if options["json"]:
-        print_json(summary(done))
-    else:
-        print(table(done))
+    with progress_bar(f"Evaluating {split}") as progress:
+        return evaluate(run, predictor, index, split, progress=progress)
 
 
 def summary(done: "Evaluation") -> dict[str, Any]:

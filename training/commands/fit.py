@@ -7,11 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import DatasetConfig, InferenceConfig, TrainingConfig
 from core.data.index import load_index
 from core.options import Parser, pick
 from core.progress import Progress
+from core.runs import open_run
 from core.workspace import RunPaths, Workspace
+from training.commands.evaluate import evaluate_run, table
 from training.commands.shared import find_dataset, progress_bar
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ def parser() -> Parser:
     made.add_argument("--data", required=True, type=str, help="a data set's folder, or its name in the workspace")
     made.add_argument("--run", type=str | None, default=None, help="name of the run; by default from model and time")
     made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
+    made.add_argument("--evaluate", type=bool, default=False, help="evaluate the validation split afterwards, for review")
     made.add_class_arguments(TrainingConfig)
     made.add_class_arguments(DatasetConfig)
     return made
@@ -52,6 +55,8 @@ def main(words: Sequence[str]) -> None:
 
         result = fit(index, paths, training, recipe, watch=watch)
     report(result, data, workspace)
+    if options["evaluate"] and result.checkpoint is not None:
+        print(table(evaluate_run(open_run(result.paths.root), index, "valid", InferenceConfig(threads=training.threads))))
 
 
 def new_run(workspace: Workspace, model: str) -> RunPaths:

@@ -9,7 +9,17 @@ import pytest
 from PIL import Image
 
 from core.data import images
-from core.data.images import FULL_8BIT, Window, check_picture, encode_png, model_window, read_image, to_grey, volume_window, write_png
+from core.data.images import (
+    FULL_8BIT,
+    Window,
+    check_picture,
+    encode_png,
+    model_window,
+    read_image,
+    to_grey,
+    volume_window,
+    write_png,
+)
 from core.errors import ImageError
 
 GREY = np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)
@@ -117,7 +127,9 @@ def test_an_empty_picture(tmp_path: Path) -> None:
 
 def test_a_text_file_with_a_picture_s_name(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("hello " * 100)
-    with pytest.raises(ImageError, match=r"^The file is not a picture that can be read: .*/a\.png; export the slice again as PNG\.$"):
+    with pytest.raises(
+        ImageError, match=r"^The file is not a picture that can be read: .*/a\.png; export the slice again as PNG\.$"
+    ):
         read_image(tmp_path / "a.png")
 
 
@@ -140,7 +152,9 @@ def test_the_smallest_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [6_001, 10_000, 100_000])
-def test_a_header_that_claims_a_huge_picture_is_refused_undecoded(tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_header_that_claims_a_huge_picture_is_refused_undecoded(
+    tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a.png").write_bytes(png(side, side))
     monkeypatch.setattr(images, "decode", lambda path: pytest.fail("decoded"))
     with pytest.raises(ImageError, match=r"^The picture is too large.*: .*/a\.png; use at most 36,000,000 pixels\.$"):
@@ -172,5 +186,5 @@ def test_checksums_that_hold_over_pixels_that_are_missing(tmp_path: Path) -> Non
 def test_half_a_jpeg(tmp_path: Path) -> None:
     Image.fromarray(GREY).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:400])
-    with pytest.raises(ImageError, match="a.jpg"):
+    with pytest.raises(ImageError, match=r"a\.jpg"):
         read_image(tmp_path / "a.jpg")

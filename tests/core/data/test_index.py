@@ -84,7 +84,9 @@ def test_a_missing_folder(root: Path) -> None:
 
 
 def test_no_folder_at_all(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"^The data set's folder does not exist: .*/nothing; check the path, or run: prepare\.$"):
+    with pytest.raises(
+        DatasetError, match=r"^The data set's folder does not exist: .*/nothing; check the path, or run: prepare\.$"
+    ):
         load_index(tmp_path / "nothing")
 
 
@@ -142,7 +144,9 @@ def test_names_that_do_not_parse_are_scans_of_their_own(tmp_path: Path, write_da
 def test_a_scan_whose_slices_differ(root: Path, pixels: np.ndarray, kinds: str) -> None:
     write_png(root / "train/images/case16_day0_slice_0002.png", pixels)
     scan = load_index(root).scan("train", "case16_day0")
-    with pytest.raises(DatasetError, match=rf"^The slices of scan case16_day0 differ: {kinds}; export all slices of a scan alike\.$"):
+    with pytest.raises(
+        DatasetError, match=rf"^The slices of scan case16_day0 differ: {kinds}; export all slices of a scan alike\.$"
+    ):
         scan.read_image()
 
 

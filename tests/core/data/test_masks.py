@@ -116,7 +116,9 @@ def test_run_lengths_agree_with_counting_pixels(mask: np.ndarray) -> None:
 
 @pytest.mark.parametrize("runs", ["1", "1 2 3", "0 3", "-1 3", "1 0", "1 13", "12 2", "13 1", "2 9223372036854775807"])
 def test_runs_that_do_not_fit(runs: str) -> None:
-    with pytest.raises(MaskError, match=rf"^Run lengths do not fit the slice: {runs}; use pairs of start and length inside 4×3 pixels\.$"):
+    with pytest.raises(
+        MaskError, match=rf"^Run lengths do not fit the slice: {runs}; use pairs of start and length inside 4×3 pixels\.$"
+    ):
         decode_rle(runs, (3, 4))
 
 
@@ -142,7 +144,9 @@ def test_of_equal_organs_the_lower_class_wins() -> None:
 
 
 def test_three_claims_are_one_contested_pixel() -> None:
-    labels, contested = merge_organs({1: np.array([[1, 1, 1]], bool), 2: np.array([[1, 1, 0]], bool), 3: np.array([[1, 0, 0]], bool)})
+    labels, contested = merge_organs(
+        {1: np.array([[1, 1, 1]], bool), 2: np.array([[1, 1, 0]], bool), 3: np.array([[1, 0, 0]], bool)}
+    )
     np.testing.assert_array_equal(labels, [[3, 2, 1]])
     assert contested == 2
 

@@ -75,7 +75,14 @@ def test_summary_by_hand() -> None:
     alarm = volume([0, 0]), volume([1, 0])
     absent = volume([0, 0]), volume([0, 0])
     stomach = summary_of([scored, missed, alarm, absent])["stomach"]
-    assert stomach == {"dice": pytest.approx(2 / 9), "iou": pytest.approx(1 / 6), "scans": 3, "missed": 1, "false_alarm": 1, "absent": 1}
+    assert stomach == {
+        "dice": pytest.approx(2 / 9),
+        "iou": pytest.approx(1 / 6),
+        "scans": 3,
+        "missed": 1,
+        "false_alarm": 1,
+        "absent": 1,
+    }
 
 
 def test_an_organ_that_is_nowhere_has_no_score() -> None:

@@ -30,7 +30,7 @@ def test_neither_changed_nor_deleted(raw: sqlite3.Connection, statement: str) ->
 
 
 def test_an_id_is_stored_once(raw: sqlite3.Connection) -> None:
-    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE constraint failed: events.id"):
+    with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE constraint failed: events\.id"):
         raw.execute(
             "INSERT INTO events SELECT 2, id, at, reader, kind, run, evaluation, scan, image_sha256, mask_sha256, "
             "payload, previous_hash, hash FROM events"

@@ -196,7 +196,9 @@ def test_a_row_that_is_no_longer_json(store: ReviewStore, path: Path) -> None:
 def test_a_damaged_file(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
-    sentence = rf"^The review store cannot be opened: {path}; restore the file from a backup, or check the folder and the address\.$"
+    sentence = (
+        rf"^The review store cannot be opened: {path}; restore the file from a backup, or check the folder and the address\.$"
+    )
     with pytest.raises(ReviewError, match=sentence):
         ReviewStore.open(path)
     assert path.read_bytes() == content
@@ -230,7 +232,9 @@ def test_another_database_by_its_address(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "reviews.db").exists()
 
 
-def test_an_address_that_is_none_is_not_shown_since_it_may_hold_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_is_none_is_not_shown_since_it_may_hold_a_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GUTCHECK_DATABASE_URL", "nosuch://user:secret@host/db")
     with pytest.raises(ReviewError, match=r"^The review store cannot be opened: GUTCHECK_DATABASE_URL; ") as caught:
         ReviewStore.open(tmp_path / "reviews.db")

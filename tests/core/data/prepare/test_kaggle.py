@@ -89,7 +89,9 @@ def test_the_split_is_by_patient(source: Path, tmp_path: Path) -> None:
 def test_runs_that_leave_the_slice_name_it_and_leave_nothing(source: Path, tmp_path: Path) -> None:
     rows = [(each, organ, "359 5" if each == IDS[1] and organ == "stomach" else text) for each, organ, text in table_rows()]
     write_table(source, rows)
-    with pytest.raises(MaskError, match=r"^case1_day0_slice_0002: Run lengths do not fit the slice: 359 5; use pairs .* 20×18 pixels\.$"):
+    with pytest.raises(
+        MaskError, match=r"^case1_day0_slice_0002: Run lengths do not fit the slice: 359 5; use pairs .* 20×18 pixels\.$"
+    ):
         prepare_kaggle(source, tmp_path / "out", split=SPLIT)
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
@@ -130,7 +132,9 @@ def test_two_files_of_one_slice(source: Path, tmp_path: Path) -> None:
 
 
 def test_no_scans(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"^The folder has no scans in the competition's layout: .*; give the folder that holds"):
+    with pytest.raises(
+        DatasetError, match=r"^The folder has no scans in the competition's layout: .*; give the folder that holds"
+    ):
         prepare_kaggle(tmp_path, tmp_path / "out", split=SPLIT)
 
 

@@ -1,0 +1,196 @@
+"""Evaluation end to end on two patients: tables, masks and summary agree with a direct recomputation."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import SegformerForSemanticSegmentation
+
+from core.config import DatasetConfig, InferenceConfig, SplitConfig
+from core.data.images import write_png
+from core.data.index import DatasetIndex, load_index
+from core.data.masks import read_label_volume
+from core.data.prepare.pairs import prepare_pairs
+from core.errors import ImageError, MaskError, WorkspaceError
+from core.evaluate import evaluate
+from core.files import sha256_of_array, write_json
+from core.labels import ORGANS
+from core.model import architecture
+from core.payload import scan_payload
+from core.predict import Predictor
+from core.runs import Evaluation, Run, open_run
+from core.workspace import Workspace
+
+STEMS = [f"case{patient}_day{day}_slice_{number:04d}" for patient, day in ((1, 0), (2, 0), (2, 4)) for number in (9, 10, 11)]
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    torch.manual_seed(0)
+    model = SegformerForSemanticSegmentation(architecture("b0"))
+    torch.nn.init.normal_(model.decode_head.classifier.weight, std=1.0)
+    return Predictor(model, DatasetConfig(image_size=64), InferenceConfig(device="cpu"))
+
+
+@pytest.fixture
+def index(tmp_path: Path, write_pairs) -> DatasetIndex:
+    source = write_pairs(tmp_path / "source", STEMS, shape=(41, 57))
+    split = SplitConfig(valid_patients=("case2",))
+    return load_index(prepare_pairs(source, tmp_path / "tiny", split=split, spacing_mm=(3.0, 1.5, 1.5)).root)
+
+
+@pytest.fixture
+def run(workspace: Workspace) -> Run:
+    paths = workspace.run("r1")
+    write_json(paths.manifest, {"splits": {"train": {"patients": ["case1"]}}})
+    return open_run(paths.root)
+
+
+@pytest.fixture
+def evaluation(run: Run, predictor: Predictor, index: DatasetIndex) -> Evaluation:
+    return evaluate(run, predictor, index, "valid")
+
+
+def direct_dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * (a & b).sum() / (a.sum() + b.sum()) if (a | b).any() else math.nan
+
+
+def test_the_scan_table_agrees_with_a_direct_recomputation(evaluation: Evaluation, index: DatasetIndex) -> None:
+    table = evaluation.scans().set_index(["scan", "organ"])
+    assert set(table.index) == {(scan, organ.name) for scan in ("case2_day0", "case2_day4") for organ in ORGANS}
+    for scan in index.scans("valid"):
+        prediction, reference = read_label_volume(evaluation.paths.mask(scan.id)), scan.read_labels()
+        for organ in ORGANS:
+            row = table.loc[(scan.id, organ.name)]
+            a, b = reference == organ.id, prediction == organ.id
+            assert row["dice"] == pytest.approx(direct_dice(a, b), nan_ok=True)
+            assert (row["reference_voxels"], row["prediction_voxels"]) == (a.sum(), b.sum())
+            assert row["patient"] == "case2"
+
+
+def test_the_slice_table_agrees_with_a_direct_recomputation(
+    evaluation: Evaluation, index: DatasetIndex, predictor: Predictor
+) -> None:
+    table = evaluation.slices()
+    assert len(table) == 2 * 3 * 3
+    scan = index.scan("valid", "case2_day4")
+    prediction, confidence = predictor.predict_volume(scan.read_image())
+    reference = scan.read_labels()
+    for row in table[table["scan"] == scan.id].itertuples():
+        organ = next(organ for organ in ORGANS if organ.name == row.organ)
+        drawn = prediction[row.position] == organ.id
+        assert row.dice == pytest.approx(direct_dice(reference[row.position] == organ.id, drawn), nan_ok=True)
+        expected = confidence[row.position][drawn].mean() / 255 if drawn.any() else math.nan
+        assert row.confidence == pytest.approx(expected, nan_ok=True)
+        assert row.slice == row.position + 9
+        assert row.name == f"case2_day4_slice_{row.slice:04d}"
+
+
+def test_the_summary_agrees_with_the_tables(evaluation: Evaluation) -> None:
+    table = evaluation.scans()
+    means = {organ.name: table[table["organ"] == organ.name]["dice"].mean() for organ in ORGANS}
+    stated = {name: math.nan if organ["dice"] is None else organ["dice"] for name, organ in evaluation.summary["organs"].items()}
+    assert stated == pytest.approx(means, nan_ok=True)
+    assert evaluation.summary["macro_dice"] == pytest.approx(np.nanmean(list(means.values())))
+    assert [evaluation.summary[key] for key in ("scan_count", "patient_count", "slice_count")] == [2, 1, 6]
+
+
+def test_the_summary_says_what_the_numbers_rest_on(evaluation: Evaluation, index: DatasetIndex, predictor: Predictor) -> None:
+    summary = evaluation.summary
+    assert summary["weights_sha256"] == predictor.weights_hash
+    assert "torch" in summary["versions"]
+    assert summary["conventions"]["background"] == "left out"
+    assert evaluation.dataset_root == index.root.resolve()
+    assert evaluation.split == "valid"
+
+
+def test_facts_of_a_scan(evaluation: Evaluation, index: DatasetIndex) -> None:
+    scan = index.scan("valid", "case2_day0")
+    facts = evaluation.scan_facts("case2_day0")
+    assert facts["slice_numbers"] == [9, 10, 11]
+    assert facts["size"] == [41, 57]
+    assert tuple(facts["spacing_mm"]) == (3.0, 1.5, 1.5)
+    assert facts["image_sha256"] == sha256_of_array(scan.read_image())
+    assert facts["reference_sha256"] == sha256_of_array(scan.read_labels())
+    assert facts["prediction_sha256"] == sha256_of_array(read_label_volume(evaluation.paths.mask("case2_day0")))
+
+
+def test_masks_are_at_the_slices_own_size(evaluation: Evaluation) -> None:
+    assert read_label_volume(evaluation.paths.mask("case2_day0")).shape == (3, 41, 57)
+
+
+def test_what_comes_back_is_what_is_on_disk(evaluation: Evaluation, run: Run) -> None:
+    (found,) = run.evaluations()
+    assert found.name == evaluation.name == "tiny-valid"
+    assert found.summary["organs"] == evaluation.summary["organs"]
+    assert found.badge == evaluation.badge
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "text"),
+    [(["case1"], "patient-clean"), (["case1", "case2"], "leaked (1 of 1 patients)"), (None, "unknown")],
+)
+def test_the_badge_goes_by_the_run_s_manifest(
+    run: Run, predictor: Predictor, index: DatasetIndex, trained_on: list[str] | None, text: str
+) -> None:
+    run.paths.manifest.unlink()
+    if trained_on is not None:
+        write_json(run.paths.manifest, {"splits": {"train": {"patients": trained_on}}})
+    assert evaluate(run, predictor, index, "valid").summary["leak"]["text"] == text
+
+
+def test_a_data_set_that_came_leaked(run: Run, predictor: Predictor, index: DatasetIndex) -> None:
+    assert evaluate(run, predictor, index, "train").badge.text == "leaked (1 of 1 patients)"
+
+
+def test_progress_names_each_scan(run: Run, predictor: Predictor, index: DatasetIndex) -> None:
+    calls: list[tuple[int, int, str]] = []
+    evaluate(run, predictor, index, "valid", progress=lambda *call: calls.append(call))
+    assert calls == [(0, 2, "case2_day0"), (1, 2, "case2_day4"), (2, 2, "written")]
+
+
+def test_a_second_evaluation_replaces_the_first_whole(
+    evaluation: Evaluation, run: Run, predictor: Predictor, index: DatasetIndex
+) -> None:
+    (evaluation.paths.root / "stale").touch()
+    again = evaluate(run, predictor, index, "valid")
+    assert again.summary["organs"] == evaluation.summary["organs"]
+    assert sorted(path.name for path in again.paths.root.iterdir()) == [
+        "evaluation.json",
+        "masks",
+        "scans.parquet",
+        "slices.parquet",
+    ]
+    assert [path.name for path in run.paths.evaluations.iterdir()] == ["tiny-valid"]
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_failure_midway_keeps_the_old_evaluation(
+    evaluation: Evaluation, run: Run, predictor: Predictor, index: DatasetIndex
+) -> None:
+    before = files_of(run.paths.evaluations)
+    index.scan("valid", "case2_day4").slices[1].image.write_bytes(b"")
+    with pytest.raises(ImageError, match="The picture is empty"):
+        evaluate(run, predictor, index, "valid")
+    assert files_of(run.paths.evaluations) == before
+
+
+def test_a_mask_of_another_size_than_its_image(run: Run, predictor: Predictor, index: DatasetIndex) -> None:
+    for each in index.scan("valid", "case2_day0").slices:
+        write_png(each.mask, np.zeros((40, 50), np.uint8))
+    with pytest.raises(MaskError, match=r"^A mask has another size than its image \(mask 50×40, image 57×41\)"):
+        evaluate(run, predictor, index, "valid")
+    assert not run.paths.evaluations.exists() or not any(run.paths.evaluations.iterdir())
+
+
+def test_what_is_shown_must_be_what_was_scored(evaluation: Evaluation, index: DatasetIndex) -> None:
+    scan_payload(evaluation, "case2_day0")
+    write_png(index.scan("valid", "case2_day0").slices[0].mask, np.zeros((41, 57), np.uint8))
+    sentence = r"^Scan case2_day0 has changed since it was evaluated: .*/tiny; evaluate the run again\.$"
+    with pytest.raises(WorkspaceError, match=sentence):
+        scan_payload(evaluation, "case2_day0")

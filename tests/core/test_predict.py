@@ -1,0 +1,136 @@
+"""Prediction: repeatable, at the slice's own size, and the same however it is batched."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from transformers import SegformerForSemanticSegmentation
+
+from core.config import DatasetConfig, InferenceConfig
+from core.data.images import Window, volume_window
+from core.errors import ConfigError, ModelError
+from core.model import architecture, checkpoint_content, save_model, weights_hash
+from core.predict import Predictor, choose_device
+
+RECIPE = DatasetConfig(64, (0.2, 0.3, 0.4), (0.5, 0.6, 0.7))
+CPU = InferenceConfig(device="cpu", batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def model() -> SegformerForSemanticSegmentation:
+    torch.manual_seed(0)
+    model = SegformerForSemanticSegmentation(architecture("b0")).eval()
+    torch.nn.init.normal_(model.decode_head.classifier.weight, std=1.0)  # so that all classes are predicted
+    return model
+
+
+@pytest.fixture(scope="module")
+def predictor(model: SegformerForSemanticSegmentation) -> Predictor:
+    return Predictor(model, RECIPE, CPU)
+
+
+@pytest.fixture(scope="module")
+def volume() -> np.ndarray:
+    smooth = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(53, 71, 5)), (0, 0), 5)
+    scaled = (smooth - smooth.min()) / (smooth.max() - smooth.min())
+    return np.ascontiguousarray((scaled * 255).astype(np.uint8).transpose(2, 0, 1))
+
+
+def test_odd_sizes_are_kept(predictor: Predictor, volume: np.ndarray) -> None:
+    labels, confidence = predictor.predict_volume(volume)
+    assert labels.shape == confidence.shape == (5, 53, 71)
+    assert labels.dtype == confidence.dtype == np.uint8
+
+
+def test_only_known_classes_and_more_than_one(predictor: Predictor, volume: np.ndarray) -> None:
+    labels, _ = predictor.predict_volume(volume)
+    assert {0, 1, 2, 3} >= set(np.unique(labels).tolist())
+    assert len(np.unique(labels)) > 1
+
+
+def test_confidence_is_that_of_the_best_of_four(predictor: Predictor, volume: np.ndarray) -> None:
+    _, confidence = predictor.predict_volume(volume)
+    assert confidence.min() >= 63
+    assert confidence.max() > confidence.min()
+
+
+def test_the_same_input_gives_the_same_result(predictor: Predictor, volume: np.ndarray) -> None:
+    first, again = predictor.predict_volume(volume), predictor.predict_volume(volume.copy())
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+def test_the_batch_size_does_not_change_the_result(model, predictor: Predictor, volume: np.ndarray, batch_size: int) -> None:
+    other = Predictor(model, RECIPE, InferenceConfig(device="cpu", batch_size=batch_size))
+    labels, confidence = other.predict_volume(volume)
+    expected_labels, expected_confidence = predictor.predict_volume(volume)
+    # Sums in another order may turn a tie, hence not all.
+    assert (labels == expected_labels).mean() > 0.999
+    np.testing.assert_allclose(confidence.astype(int), expected_confidence.astype(int), atol=1)
+
+
+def test_a_slice_alone_is_the_slice_of_the_volume(predictor: Predictor, volume: np.ndarray) -> None:
+    labels, confidence = predictor.predict_slice(volume[2])
+    expected, expected_confidence = predictor.predict_volume(volume)
+    assert (labels == expected[2]).mean() > 0.999
+    np.testing.assert_allclose(confidence.astype(int), expected_confidence[2].astype(int), atol=1)
+
+
+def test_the_steps_recoded(model, predictor: Predictor, volume: np.ndarray) -> None:
+    """Resize, scale, normalise each channel, predict, upsample, best class, nearest: written out once more."""
+    plane = cv2.resize(volume[0], (64, 64), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
+    channels = np.stack([(plane - mean) / std for mean, std in zip(RECIPE.mean, RECIPE.std, strict=True)])
+    with torch.inference_mode():
+        logits = model(pixel_values=torch.from_numpy(channels)[None]).logits
+    large = torch.nn.functional.interpolate(logits, size=(64, 64), mode="bilinear", align_corners=False)[0]
+    best = large.argmax(0).numpy()
+    rows, columns = (np.arange(side) for side in (53, 71))
+    # The pixel that the centre lies in; centres on an edge between two pixels (no rounding rule) are left out.
+    rows, columns = rows[(2 * rows + 1) * 64 % 106 > 0], columns[(2 * columns + 1) * 64 % 142 > 0]
+    expected = best[np.ix_((2 * rows + 1) * 64 // 106, (2 * columns + 1) * 64 // 142)]
+    labels, _ = predictor.predict_slice(volume[0])
+    np.testing.assert_array_equal(labels[np.ix_(rows, columns)], expected)
+
+
+def test_16_bit_scans_are_seen_under_the_window_of_the_whole_scan(predictor: Predictor, volume: np.ndarray) -> None:
+    deep = volume.astype(np.uint16) * 13 + 40
+    labels, confidence = predictor.predict_volume(deep)
+    windowed = predictor.predict_volume(volume_window(deep).apply(deep))
+    np.testing.assert_array_equal(labels, windowed[0])
+    np.testing.assert_array_equal(confidence, windowed[1])
+
+
+def test_a_window_of_one_s_own(predictor: Predictor, volume: np.ndarray) -> None:
+    window = Window(20, 200)
+    np.testing.assert_array_equal(predictor.predict_volume(volume, window)[0], predictor.predict_volume(window.apply(volume))[0])
+
+
+def test_loads_a_model_folder_and_a_checkpoint(model, predictor: Predictor, volume: np.ndarray, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "model", RECIPE)
+    state = {f"network.{key}": value for key, value in model.state_dict().items()}
+    torch.save({"state_dict": state, "hyper_parameters": checkpoint_content(model, RECIPE)}, tmp_path / "last.ckpt")
+    expected, _ = predictor.predict_volume(volume[:1])
+    for source in (tmp_path / "model", tmp_path / "last.ckpt"):
+        loaded = Predictor.load(source, CPU)
+        assert loaded.recipe == RECIPE
+        assert loaded.weights_hash == weights_hash(model)
+        np.testing.assert_array_equal(loaded.predict_volume(volume[:1])[0], expected)
+
+
+def test_nothing_to_load(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"^The model's config\.json is missing"):
+        Predictor.load(tmp_path)
+
+
+def test_devices() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize("name", ["tpu", "", "cuda:0" if not torch.cuda.is_available() else "xpu"])
+def test_a_device_that_is_not_here(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^There is no such device on this machine: {name}; use one of: auto, cpu"):
+        choose_device(name)

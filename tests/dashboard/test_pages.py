@@ -1,0 +1,219 @@
+"""Each page with content, empty and broken, without a browser."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.demo import DATASET, DemoState
+from core.files import write_json
+from core.reviews import ReviewStore, Verdict
+from core.runs import Evaluation, RunStatus, open_run, write_status
+from core.workspace import ENVIRONMENT_VARIABLE, RunPaths, Workspace
+from dashboard.state import SERVED_VARIABLE
+from tests.browser.small_workspace import SCANS, small_workspace
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pages")
+    small_workspace(root)
+    return root / "workspace"
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of the small workspace, for a test to write to."""
+    return shutil.copytree(made, tmp_path / "workspace")
+
+
+@pytest.fixture(autouse=True)
+def _own_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv(SERVED_VARIABLE, "1")
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch):
+    def start(folder: Path, page: str = "cases", **query: str) -> AppTest:
+        monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(folder))
+        app = AppTest.from_file(APP, default_timeout=TIMEOUT_S)
+        app.query_params.update(query)
+        app.run()
+        if page != "cases":
+            app.switch_page(f"views/{page}.py")
+            app.query_params.update(query)
+            app.run()
+        assert not app.exception
+        return app
+
+    return start
+
+
+def test_cases_lists_scans_with_scores_and_badge(open_app, folder: Path) -> None:
+    app = open_app(folder)
+    table = app.dataframe[0].value
+    assert sorted(table["scan"]) == sorted(SCANS)
+    assert list(table["state"]) == ["Unreviewed", "Unreviewed"]
+    assert list(table["mean_dice"]) == sorted(table["mean_dice"])
+    assert "patient-clean" in words(app)
+    scores = [metric.value for metric in app.metric]
+    summary = evaluation_in(folder).summary
+    assert scores[0] == f"{summary['macro_dice']:.3f}"
+    assert scores[1] == f"{summary['organs']['stomach']['dice']:.3f}"
+
+
+def test_cases_url_names_the_evaluation(open_app, folder: Path) -> None:
+    app = open_app(folder)
+    assert app.query_params == {"run": "stub", "evaluation": "small-valid"}
+
+
+def test_cases_filter_that_leaves_nothing_says_so(open_app, folder: Path) -> None:
+    app = open_app(folder)
+    app.text_input(key="cases_find").input("no such patient").run()
+    assert "No case matches" in app.info[0].value
+
+
+def test_review_opens_the_case_of_the_link(open_app, folder: Path) -> None:
+    app = open_app(folder, "review", case=SCANS[1])
+    assert app.subheader[0].value == SCANS[1]
+    assert app.query_params["case"] == SCANS[1]
+    assert app.get("bidi_component")
+
+
+def test_review_of_an_unknown_case_shows_the_worst_and_says_so(open_app, folder: Path) -> None:
+    app = open_app(folder, "review", case="case99_day0")
+    assert "case99_day0 is not in" in app.warning[0].value
+
+
+def test_verdict_needs_a_name(open_app, folder: Path) -> None:
+    app = open_app(folder, "review", case=SCANS[0])
+    assert app.button(key="verdict-accept").disabled
+
+
+def test_verdict_is_stored_shown_and_undone(open_app, folder: Path) -> None:
+    app = open_app(folder, "review", case=SCANS[0])
+    app.text_input(key="reader").input("Dr. Ada").run()
+    app.text_input(key=f"comment-{SCANS[0]}").input("antrum cut").run()
+    app.button(key="verdict-minor_edits").click().run()
+    assert not app.exception
+    stored = stored_reviews(folder)[SCANS[0]]
+    assert stored.verdicts == {"Dr. Ada": Verdict.MINOR_EDITS}
+    assert stored.comments == {"Dr. Ada": "antrum cut"}
+    facts = evaluation_in(folder).scan_facts(SCANS[0])
+    assert stored.standing["Dr. Ada"].subject.mask_sha256 == facts["prediction_sha256"]
+    next(button for button in app.button if button.label == "Undo").click().run()
+    assert stored_reviews(folder)[SCANS[0]].verdicts == {}
+
+
+def test_metrics_shows_distribution_and_counts(open_app, folder: Path) -> None:
+    app = open_app(folder, "metrics")
+    assert len(app.get("plotly_chart")) == 2
+    assert "patient-clean" in words(app)
+
+
+def test_training_lists_runs_and_starts_none_without_a_click(open_app, folder: Path) -> None:
+    app = open_app(folder, "training")
+    assert list(app.dataframe[0].value["run"]) == ["stub"]
+    assert [path.name for path in (folder / "runs").iterdir()] == ["stub"]
+
+
+def test_training_shows_a_dead_run_as_failed(open_app, folder: Path) -> None:
+    paths = RunPaths(folder / "runs" / "gone")
+    write_status(paths, RunStatus("running", pid=2**22 + 1, started_at=time.time(), epochs=5))
+    app = open_app(folder, "training", run="gone")
+    assert "ended without a word" in app.error[0].value
+
+
+def test_training_shows_a_damaged_run(open_app, folder: Path) -> None:
+    (folder / "runs" / "stub" / "status.json").write_text("{")
+    app = open_app(folder, "training")
+    assert "not readable JSON" in app.error[0].value
+
+
+@pytest.mark.parametrize("page", ["cases", "review", "metrics"])
+def test_empty_workspace_says_what_to_do(open_app, tmp_path: Path, page: str) -> None:
+    app = open_app(tmp_path, page)
+    assert "holds no evaluation" in app.info[0].value
+    assert "python -m training fit" in words(app)
+
+
+def test_training_in_an_empty_workspace_says_what_to_do(open_app, tmp_path: Path) -> None:
+    app = open_app(tmp_path, "training")
+    assert any("prepare phantom" in info.value for info in app.info)
+
+
+@pytest.mark.parametrize("page", ["cases", "review", "metrics"])
+def test_demo_in_preparation_shows_progress(open_app, tmp_path: Path, page: str) -> None:
+    write_json(tmp_path / "demo.json", vars(DemoState("preparing", "Making synthetic patients", 3, 12, pid=os.getpid())))
+    app = open_app(tmp_path, page)
+    assert app.subheader[0].value == "Setting up the demo"
+
+
+def test_demo_that_was_cut_off_says_so(open_app, tmp_path: Path) -> None:
+    write_json(tmp_path / "demo.json", vars(DemoState("preparing", "Making synthetic patients", 3, 12, pid=2**22 + 1)))
+    app = open_app(tmp_path)
+    assert "start the dashboard again" in app.error[0].value
+
+
+def test_broken_score_table_is_one_sentence(open_app, folder: Path) -> None:
+    evaluation_in(folder).paths.scans.write_bytes(b"no parquet")
+    app = open_app(folder)
+    assert "missing or damaged" in app.error[0].value
+    assert "evaluate the run again" in app.error[0].value
+
+
+def test_broken_review_store_is_one_sentence(open_app, folder: Path) -> None:
+    (folder / "reviews.db").write_bytes(b"no database" * 1000)
+    app = open_app(folder)
+    assert "review store" in app.error[0].value
+
+
+def test_broken_evaluation_is_left_out(open_app, folder: Path) -> None:
+    evaluation_in(folder).paths.summary.write_text("{")
+    app = open_app(folder)
+    assert "holds no evaluation" in app.info[0].value
+
+
+def test_without_the_own_server_one_sentence_says_what_to_run(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.delenv(SERVED_VARIABLE)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(folder))
+    app = AppTest.from_file(APP, default_timeout=TIMEOUT_S).run()
+    assert "run `python -m dashboard` instead" in app.error[0].value
+
+
+def test_demo_page_without_any_model_is_one_sentence(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.segment.DEMO_RUN", folder / "nowhere")
+    app = open_app(folder, "try_demo")
+    assert "no trained model" in app.error[0].value
+
+
+def words(app: AppTest) -> str:
+    """All running text of the page."""
+    return " ".join(each.value for each in app.markdown)
+
+
+def evaluation_in(folder: Path) -> Evaluation:
+    return open_run(folder / "runs" / "stub").evaluation("small-valid")
+
+
+def stored_reviews(folder: Path):
+    store = ReviewStore.open(Workspace(folder).reviews_db)
+    found = store.reviews(run="stub", evaluation="small-valid")
+    store.close()
+    return found
+
+
+def test_the_demo_data_set_has_a_name_of_its_own() -> None:
+    assert DATASET.startswith("demo")

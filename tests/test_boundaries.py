@@ -1,0 +1,175 @@
+"""The house's rules, read off the source: who may import whom, what stays out of the pages, and how long things are."""
+
+import ast
+import importlib.machinery
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("core", "training", "dashboard")
+HEAVY = {"torch", "transformers", "gradio", "albumentations", "torchmetrics", "pytorch_lightning", "lightning", "ray", "wandb"}
+HEAVY_CORE = {"core.model", "core.predict", "core.evaluate"}
+"""Modules of ours whose import brings torch."""
+MAX_LINES, MAX_FUNCTION = 400, 40
+
+MAY_IMPORT_HEAVY: dict[str, str] = {}
+"""Files of dashboard/ with a heavy import at the top, and the reason."""
+LONG_FUNCTIONS = {
+    "core/data/prepare/kaggle.py prepare_kaggle": "one pass over the slices that fills the writer and the geometry together",
+    "core/data/prepare/pairs.py prepare_pairs": "seven keywords and their documentation take half of it",
+    "dashboard/viewer/__init__.py viewer": "nine keywords and their documentation take most of it",
+}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(path: Path, *, top_only: bool = False) -> set[str]:
+    """Dotted names that a file imports; ``from a import b`` counts as ``a`` and ``a.b``."""
+    nodes = _top(tree_of(path)) if top_only else ast.walk(tree_of(path))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)} imports relatively; the house imports by full name"
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _top(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Statements that run at import; those for the type checker alone do not."""
+    for node in tree.body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            yield from (each for each in ast.walk(node) if isinstance(each, ast.stmt))
+
+
+def roots(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", sources("core"), ids=name_of)
+def test_core_knows_no_user_interface_and_no_trainer(path: Path) -> None:
+    forbidden = {"streamlit", "gradio", "pytorch_lightning", "lightning", "starlette", "fastapi", "dashboard", "training"}
+    assert not roots(imports(path)) & forbidden
+
+
+def test_training_and_dashboard_never_import_each_other() -> None:
+    assert [name_of(path) for path in sources("training") if "dashboard" in roots(imports(path))] == []
+    assert [name_of(path) for path in sources("dashboard") if "training" in roots(imports(path))] == []
+
+
+def test_nothing_but_the_tests_imports_the_tests() -> None:
+    assert [name_of(path) for path in sources(*PACKAGES) if roots(imports(path)) & {"tests", "pytest", "hypothesis"}] == []
+
+
+@pytest.mark.parametrize("path", sources("dashboard"), ids=name_of)
+def test_pages_import_nothing_heavy_at_the_top(path: Path) -> None:
+    if name_of(path) in MAY_IMPORT_HEAVY:
+        return
+    found = imports(path, top_only=True)
+    assert not roots(found) & HEAVY
+    assert not found & HEAVY_CORE
+
+
+def test_the_exceptions_are_still_needed() -> None:
+    for name in MAY_IMPORT_HEAVY:
+        assert roots(imports(ROOT / name, top_only=True)) & HEAVY, name
+    lengths = {f"{name_of(path)} {node.name}": length for path, node, length in functions()}
+    assert [name for name in LONG_FUNCTIONS if lengths.get(name, 0) <= MAX_FUNCTION] == []
+
+
+@pytest.mark.slow
+def test_the_dashboard_starts_without_torch() -> None:
+    """Run every import that stands at the top of a file of the dashboard, and see what came with it."""
+    statements = [
+        ast.unparse(node)
+        for path in sources("dashboard")
+        if name_of(path) not in MAY_IMPORT_HEAVY
+        for node in tree_of(path).body
+        if isinstance(node, ast.Import | ast.ImportFrom) and "__future__" not in ast.unparse(node)
+    ]
+    program = "\n".join([*dict.fromkeys(statements), "import sys", f"print(sorted({HEAVY!r} & sys.modules.keys()))"])
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", sources(*PACKAGES, "tests"), ids=name_of)
+def test_every_file_opens_with_what_it_is_for_and_is_not_too_long(path: Path) -> None:
+    assert ast.get_docstring(tree_of(path)), "no docstring"
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef, int]]:
+    for path in sources(*PACKAGES):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield path, node, (node.end_lineno or 0) - node.lineno + 1
+
+
+def test_no_function_is_too_long() -> None:
+    long = [f"{name_of(path)} {node.name}" for path, node, length in functions() if length > MAX_FUNCTION]
+    assert sorted(set(long) - LONG_FUNCTIONS.keys()) == []
+
+
+def test_no_user_s_mistake_ends_in_an_assert_or_an_exit() -> None:
+    bad = []
+    for path in sources(*PACKAGES):
+        for node in ast.walk(tree_of(path)):
+            exits = isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.exit", "exit", "quit", "os._exit")
+            if isinstance(node, ast.Assert) or (exits and not _under_main(path, node)):
+                bad.append(f"{name_of(path)}:{node.lineno}")
+    assert bad == []
+
+
+def _under_main(path: Path, call: ast.expr) -> bool:
+    """Whether a call stands under ``if __name__ == "__main__"`` or at the top of a ``__main__.py``."""
+    blocks = [node for node in tree_of(path).body if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)]
+    inside = any(call in ast.walk(block) for block in blocks)
+    return inside or (path.name == "__main__.py" and any(call in ast.walk(node) for node in tree_of(path).body))
+
+
+def test_nothing_is_ever_unpickled() -> None:
+    calls = ("pickle.load", "pickle.loads", "joblib.load", "np.load", "numpy.load", "pd.read_pickle", "eval", "exec")
+    bad = []
+    for path in sources(*PACKAGES):
+        for node in ast.walk(tree_of(path)):
+            if not isinstance(node, ast.Call):
+                continue
+            name, options = ast.unparse(node.func), {each.arg: ast.unparse(each.value) for each in node.keywords}
+            unsafe_torch = name == "torch.load" and options.get("weights_only") != "True"
+            if (name in calls and options.get("allow_pickle") != "False") or unsafe_torch:
+                bad.append(f"{name_of(path)}:{node.lineno} {name}")
+    assert bad == []
+
+
+def test_no_file_beside_the_entry_point_shadows_a_library() -> None:
+    # `streamlit run dashboard/app.py` puts only dashboard/ on the path, first.
+    names = {path.stem for path in (ROOT / "dashboard").iterdir() if path.suffix == ".py" or path.is_dir()}
+    names -= {"__init__", "__main__", "__pycache__"}
+    others = [path for path in sys.path if path and Path(path).resolve() not in (ROOT, ROOT / "dashboard")]
+    assert [name for name in sorted(names) if importlib.machinery.PathFinder.find_spec(name, others)] == []
+    assert not names & set(sys.stdlib_module_names)
+
+
+def test_no_pages_folder() -> None:
+    assert not list((ROOT / "dashboard").rglob("pages"))
