@@ -89,7 +89,7 @@ def _summary(
         "dataset": {"name": index.name, "root": str(Path(index.root).resolve()), "synthetic": index.manifest.synthetic},
         "split": split,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "leak": badge_for(run.manifest(), patients=index.patients(split)).to_json(),
+        "leak": badge_for(run.manifest(), index, split).to_json(),
         "organs": organs,
         "macro_dice": macro_dice(organs),
         "scan_count": len(facts),

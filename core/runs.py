@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 import psutil
 
+from core.data.index import DatasetIndex
 from core.data.leakage import LeakBadge, leak_badge
 from core.errors import GutCheckError, WorkspaceError
 from core.files import read_json, write_json
@@ -242,10 +243,15 @@ def find_run(workspace: Workspace, name: str) -> Run:
     return open_run(folder.resolve())
 
 
-def badge_for(manifest: dict[str, Any] | None, *, patients: frozenset[str]) -> LeakBadge:
-    """The leak badge of a score on ``patients`` by a run with this training manifest."""
+def badge_for(manifest: dict[str, Any] | None, index: DatasetIndex, split: str) -> LeakBadge:
+    """The leak badge of a score on a split by a run with this training manifest.
+
+    It is ``unknown`` where the manifest is missing, or where a name on either side tells no patient.
+    """
     try:
-        stated = None if manifest is None else manifest["splits"]["train"]["patients"]
-    except (KeyError, TypeError):
+        train = manifest["splits"]["train"] if manifest else {}
+        stated = None if train.get("unparsed") else train["patients"]
+    except (KeyError, TypeError, AttributeError):
         stated = None
-    return leak_badge(stated if isinstance(stated, list) else None, patients)
+    known = isinstance(stated, list) and not index.unparsed(split)
+    return leak_badge(stated if known else None, index.patients(split))

@@ -72,6 +72,7 @@ def _describe_split(index: DatasetIndex, split: str, hashes: dict[str, str]) -> 
     files = index.file_hashes(split) or {path: digest for path, digest in hashes.items() if path.startswith(f"{split}/")}
     return {
         "patients": sorted(index.patients(split)),
+        "unparsed": index.unparsed(split),
         "scans": [scan.id for scan in scans],
         "slices": sum(len(scan.slices) for scan in scans),
         "files": files,

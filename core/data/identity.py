@@ -23,17 +23,19 @@ class SliceName:
     """File name without suffix."""
     day: int | None = None
     """Treatment day, where the name tells."""
+    parsed: bool = True
+    """False where the name told nothing."""
 
 
 def parse_slice_name(stem: str, pattern: str = UW_MADISON_PATTERN) -> SliceName:
     """Read a file's stem by ``pattern`` (named groups: patient, and optionally scan, slice, day).
 
-    A name that does not match is a patient, a scan and a slice of its own: the careful reading, since slices that
-    might share a patient can then at worst be told apart too much, and the leak badge says how many were parsed.
+    A name that does not match is a patient, a scan and a slice of its own, and not ``parsed``: whose it is, nobody knows,
+    so a score that rests on it gets the leak badge ``unknown``.
     """
     match = re.match(pattern, stem)
     if match is None:
-        return SliceName(stem, stem, 0, stem)
+        return SliceName(stem, stem, 0, stem, parsed=False)
     groups = match.groupdict()
     patient = groups["patient"]
     day = groups.get("day")

@@ -121,6 +121,10 @@ class DatasetIndex:
         """The patients of a split; empty where the split has no slices."""
         return frozenset(scan.patient for scan in self.splits.get(split, ()))
 
+    def unparsed(self, split: str) -> int:
+        """Slices of the split whose names tell no patient."""
+        return sum(not each.name.parsed for scan in self.splits.get(split, ()) for each in scan.slices)
+
     def file_hashes(self, split: str) -> dict[str, str]:
         """SHA-256 by path of the split's files, as the manifest states them."""
         return {path: digest for path, digest in self.manifest.files.items() if path.startswith(f"{split}/")}

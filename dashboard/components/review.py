@@ -11,7 +11,7 @@ from core.runs import Evaluation
 from dashboard.components.badge import leak_badge
 from dashboard.components.scores import DOTS
 from dashboard.scan_route import scan_url
-from dashboard.state import CASE, JUMP, PICK, address, link
+from dashboard.state import CASE, JUMP, NEXT_CASE, PICK, address, link
 from dashboard.viewer import Finding, ViewerState, viewer
 
 
@@ -51,7 +51,8 @@ def _dice(case: pd.Series, name: str, title: str) -> str:
 
 
 def show_scan(evaluation: Evaluation, scan: str, numbers: Sequence[int], findings: Sequence[Finding]) -> ViewerState:
-    """Mount the viewer; remember the place that was clicked, and return what is shown."""
+    """Mount the viewer, with the next case fetched ahead; remember the place that was clicked; return what is shown."""
+    waiting = st.session_state.get(NEXT_CASE)
     named = address().slice_number
     seen = viewer(
         url=scan_url(evaluation, scan),
@@ -60,6 +61,7 @@ def show_scan(evaluation: Evaluation, scan: str, numbers: Sequence[int], finding
         jump=st.session_state.get(JUMP),
         opacity=0.45,
         findings=findings,
+        next_url=scan_url(evaluation, waiting) if waiting else None,
     )
     if seen.picked is not None:
         st.session_state[PICK] = seen.picked

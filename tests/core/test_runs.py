@@ -11,7 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
+from core.data.identity import parse_slice_name
+from core.data.index import DatasetIndex, SliceFile, group_scans
 from core.data.leakage import LeakBadge
+from core.data.manifest import DatasetManifest
 from core.errors import WorkspaceError
 from core.files import write_json
 from core.runs import DIED, HEARTBEAT_LIMIT_S, RunStatus, badge_for, find_run, list_runs, open_run, read_status, write_status
@@ -222,12 +225,27 @@ def test_tables_that_are_missing_or_damaged(paths: RunPaths, content: bytes | No
 
 def test_badge_from_the_run_s_manifest() -> None:
     manifest = {"splits": {"train": {"patients": ["case1", "case2"]}}}
-    assert badge_for(manifest, patients=frozenset({"case3"})).text == "patient-clean"
-    assert badge_for(manifest, patients=frozenset({"case2", "case3"})).text == "leaked (1 of 2 patients)"
+    assert badge_for(manifest, index_of("case3"), "valid").text == "patient-clean"
+    assert badge_for(manifest, index_of("case2", "case3"), "valid").text == "leaked (1 of 2 patients)"
 
 
 @pytest.mark.parametrize(
     "manifest", [None, {}, {"splits": None}, {"splits": {"train": {}}}, {"splits": {"train": {"patients": "case1"}}}]
 )
 def test_badge_without_a_manifest_that_tells(manifest: dict[str, Any] | None) -> None:
-    assert badge_for(manifest, patients=frozenset({"case1"})).text == "unknown"
+    assert badge_for(manifest, index_of("case1"), "valid").text == "unknown"
+
+
+def test_badge_is_unknown_where_a_name_tells_no_patient() -> None:
+    manifest = {"splits": {"train": {"patients": ["case1"], "unparsed": 0}}}
+    assert badge_for(manifest, index_of("case2", "IMG0007"), "valid").text == "unknown"
+    manifest["splits"]["train"]["unparsed"] = 3
+    assert badge_for(manifest, index_of("case2"), "valid").text == "unknown"
+
+
+def index_of(*names: str) -> DatasetIndex:
+    """An index whose validation split has one slice of each patient; a name that is no ``caseN`` stays unparsed."""
+    manifest = DatasetManifest("made")
+    stems = [f"{name}_day0_slice_0001" if name.startswith("case") else name for name in names]
+    slices = [SliceFile(parse_slice_name(stem), Path("image"), Path("mask")) for stem in stems]
+    return DatasetIndex(Path("made"), manifest, {"valid": group_scans(slices, manifest)})

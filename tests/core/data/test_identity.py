@@ -17,7 +17,7 @@ def test_what_follows_the_slice_number_does_not_matter() -> None:
 
 @pytest.mark.parametrize("stem", ["", "scan7", "case12_slice_0001", "CASE1_day0_slice_0001", "my case1_day0_slice_0001"])
 def test_a_name_that_does_not_parse_is_a_patient_of_its_own(stem: str) -> None:
-    assert parse_slice_name(stem) == SliceName(stem, stem, 0, stem, None)
+    assert parse_slice_name(stem) == SliceName(stem, stem, 0, stem, None, parsed=False)
 
 
 def test_a_pattern_of_the_data_set() -> None:
