@@ -24,7 +24,7 @@ $(VENV)/.installed-dev: requirements.txt requirements-dev.txt
 	touch $@ $(VENV)/.installed
 
 app: setup ## Install, then open the dashboard on its embedded demo data (PORT=8501).
-	$(BIN)/python -m dashboard --demo --browser=true --port=$(PORT)
+	$(BIN)/python -m dashboard --demo --browser --port=$(PORT)
 
 test: setup-dev ## Install what tests need and run them all (the browser tests need Debian's chromium).
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -3,6 +3,7 @@
 import os
 import platform
 from dataclasses import dataclass
+from typing import Literal
 
 from core.errors import ConfigError
 
@@ -31,9 +32,13 @@ class DatasetConfig:
     """Mean per channel, of pixels scaled to 0..1 (ImageNet's)."""
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     """Standard deviation per channel, of pixels scaled to 0..1 (ImageNet's)."""
+    context_stride: int = 0
+    """Show the network three slices as its channels: this many slices back, the slice itself, this many on; 0: it alone."""
 
     def __post_init__(self) -> None:
         problems = []
+        if self.context_stride < 0:
+            problems.append(f"context_stride {self.context_stride} is negative")
         if self.image_size < 32 or self.image_size % 32:
             problems.append(f"image_size {self.image_size} is not a positive multiple of 32")
         if min(self.std) <= 0:
@@ -63,6 +68,12 @@ class TrainingConfig:
     """Loader processes; 0 loads in the training process."""
     seed: int = 42
     """Seed of weights, shuffling and augmentation."""
+    cache: bool = True
+    """Load from a cache of resized grey slices, built once in the data set's folder, and normalise on the device; false reads
+    and normalises every picture each time, in colour, as the course does."""
+    holes_clear_mask: bool = False
+    """Make dropped-out squares background in the label map too, as the course does; otherwise the network has to complete
+    what it cannot see."""
     accelerator: str = "auto"
     """What to train on, in Lightning's words: auto, cpu, gpu, mps."""
     threads: int | None = None
@@ -94,6 +105,8 @@ class InferenceConfig:
     """Threads that torch uses on a CPU; nothing leaves torch's own choice."""
     opacity: float = 0.45
     """Weight of the organ colours in overlay pictures, 0 to 1."""
+    flips: bool = False
+    """Average over the slice and its mirror images (left-right, up-down, both): four times the work."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -111,16 +124,21 @@ class SplitConfig:
     """How `prepare` divides patients between training and validation."""
 
     valid_fraction: float = 0.2
-    """Share of the patients held out for validation, 0 to 1, both excluded."""
+    """Share of the patients (or of each patient's slices) held out for validation, 0 to 1, both excluded."""
     seed: int = 42
     """Seed of the draw."""
     valid_patients: tuple[str, ...] = ()
     """Hold out exactly these patients instead of drawing."""
+    split_by: Literal["patient", "slice"] = "patient"
+    """Hold out whole patients, or slices shuffled inside each patient as the course does: every patient is then on both
+    sides, and scores carry the badge "leaked"."""
 
     def __post_init__(self) -> None:
         problems = []
         if not 0 < self.valid_fraction < 1:
             problems.append(f"valid_fraction {self.valid_fraction} is not between 0 and 1")
+        if self.valid_patients and self.split_by == "slice":
+            problems.append("valid_patients holds out whole patients, but split_by says slice")
         _refuse(problems, self)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -159,6 +160,7 @@ def save_model(model: SegformerForSemanticSegmentation, folder: Path, recipe: Da
         "image_mean": list(recipe.mean),
         "image_std": list(recipe.std),
         "do_reduce_labels": False,
+        "context_stride": recipe.context_stride,
     }
     # Written for its owner alone by default, while colleagues share a workspace.
     (folder / WEIGHTS).chmod(0o644)
@@ -209,7 +211,8 @@ def read_recipe(folder: Path) -> DatasetConfig:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         size, mean, std = content["size"]["height"], content["image_mean"], content["image_std"]
-        return DatasetConfig(int(size), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
+        stride = int(content.get("context_stride", 0))
+        return DatasetConfig(int(size), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), stride)
     except (ValueError, KeyError, TypeError, IndexError, ConfigError) as error:
         raise ModelError(f"The model's {RECIPE} is not as expected", value=path, todo="export the model again") from error
 
@@ -229,7 +232,8 @@ def load_checkpoint(path: Path) -> tuple[SegformerForSemanticSegmentation, Datas
     try:
         hyper = content["hyper_parameters"]
         stated = hyper["recipe"]
-        recipe = DatasetConfig(int(stated["image_size"]), tuple(stated["mean"]), tuple(stated["std"]))
+        stride = int(stated.get("context_stride", 0))
+        recipe = DatasetConfig(int(stated["image_size"]), tuple(stated["mean"]), tuple(stated["std"]), stride)
         model = SegformerForSemanticSegmentation(SegformerConfig.from_dict(hyper["architecture"]))
         prefix = "network."
         weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
@@ -250,7 +254,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError("The checkpoint does not exist", value=path, todo="check the path, or train first")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch remarks on pickles of other protocols; the sentence below says what a person needs.
+            warnings.simplefilter("ignore", UserWarning)
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds here, down to UnicodeDecodeError
         todo = "use a checkpoint that `python -m training fit` wrote; files that need unpickling can run code and are refused"
         raise ModelError("The checkpoint is damaged or a pickle, and is not loaded", value=path, todo=todo) from error

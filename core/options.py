@@ -5,6 +5,7 @@ import socket
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from itertools import zip_longest
 from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, set_parsing_settings
@@ -13,6 +14,7 @@ from core.errors import ConfigError
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
+MAX_PORT = 65535
 Config = TypeVar("Config")
 
 
@@ -40,7 +42,15 @@ class Parser(ArgumentParser):  # type: ignore[misc, unused-ignore]
         with warnings.catch_warnings():
             # Announcements of jsonargparse's next major version, for developers.
             warnings.filterwarnings("ignore", category=DeprecationWarning)
-            return dict(vars(self.parse_args([_underscored(word) for word in words])))
+            return dict(vars(self.parse_args(self._switched_on([_underscored(word) for word in words]))))
+
+    def _switched_on(self, words: list[str]) -> list[str]:
+        """Yes-or-no options as people write them: ``--demo`` alone says yes; ``--demo false`` still says no."""
+        switches = {f"--{action.dest}" for action in self._actions if getattr(action, "_typehint", None) is bool}
+        return [
+            f"{word}=true" if word in switches and answer not in ("true", "false") else word
+            for word, answer in zip_longest(words, words[1:], fillvalue="")
+        ]
 
 
 def _underscored(word: str) -> str:
@@ -99,12 +109,14 @@ def check_port(host: str, port: int) -> None:
     """Check that a server can listen there.
 
     Raises:
-        ConfigError: the port is taken, or the address is not one of this machine.
+        ConfigError: the port is taken or impossible, or the address is not one of this machine.
     """
+    if not 1 <= port <= MAX_PORT:
+        raise ConfigError("There is no such port", value=port, todo=f"use 1 to {MAX_PORT}")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         socket.create_server((host, port), family=family).close()
-    except (OSError, OverflowError) as error:
-        reason = str(getattr(error, "strerror", None) or error).lower()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
         todo = "choose another --port or --host"
         raise ConfigError(f"The server cannot listen here ({reason})", value=f"{host}:{port}", todo=todo) from error

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from core.command import run_command
 from core.errors import ConfigError
+from core.options import Parser, check_port
 from core.workspace import Workspace
 from dashboard.demo_page import build_page, get_class_statistics_gradio, load_gradio, page_options, predict_gradio
 from dashboard.segment import Segmenter, choose_model
@@ -62,43 +60,35 @@ class DemoOptions:
     """The command line of the demo."""
 
     run: str | None = None
-    workspace: Path | None = None
+    """A run, a run's folder, a model's folder or a .ckpt file; default: the newest finished run."""
+    workspace: str | None = None
+    """Folder of the runs; default: GUTCHECK_WORKSPACE, else ./workspace."""
     host: str = "127.0.0.1"
+    """Address to listen on; this machine only by default."""
     port: int = PORT
+    """Port to listen on."""
     share: bool = False
+    """Also open a public link through Gradio's servers; needs a password."""
     password: str | None = None
+    """Ask every visitor for the user 'gutcheck' and this; better set as GUTCHECK_DEMO_PASSWORD, which `ps` does not show."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.port <= 65535:
-            raise ConfigError("There is no such port", value=self.port, todo="use 1 to 65535")
         if self.share and not self.password:
             todo = f"set {PASSWORD_VARIABLE} or give --password"
             raise ConfigError("--share opens the demo to the internet and needs a password", todo=todo)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, as every command of the house does."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError("The command line cannot be understood", value=message, todo="see --help")
 
 
 def read_options(words: Sequence[str]) -> DemoOptions:
     """The options of these command line words and the environment's password.
 
     Raises:
-        ConfigError: unknown words, an impossible port, or sharing without a password.
+        ConfigError: unknown words, or sharing without a password.
     """
-    parser = _Parser("python -m dashboard.demo", description="Segment single MR slices in the browser. Not a medical device.")
-    parser.add_argument("--run", help="run, run folder, model folder or .ckpt file (default: the newest finished run)")
-    parser.add_argument("--workspace", type=Path, help="folder of the runs (default: $GUTCHECK_WORKSPACE or ./workspace)")
-    parser.add_argument("--host", default=DemoOptions.host, help="address to listen on (default: %(default)s, this machine only)")
-    parser.add_argument("--port", type=int, default=PORT, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--share", action="store_true", help="also open a public link through Gradio's servers")
-    default = os.environ.get(PASSWORD_VARIABLE)
-    about = f"ask for the user '{USER}' and this password (better: {PASSWORD_VARIABLE}, which `ps` does not show)"
-    parser.add_argument("--password", default=default, help=about)
-    return DemoOptions(**vars(parser.parse_args(words)))
+    parser = Parser("python -m dashboard.demo", "Segment single MR slices in the browser. Not a medical device.")
+    parser.add_class_arguments(DemoOptions)
+    options = parser.read(words)
+    options["password"] = options["password"] or os.environ.get(PASSWORD_VARIABLE)
+    return DemoOptions(**options)
 
 
 def main(words: Sequence[str]) -> None:
@@ -117,22 +107,6 @@ def main(words: Sequence[str]) -> None:
     if options.share:
         print(SHARE_WARNING, file=sys.stderr, flush=True)
     _serve(page, segmenter, options)
-
-
-def check_port(host: str, port: int) -> None:
-    """Check that we can listen there.
-
-    Raises:
-        ConfigError: the port is taken, or the address is not one of this machine.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(
-            f"The demo cannot listen here ({reason})", value=f"{host}:{port}", todo="choose another --port or --host"
-        ) from error
 
 
 def _serve(page: gradio.Blocks, segmenter: Segmenter, options: DemoOptions) -> None:

@@ -7,15 +7,16 @@ from typing import Any
 import cv2
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, get_worker_info
+from torch.utils.data import DataLoader
 
 from core.config import DatasetConfig, TrainingConfig
 from core.data.index import SPLITS, DatasetIndex, Scan
 from core.errors import DatasetError
 from core.progress import Progress, silent
-from training.augmentation import reseed, training_transform
+from training.augmentation import training_transform
 from training.checks import check_slices
-from training.dataset import MedicalDataset, Unreadable, collate, scan_windows
+from training.dataset import MedicalDataset, Unreadable, collate, scan_windows, to_network
+from training.order import SeededSampler
 
 WatchWork = Callable[[str], Progress]
 """Told the name of a piece of long work; gives what the work reports its progress to."""
@@ -59,24 +60,24 @@ class MedicalSegmentationDataModule(pl.LightningDataModule):  # type: ignore[mis
             slices=[each for scan in scans for each in scan.slices],
             windows=scan_windows(scans, progress=self.watch(f"Windows of {split}")),
             recipe=self.recipe,
-            transform=training_transform(self.training.seed) if split == "train" else None,
+            transform=training_transform(holes_clear_mask=self.training.holes_clear_mask) if split == "train" else None,
+            seed=self.training.seed,
         )
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Shuffled and augmented; the order depends on the seed alone."""
-        return self._loader("train", shuffle=True)
+        """Augmented, in an order of its own each epoch; both depend on (seed, epoch, position) alone."""
+        return self._loader("train", SeededSampler(len(self.datasets["train"]), seed=self.training.seed))
 
     def val_dataloader(self) -> DataLoader[Any]:
         """In the order of the index, as it is."""
-        return self._loader("valid", shuffle=False)
+        return self._loader("valid")
 
-    def _loader(self, split: str, *, shuffle: bool) -> DataLoader[Any]:
+    def _loader(self, split: str, sampler: SeededSampler | None = None) -> DataLoader[Any]:
         workers = self.training.workers
         return DataLoader(
             self.datasets[split],
             batch_size=self.training.batch_size,
-            shuffle=shuffle,
-            generator=torch.Generator().manual_seed(self.training.seed),
+            sampler=sampler,
             num_workers=workers,
             worker_init_fn=start_worker,
             persistent_workers=workers > 0,
@@ -94,6 +95,10 @@ class MedicalSegmentationDataModule(pl.LightningDataModule):  # type: ignore[mis
             raise DatasetError(batch.what, value=batch.value, todo=batch.todo)
         return batch
 
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Normalise on the device what came from the cache as bytes."""
+        return to_network(batch, self.recipe) if batch["image"].dtype == torch.uint8 else batch
+
 
 def start_worker(worker: int) -> None:
     """Set up a loader process."""
@@ -101,6 +106,3 @@ def start_worker(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # One process is one core's worth of loading; OpenCV's own threads would compete with the training.
     cv2.setNumThreads(0)
-    info = get_worker_info()
-    if info is not None and isinstance(info.dataset, MedicalDataset):
-        reseed(info.dataset.transform, info.seed)

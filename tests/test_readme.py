@@ -1,0 +1,46 @@
+"""Every command of the README's short session, run as it stands there, in a folder of its own."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT_S = 240
+
+
+def blocks() -> list[list[str]]:
+    """The lines of each ``bash`` block."""
+    found = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    return [[line for line in block.splitlines() if line.strip()] for block in found]
+
+
+def test_the_first_screen_gives_two_commands() -> None:
+    first = blocks()[0]
+    assert [line.split()[:2] for line in first] == [["make", "app"], ["make", "test"]]
+    head = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:20]
+    assert any("not a medical device" in line for line in head)
+    assert any(line.startswith("![") for line in head)
+
+
+@pytest.mark.slow
+def test_the_short_session_runs(tmp_path: Path) -> None:
+    *commands, last = blocks()[1]
+    assert last == "python -m dashboard"  # served for real by the browser tests
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    environment.pop("GUTCHECK_WORKSPACE", None)
+    said = ""
+    for command in commands:
+        words = shlex.split(command)
+        assert words[0] == "python"
+        done = subprocess.run(
+            [sys.executable, *words[1:]], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT_S
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        said += done.stdout
+    assert "patient-clean" in said
+    assert len(list((tmp_path / "predictions").glob("*_mask.png"))) > 0
