@@ -33,7 +33,8 @@ class LazyDemo:
             self._problem = None
             self._starting = asyncio.create_task(self._start())
         if self._app is not None:
-            await self._app(scope, receive, send)
+            # The demo knows its own path, which the mount around us has already taken off.
+            await self._app({**scope, "root_path": scope.get("app_root_path", "")}, receive, send)
         elif self._problem is not None:
             await PlainTextResponse(self._problem, status_code=503)(scope, receive, send)
             # A mended workspace is seen at the next request.

@@ -20,13 +20,7 @@ def main() -> None:
             icon=":material/model_training:",
         )
         return
-    chosen = _chosen(runs)
-    picked = run_table(runs)
-    if picked and picked != chosen.name:
-        chosen = next(run for run in runs if run.name == picked)
-    st.session_state[SELECTED_RUN] = chosen.name
-    set_url(run=chosen.name)
-    _details(chosen.name, active=_active(chosen))
+    _runs(active=any(_active(run) for run in runs))
 
 
 def _chosen(runs: list[Run]) -> Run:
@@ -38,16 +32,20 @@ def _active(run: Run) -> bool:
     return run.status is not None and is_working(run.status)
 
 
-def _details(name: str, *, active: bool) -> None:
-    """Draw the run, again every two seconds while it is active; the page is drawn once more when it has ended."""
+def _runs(*, active: bool) -> None:
+    """Draw the runs, again every two seconds while one is active; the page is drawn once more when it has ended."""
 
     @st.fragment(run_every=2 if active else None)
     def draw() -> None:
         with sentences():
-            run = next(run for run in list_runs(workspace()) if run.name == name)
-            if active and not _active(run):
+            runs = list_runs(workspace())
+            if active and not any(_active(run) for run in runs):
                 st.rerun()
-            run_details(run)
+            picked = run_table(runs)
+            chosen = next((run for run in runs if run.name == picked), _chosen(runs))
+            st.session_state[SELECTED_RUN] = chosen.name
+            set_url(run=chosen.name)
+            run_details(chosen)
 
     draw()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import SplitConfig
+from core.config import DatasetConfig, InferenceConfig, SplitConfig
 from core.data.images import write_png
 from core.data.index import load_index
 from core.data.prepare.pairs import prepare_pairs
@@ -27,12 +27,13 @@ class ShiftedReference:
     """Stands for a network: predicts the reference of the scans in order, two voxels to the right, one organ missed."""
 
     weights_hash = "0" * 64
+    config, recipe = InferenceConfig(), DatasetConfig()
 
     def __init__(self, references: list[NDArray[np.uint8]], missed: int = 3) -> None:
         self.references = iter(references)
         self.missed = missed
 
-    def predict_volume(self, volume: NDArray[np.generic]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def predict_volume(self, volume: NDArray[np.generic], **_: object) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         prediction = np.roll(next(self.references), 2, axis=2)
         half = len(prediction) // 2
         prediction[:half][prediction[:half] == self.missed] = 0

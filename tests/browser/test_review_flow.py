@@ -5,8 +5,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,7 +92,11 @@ def test_no_request_leaves_this_machine(page: Page, dashboard: str) -> None:
     assert {url for url in asked if not url.startswith((dashboard, "data:", "blob:"))} == set()
 
 
-def test_the_demo_without_a_model_says_so_in_one_sentence(dashboard: str) -> None:
-    """The stub run has no model, and the carried one stands in; the demo answers under the same port."""
-    with urllib.request.urlopen(f"{dashboard}/demo/", timeout=60) as answer:
-        assert answer.status in (200, 202)
+def test_the_same_server_opens_the_demo(page: Page, dashboard: str) -> None:
+    page.goto(f"{dashboard}/try")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open the demo").click()
+    demo = opened.value
+    demo.get_by_role("button", name="Segment").wait_for(timeout=2 * PATIENCE_MS)
+    assert demo.url.startswith(f"{dashboard}/demo")
+    demo.close()
