@@ -7,7 +7,6 @@ from core.labels import ORGANS, organ
 from core.reviews import Event, Finding, FindingKind, ReviewStore, ScanReview, Subject, Verdict
 from dashboard.components.review import open_case
 from dashboard.state import JUMP, NEXT_CASE, PICK, READER, flash
-from dashboard.viewer import ViewerState
 
 UNDO_HELP = "Take your verdict back; both stay on record."
 SHORTCUTS = {
@@ -104,7 +103,7 @@ def _withdraw(store: ReviewStore, event: Event, reader: str, message: str) -> No
     st.rerun()
 
 
-def findings_panel(store: ReviewStore, subject: Subject, review: ScanReview, seen: ViewerState) -> None:
+def findings_panel(store: ReviewStore, subject: Subject, review: ScanReview) -> None:
     """Pin a finding where the reader clicked, and list those that stand."""
     reader = str(st.session_state.get(READER) or "").strip()
     st.markdown("**Findings**")
@@ -121,7 +120,7 @@ def _finding_form(store: ReviewStore, subject: Subject, reader: str) -> None:
     pick = st.session_state[PICK]
     with st.form("finding", clear_on_submit=True):
         st.caption(f"At slice {pick.slice_number}, column {pick.x}, row {pick.y}")
-        kind = st.selectbox("Kind", FindingKind, format_func=lambda each: each.value.capitalize())
+        kind = st.selectbox("Kind", [each.value for each in FindingKind], format_func=str.capitalize)
         name = st.selectbox("Organ", [each.name for each in ORGANS], format_func=lambda each: organ(each).title)
         comment = st.text_input("Comment", max_chars=4000)
         if st.form_submit_button("Add finding", type="primary"):

@@ -45,7 +45,7 @@ def _panels(evaluation: Evaluation, store: ReviewStore, subject: Subject, number
     set_url(run=evaluation.run, evaluation=evaluation.name, case=subject.scan, slice=seen.slice_number)
     with panel:
         verdict_panel(store, subject, review)
-        findings_panel(store, subject, review, seen)
+        findings_panel(store, subject, review)
     with st.expander("Dice along the scan: which slice to look at"):
         leak_badge(evaluation.badge)
         slices = evaluation.slices()

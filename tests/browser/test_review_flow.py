@@ -15,7 +15,7 @@ from core.reviews import ReviewStore, Verdict
 from core.runs import Evaluation
 from core.workspace import Workspace
 from tests.browser.conftest import ROOT, wait_for
-from tests.browser.small_workspace import SCANS
+from tests.browser.small_workspace import HEIGHT, SCANS, WIDTH
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 30_000
@@ -66,6 +66,27 @@ def test_from_cases_to_a_stored_verdict(page: Page, dashboard: str, folder: Path
     page.get_by_role("button", name="Next unreviewed").click()
     other = next(scan for scan in SCANS if scan != worst)
     page.wait_for_url(re.compile(f"case={other}"), timeout=PATIENCE_MS)
+
+
+def test_a_click_in_a_picture_pins_a_finding(page: Page, dashboard: str, folder: Path) -> None:
+    page.goto(f"{dashboard}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&slice=9")
+    reader = page.get_by_role("textbox", name="Reader")
+    reader.fill("Dr. Bo")
+    reader.press("Enter")
+    page.get_by_role("slider", name=re.compile("slice", re.I)).first.wait_for(timeout=PATIENCE_MS)
+    box = page.locator("canvas").nth(1).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.get_by_role("button", name="Add finding").click(timeout=PATIENCE_MS)
+    row = page.get_by_role("button", name="Missed, Stomach, slice 9")
+    expect(row).to_be_visible()
+    store = ReviewStore.open(Workspace(folder).reviews_db)
+    finding = store.reviews(run="stub", evaluation="small-valid")[SCANS[0]].findings[0]
+    store.close()
+    assert (finding.reader, finding.payload["slice_number"]) == ("Dr. Bo", 9)
+    assert abs(finding.payload["x"] - WIDTH / 2) <= 1
+    assert abs(finding.payload["y"] - HEIGHT / 2) <= 1
+    page.get_by_role("button", name="✕").click()
+    expect(row).to_have_count(0)
 
 
 def test_a_link_opens_the_same_case_and_slice(page: Page, dashboard: str) -> None:
