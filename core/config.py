@@ -2,12 +2,17 @@
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from core.errors import ConfigError
 
 DEFAULT_MODEL = "nvidia/segformer-b4-finetuned-ade-512-512"
+QUICK_EPOCHS = 5
+
+Schedule = Literal["none", "multistep", "cosine"]
+Tracker = Literal["csv", "tensorboard", "wandb", "none"]
 
 
 def default_workers() -> int:
@@ -78,18 +83,62 @@ class TrainingConfig:
     """What to train on, in Lightning's words: auto, cpu, gpu, mps."""
     threads: int | None = None
     """Threads that torch uses on a CPU; nothing leaves torch's own choice."""
+    quick: bool = False
+    """A first look: at most 5 epochs, whatever `epochs` says."""
+    accumulate: int = 1
+    """Batches whose gradients make one optimiser step."""
+    clip_norm: float | None = None
+    """Largest norm of a step's gradient; longer ones are scaled down to it. Nothing means no limit."""
+    schedule: Schedule = "none"
+    """How the learning rate falls: not at all, to a tenth at each of the milestones, or along half a cosine to zero."""
+    milestones: tuple[int, ...] = (50, 75)
+    """Epochs after which `multistep` divides the learning rate by ten."""
+    warmup_epochs: float = 0.0
+    """Epochs, or a fraction of one, over which the learning rate first rises from near zero."""
+    ema_decay: float | None = None
+    """Validate and export an exponential moving average of the weights with this decay a step, such as 0.999."""
+    patience: int | None = None
+    """Stop after this many validations without a better score; nothing means never."""
+    balanced: bool = False
+    """Draw slices with and without organs equally often; an epoch keeps its length."""
+    tracker: Tracker = "csv"
+    """Where losses go every 10 steps and scores every epoch, beside metrics.csv: the run's folder tracker/ in one of these
+    formats. wandb stays offline unless WANDB_API_KEY is set."""
+    devices: int | str = "auto"
+    """Devices of this machine to train on: auto, a number, or a list such as "0,1"; batch_size counts for each."""
+    num_nodes: int = 1
+    """Machines that train together."""
+    strategy: str = "auto"
+    """How several devices work together, in Lightning's words: auto, ddp."""
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs that this run will make, `quick` considered."""
+        return min(self.epochs, QUICK_EPOCHS) if self.quick else self.epochs
 
     def __post_init__(self) -> None:
         problems = [f"{name} {value} is not positive" for name, value in self._positive().items() if not value > 0]
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            problems.append(f"ema_decay {self.ema_decay} is not between 0 and 1")
+        if not self.warmup_epochs >= 0:
+            problems.append(f"warmup_epochs {self.warmup_epochs} is negative")
+        if list(self.milestones) != sorted(set(self.milestones)) or min(self.milestones, default=1) < 1:
+            problems.append(f"milestones {list(self.milestones)} do not rise from 1 or later")
+        if self.strategy.startswith("ddp_"):
+            problems.append(f"strategy {self.strategy} copies a model that cannot be copied to another process (use ddp)")
         if not self.weight_decay >= 0:
             problems.append(f"weight_decay {self.weight_decay} is negative")
         if self.workers < 0:
             problems.append(f"workers {self.workers} is negative")
+        if self.seed < 0:
+            problems.append(f"seed {self.seed} is negative")
         _refuse(problems, self)
 
     def _positive(self) -> dict[str, float]:
         wanted = {"batch_size": self.batch_size, "learning_rate": self.learning_rate, "epochs": self.epochs}
+        wanted |= {"accumulate": self.accumulate, "num_nodes": self.num_nodes}
         optional = {"max_minutes": self.max_minutes, "max_steps": self.max_steps, "threads": self.threads}
+        optional |= {"clip_norm": self.clip_norm, "patience": self.patience}
         return wanted | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -120,6 +169,22 @@ class InferenceConfig:
 
 
 @dataclass(frozen=True)
+class ScoringConfig:
+    """How predictions are scored."""
+
+    tolerances_mm: tuple[float, ...] = (1.5, 3.0)
+    """Tolerances of the NSD in mm: how far a surface may be off and still count as right."""
+    nnunet: bool = False
+    """Write the scores as nnU-Net v2's summary.json too."""
+
+    def __post_init__(self) -> None:
+        problems = [f"tolerance {value} mm is not positive" for value in self.tolerances_mm if not 0 < value < float("inf")]
+        if not self.tolerances_mm or len(set(self.tolerances_mm)) < len(self.tolerances_mm):
+            problems.append(f"tolerances_mm {list(self.tolerances_mm)} are not one or more different lengths")
+        _refuse(problems, self)
+
+
+@dataclass(frozen=True)
 class SplitConfig:
     """How `prepare` divides patients between training and validation."""
 
@@ -139,6 +204,35 @@ class SplitConfig:
             problems.append(f"valid_fraction {self.valid_fraction} is not between 0 and 1")
         if self.valid_patients and self.split_by == "slice":
             problems.append("valid_patients holds out whole patients, but split_by says slice")
+        _refuse(problems, self)
+
+
+ADDRESS_VARIABLE = "GUTCHECK_UWM_ADDRESS"
+
+
+@dataclass(frozen=True)
+class ArchiveConfig:
+    """Where `prepare uw-madison` gets the public archive, and what it accepts.
+
+    The course fetches its copy from Dropbox, by a link that its own page gives; the mirror on Kaggle is
+    ``learnopencvblog/uwm-gi-tract-segmentation-img-msk-split``.
+    """
+
+    address: str | None = os.environ.get(ADDRESS_VARIABLE)
+    """Web address of the zip, such as the course's Dropbox link; by default that in GUTCHECK_UWM_ADDRESS."""
+    archive: str | None = None
+    """A zip that is here already, instead of an address."""
+    sha256: str | None = None
+    """SHA-256 that the zip must have, in hexadecimal; without it only the zip's own checksums are compared."""
+    max_gb: float = 20.0
+    """Largest size, of the zip and of what it unpacks to, in GB."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.max_gb > 0:
+            problems.append(f"max_gb {self.max_gb} is not positive")
+        if self.sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", self.sha256):
+            problems.append(f"sha256 {self.sha256} is not 64 hexadecimal digits")
         _refuse(problems, self)
 
 

@@ -71,6 +71,10 @@ def one_sentence(message: str) -> str:
     if key and got and kinds:
         wanted = {"int": "a whole number", "float": "a number", "tuple": "a list such as [0.1,0.2,0.3]"}.get(kinds[0], kinds[0])
         return f"--{key.group(1)} wants {wanted}, not {got.group(1).strip()!r}"
+    choices = re.search(r"Expected a typing.Literal\[(.*?)\]", text)
+    if key and got and choices:
+        named = choices.group(1).replace("'", "")
+        return f"--{key.group(1)} wants one of {named}, not {got.group(1).strip().rstrip('.')!r}"
     text = re.sub(r"\s*\n\s*", ", ", text).strip().rstrip(".;")
     text = f"--{key.group(1)}: {text}" if key else text
     return text[:1].upper() + text[1:]

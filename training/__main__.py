@@ -1,4 +1,4 @@
-"""``python -m training``: prepare, fit, evaluate, predict."""
+"""``python -m training``: prepare, fit, evaluate, compare, predict."""
 
 import importlib
 import sys
@@ -10,8 +10,10 @@ from core.errors import ConfigError
 COMMANDS = {
     "prepare": "make a data set: pairs DIR, kaggle DIR, phantom",
     "fit": "train a run on a data set",
-    "evaluate": "score a run on a split of a data set",
+    "evaluate": "score a run on a split of a data set, or label maps of any tool: evaluate masks",
+    "compare": "two runs on the same scans, and the scans that changed most",
     "predict": "outline the organs in pictures",
+    "show": "draw image, reference, prediction and overlay of slices",
 }
 
 
@@ -27,6 +29,8 @@ def main(words: Sequence[str]) -> None:
     command, *rest = words
     if command not in COMMANDS:
         raise ConfigError("There is no such command", value=command, todo=f"use one of: {', '.join(COMMANDS)} (see --help)")
+    if list(words[:2]) == ["evaluate", "masks"]:
+        command, rest = "evaluate_masks", rest[1:]
     # Only the module of this command, so that --help does not wait for torch.
     importlib.import_module(f"training.commands.{command}").main(rest)
 

@@ -64,9 +64,14 @@ def training_transform(*, holes_clear_mask: bool = False) -> albumentations.Comp
 def seed_transform(transform: Any, *key: int) -> None:
     """Make the next picture depend on ``key`` alone, such as (seed, epoch, position).
 
+    Args:
+        transform: of albumentations, or one with a method ``seed`` as `training.fast_augmentation.FastTransform` has.
+
     Not by albumentations' own ``set_random_seed`` or ``Compose(seed=…)``: they give every transform of the list a generator
     of the same seed, so that all of them draw the same numbers, and the two flips happen always together or not at all.
     """
     if isinstance(transform, albumentations.Compose):
         numbers = np.random.default_rng(key)
         transform.set_random_state(numbers, random.Random(int(numbers.integers(2**62))))
+    else:
+        transform.seed(*key)

@@ -82,7 +82,8 @@ class FilePlanes:
         return self._resized(read_mask(each.mask, shape=check_picture(each.image)), cv2.INTER_NEAREST_EXACT)
 
     def _resized(self, plane: Plane, how: int) -> Plane:
-        return cv2.resize(plane, (self.side, self.side), interpolation=how).astype(np.uint8, copy=False)
+        resized: Plane = cv2.resize(plane, (self.side, self.side), interpolation=how)
+        return resized
 
 
 class MedicalDataset(Dataset[Item | Unreadable]):
@@ -112,7 +113,7 @@ class MedicalDataset(Dataset[Item | Unreadable]):
             windows: grey window by scan; a scan that is not in it is taken as 8-bit.
             cached: the same slices, read before.
             transform: takes ``image``, (S, S) or (S, S, 3) uint8, and ``mask``, (S, S) uint8, and gives them changed, as
-                albumentations does.
+                albumentations does; see `training.augmentation` and `training.fast_augmentation`.
             seed: of the augmentation.
         """
         self.slices, self.recipe, self.transform, self.seed = tuple(slices), recipe, transform, seed

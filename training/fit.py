@@ -1,19 +1,12 @@
 """Training a run from a data set to an exported model, with everything it did on disk."""
 
-import logging
-import signal
-import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from core.config import DatasetConfig, TrainingConfig
 from core.data.index import DatasetIndex
@@ -23,11 +16,24 @@ from core.model import build_model, load_checkpoint, save_model
 from core.runs import State
 from core.workspace import RunPaths
 from training.callbacks import COLUMNS, RunRecorder
+from training.checkpoints import RunCheckpoint, clear_leftovers
 from training.datamodule import MedicalSegmentationDataModule, WatchWork, unwatched
 from training.module import MONITOR, MedicalSegmentationModel
-from training.record import MetricsFile, RunLog, StatusFile, check_free, write_manifest, write_settings
-
-CHECKPOINT_NAME = "epoch={epoch:03d}-loss={valid_loss:.4f}-f1={" + MONITOR + ":.4f}"
+from training.optim import RatePlan
+from training.ranks import is_first
+from training.record import (
+    MetricsFile,
+    RunLog,
+    StatusFile,
+    check_free,
+    check_same_data,
+    note_resumed,
+    write_manifest,
+    write_settings,
+)
+from training.resume import LastState, check_resumable, check_settings, read_last
+from training.trackers import build_tracker, check_tracker, finish
+from training.trainer import build_trainer, quiet
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ def fit(
     training: TrainingConfig,
     recipe: DatasetConfig,
     *,
+    resume: bool = False,
     watch: WatchWork = unwatched,
 ) -> FitResult:
     """Train on ``index`` and fill the run's folder.
@@ -57,117 +64,151 @@ def fit(
     the run stands, and how it ended, whatever ends it. ``paths.stop_request``, Ctrl-C and SIGTERM end it after the present
     step; the best checkpoint so far is then exported.
 
+    Args:
+        resume: take up the run in ``paths`` after its last complete epoch; it ends where it would have otherwise.
+
     Raises:
-        DatasetError, ImageError, MaskError: the data set cannot be used.
-        ModelError: the model cannot be built.
-        ConfigError: a setting that this machine cannot do.
-        WorkspaceError: there is a run of that name, or the disk refuses.
+        DatasetError, ImageError, MaskError: the data set cannot be used, or is not the resumed run's.
+        ModelError, ConfigError: the model cannot be built; a setting is impossible here, or not the resumed run's.
+        WorkspaceError: there is a run of that name, or none to resume, or the disk refuses.
         KeyboardInterrupt: Ctrl-C or SIGTERM, once everything is in order.
     """
-    check_free(paths)
+    last = _find_last(paths, training, recipe, resume=resume)
     log = RunLog()
-    status = StatusFile(paths, epochs=training.epochs)
-    with _recorded(status, log), _quiet():
-        pl.seed_everything(training.seed, workers=True, verbose=False)
-        if training.threads:
-            torch.set_num_threads(training.threads)
+    status = StatusFile(paths, epochs=training.planned_epochs, before=last.status if last else None)
+    with _recorded(status, log), quiet():
+        _settle(training)
         data = MedicalSegmentationDataModule(index, training=training, recipe=recipe, watch=watch)
+        _check_data(data, paths, resume=resume)
+        metrics = MetricsFile(paths.metrics, COLUMNS, keep_epochs=last.epoch if last else 0)
+        recorder, best = RunRecorder(status, metrics, training, log), RunCheckpoint(paths)
+        trainer = build_trainer(training, paths, [recorder, best])
+        model = _build(index, training, recipe, last=last, world=trainer.world_size, log=log)
+        begin(status, log, index, training, recipe, last=last)
+        trainer.loggers = build_tracker(paths, training, recipe)
+        if last is None or not last.ended:
+            run_trainer(trainer, model, data, training, checkpoint=last.checkpoint if last else None)
+        return _finish(recorder, _kept(best, last, paths), trainer, log)
+
+
+def _settle(training: TrainingConfig) -> None:
+    check_tracker(training)
+    pl.seed_everything(training.seed, workers=True, verbose=False)
+    if training.threads:
+        torch.set_num_threads(training.threads)
+
+
+def _check_data(data: MedicalSegmentationDataModule, paths: RunPaths, *, resume: bool) -> None:
+    if is_first():
         data.prepare_data()
-        recorder = RunRecorder(status, MetricsFile(paths.metrics, COLUMNS), training, log)
-        best = best_checkpoint(paths)
-        trainer = build_trainer(training, paths, [recorder, best, *_progress_bar()])
-        network = build_model(training.model, notify=log.say)
-        model = MedicalSegmentationModel.of(network, recipe=recipe, training=training)
-        start(status, log, index, training, recipe)
-        run_trainer(trainer, model, data, training)
-        return _finish(recorder, best, log)
+        if resume:
+            check_same_data(paths, data.index)
 
 
-def start(status: StatusFile, log: RunLog, index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig) -> None:
-    """Make the run's folder and write what is known before the first step.
+def _find_last(paths: RunPaths, training: TrainingConfig, recipe: DatasetConfig, *, resume: bool) -> LastState | None:
+    if not resume:
+        if is_first():
+            check_free(paths)
+        return None
+    status = check_resumable(paths)
+    check_settings(paths, training, recipe)
+    return read_last(paths, status)
+
+
+def _build(
+    index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig, *, last: LastState | None, world: int, log: RunLog
+) -> MedicalSegmentationModel:
+    if last is not None and last.module is not None:
+        # Not built again by name: a local folder of weights may be gone, and the checkpoint has all of them.
+        return MedicalSegmentationModel(**last.module)
+    slices = sum(len(scan.slices) for scan in index.scans("train"))
+    plan = RatePlan.of(training, slices=slices, world=world)
+    network = build_model(training.model, notify=log.say)
+    return MedicalSegmentationModel.of(network, recipe=recipe, training=training, plan=plan)
+
+
+def begin(
+    status: StatusFile,
+    log: RunLog,
+    index: DatasetIndex,
+    training: TrainingConfig,
+    recipe: DatasetConfig,
+    *,
+    last: LastState | None = None,
+) -> None:
+    """Make the run's folder and write what is known before the first step; or open that of a run taken up again.
 
     Raises:
         WorkspaceError: the disk refuses.
     """
-    status.write()
-    log.open(status.paths.log)
-    write_settings(status.paths, index, training, recipe)
-    write_manifest(status.paths, index, training.seed)
+    paths = status.paths
+    status.write(epoch=last.epoch if last else 0, step=last.step if last else 0)
+    log.open(paths.log)
+    if not is_first():
+        return
+    log.say(f"Run: {paths.root}")
+    if last is not None:
+        clear_leftovers(paths, last.best)
+        paths.stop_request.unlink(missing_ok=True)
+        note_resumed(paths, epoch=last.epoch)
+        log.say(f"Resuming after {last.epoch} of {training.planned_epochs} epochs, step {last.step}.")
+        return
+    write_settings(paths, index, training, recipe)
+    write_manifest(paths, index, training.seed)
     counts = ", ".join(f"{split} {sum(len(s.slices) for s in scans)} slices" for split, scans in index.splits.items())
-    log.say(f"Run: {status.paths.root}")
     log.say(f"Training {training.model} at {recipe.image_size} pixels on {index.name} ({counts}).")
 
 
-def best_checkpoint(paths: RunPaths) -> ModelCheckpoint:
-    """Keeps the checkpoint with the best validation F1 over organs, and the last one."""
-    return ModelCheckpoint(
-        dirpath=paths.checkpoints,
-        filename=CHECKPOINT_NAME,
-        monitor=MONITOR,
-        mode="max",
-        save_top_k=1,
-        save_last=True,
-        auto_insert_metric_name=False,
-        save_on_train_epoch_end=False,
-    )
-
-
-def build_trainer(training: TrainingConfig, paths: RunPaths, callbacks: list[Callback]) -> pl.Trainer:
-    """Lightning's trainer for this machine; mixed precision only on CUDA (bf16 on a CPU is many times slower).
-
-    Raises:
-        ConfigError: this machine has no such accelerator.
-    """
-    on_cuda = training.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    try:
-        return pl.Trainer(
-            accelerator=training.accelerator,
-            # Several devices need run folders that only the first process writes.
-            devices=1,
-            precision="16-mixed" if on_cuda else "32-true",
-            max_epochs=training.epochs,
-            callbacks=callbacks,
-            default_root_dir=paths.root,
-            logger=False,
-            log_every_n_steps=10,
-            num_sanity_val_steps=0,
-            enable_model_summary=False,
-            enable_progress_bar=any(isinstance(callback, TQDMProgressBar) for callback in callbacks),
-        )
-    except (MisconfigurationException, ValueError) as error:
-        todo = "use one of: auto, cpu, gpu, mps"
-        raise ConfigError("This machine has no such accelerator", value=training.accelerator, todo=todo) from error
-
-
 def run_trainer(
-    trainer: pl.Trainer, model: MedicalSegmentationModel, data: MedicalSegmentationDataModule, training: TrainingConfig
+    trainer: pl.Trainer,
+    model: MedicalSegmentationModel,
+    data: MedicalSegmentationDataModule,
+    training: TrainingConfig,
+    *,
+    checkpoint: Path | None = None,
 ) -> None:
-    """Train.
+    """Train, from a checkpoint where one is given.
 
     Raises:
         ConfigError: the device's memory is too small for the batch.
     """
     try:
-        trainer.fit(model, datamodule=data)
+        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except torch.OutOfMemoryError as error:
         todo = "lower --batch_size or --image_size"
         raise ConfigError("The device's memory is too small for this batch_size", value=training.batch_size, todo=todo) from error
 
 
-def _finish(recorder: RunRecorder, best: ModelCheckpoint, log: RunLog) -> FitResult:
+@dataclass(frozen=True)
+class _Kept:
+    """The best checkpoint of a run."""
+
+    checkpoint: Path | None
+    score: float | None
+
+
+def _kept(best: RunCheckpoint, last: LastState | None, paths: RunPaths) -> _Kept:
+    if best.best_model_path:
+        return _Kept(Path(best.best_model_path), None if best.best_model_score is None else float(best.best_model_score))
+    if last is not None and last.best:
+        return _Kept(paths.checkpoints / last.best, last.score)
+    return _Kept(None, None)
+
+
+def _finish(recorder: RunRecorder, kept: _Kept, trainer: pl.Trainer, log: RunLog) -> FitResult:
     status = recorder.status
-    checkpoint = Path(best.best_model_path) if best.best_model_path else None
-    score = None if best.best_model_score is None else float(best.best_model_score)
-    if checkpoint is not None:
-        export(checkpoint, status.paths)
     state: State = "stopped" if recorder.stopped_by else "finished"
-    message = _message(recorder, checkpoint)
-    status.write(state=state, remaining_s=None, message=message)
-    status.paths.stop_request.unlink(missing_ok=True)
-    log.note(message)
+    if is_first():
+        if kept.checkpoint is not None:
+            export(kept.checkpoint, status.paths)
+        message = _message(recorder, kept.checkpoint)
+        finish(trainer.loggers, recorder.metrics.best_row(MONITOR))
+        status.write(state=state, remaining_s=None, message=message)
+        status.paths.stop_request.unlink(missing_ok=True)
+        log.note(message)
     if recorder.stopped_by == "signal":
         raise KeyboardInterrupt
-    return FitResult(status.paths, state, checkpoint, score)
+    return FitResult(status.paths, state, kept.checkpoint, kept.score)
 
 
 def _message(recorder: RunRecorder, checkpoint: Path | None) -> str:
@@ -186,11 +227,6 @@ def export(checkpoint: Path, paths: RunPaths, *, half: bool = False) -> None:
     network, recipe = load_checkpoint(checkpoint)
     with new_folder(paths.model, replace=True) as folder:
         save_model(network, folder, recipe, half=half)
-
-
-def _progress_bar() -> list[Callback]:
-    # In a file a bar is noise, and Lightning draws on standard output; the line per epoch says enough.
-    return [TQDMProgressBar(leave=False)] if sys.stdout.isatty() and sys.stderr.isatty() else []
 
 
 @contextmanager
@@ -216,35 +252,9 @@ def _recorded(status: StatusFile, log: RunLog) -> Iterator[None]:
 
 
 def _close(status: StatusFile, state: State, message: str) -> None:
-    if status.paths.root.is_dir() and status.status.state not in ("finished", "stopped"):
+    # Whoever may not take up a run does not change what is said of it.
+    refused = status.resumed and not status.written
+    if status.paths.root.is_dir() and status.status.state not in ("finished", "stopped") and not refused:
         # The disk may be what failed; the first error is then the one to show.
         with suppress(GutCheckError):
             status.write(state=state, remaining_s=None, message=message)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back the library messages that say nothing here, each for its reason; put signal handlers back at the end."""
-    lightning = logging.getLogger("pytorch_lightning")
-    level, handlers = lightning.level, _signal_handlers()
-    # Its information is about devices found and unused, and offers of other products.
-    lightning.setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        # How many loader processes to use is the person's setting, already one a core by default.
-        warnings.filterwarnings("ignore", message=r".*does not have many workers.*")
-        # Training on the CPU beside a GPU is a choice, too.
-        warnings.filterwarnings("ignore", message=r".*available but not used.*")
-        # Lightning 2.6 uses a class of torch 2.13 that a later torch drops; nothing here can change that.
-        warnings.filterwarnings("ignore", message=r".*LeafSpec.*is deprecated.*", category=FutureWarning)
-        try:
-            yield
-        finally:
-            lightning.setLevel(level)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-
-
-def _signal_handlers() -> dict[int, Callable[..., object] | int | None]:
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

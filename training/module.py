@@ -1,5 +1,6 @@
 """The SegFormer in training: loss, optimiser, and the scores that are logged each epoch."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, SumMetric
 from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassF1Score
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
@@ -16,6 +17,7 @@ from core.labels import NUM_CLASSES, ORGANS
 from core.metrics.overlap import Overlap
 from core.model import checkpoint_content
 from training.losses import dice_ce_loss, upsample
+from training.optim import RatePlan, schedule_of
 
 MONITOR = "valid_f1_organs"
 """What the best checkpoint is chosen by: background, which is most of every slice and easy, would flatter a checkpoint
@@ -32,31 +34,45 @@ class MedicalSegmentationModel(pl.LightningModule):  # type: ignore[misc]
         recipe: dict[str, Any],
         learning_rate: float,
         weight_decay: float,
+        seed: int = 0,
+        plan: dict[str, Any] | None = None,
         network: SegformerForSemanticSegmentation | None = None,
     ) -> None:
         """
         Args:
             architecture: SegFormer's configuration; with the recipe, what `core.model.load_checkpoint` reads.
             recipe: the fields of `core.config.DatasetConfig`.
+            seed: of what is random inside the network, such as dropout.
+            plan: the fields of `training.optim.RatePlan`; the learning rate stays as it is without one.
             network: the model to train; a new one of that architecture if none is given, as when a checkpoint is loaded.
         """
         super().__init__()
-        self.save_hyperparameters(ignore=["network"])
+        # Not to the trackers: they are given the settings, and the architecture would drown them.
+        self.save_hyperparameters(ignore=["network"], logger=False)
+        self.plan = RatePlan(**plan) if plan else None
         self.network = network or SegformerForSemanticSegmentation(SegformerConfig.from_dict(dict(architecture)))
         self.train_loss, self.valid_loss = MeanMetric(), MeanMetric()
         self.train_f1 = MulticlassF1Score(num_classes=NUM_CLASSES, average="macro")
         self.valid_f1 = MulticlassF1Score(num_classes=NUM_CLASSES, average="macro")
         self.confusion = MulticlassConfusionMatrix(num_classes=NUM_CLASSES)
+        self.valid_slices = SumMetric()
 
     @classmethod
     def of(
-        cls, network: SegformerForSemanticSegmentation, *, recipe: DatasetConfig, training: TrainingConfig
+        cls,
+        network: SegformerForSemanticSegmentation,
+        *,
+        recipe: DatasetConfig,
+        training: TrainingConfig,
+        plan: RatePlan | None = None,
     ) -> "MedicalSegmentationModel":
         """Set up a model for training."""
         return cls(
             **checkpoint_content(network, recipe),
             learning_rate=training.learning_rate,
             weight_decay=training.weight_decay,
+            seed=training.seed,
+            plan=None if plan is None else asdict(plan) | {"milestones": list(plan.milestones)},
             network=network,
         )
 
@@ -68,13 +84,28 @@ class MedicalSegmentationModel(pl.LightningModule):  # type: ignore[misc]
         # A network that was loaded arrives in evaluation mode, and Lightning leaves each module's mode as it finds it.
         self.network.train()
 
+    def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        if batch_idx:
+            return
+        # Dropout then depends on the seed and the epoch alone, so that a resumed run goes on as if nothing had been. Not at
+        # the start of the epoch: the loader draws a number of its own before or after that, as the run is resumed or not.
+        key = (self.hparams["seed"], self.current_epoch, self.global_rank)
+        torch.manual_seed(int(np.random.default_rng(key).integers(2**62)))
+
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         logits = self(batch["image"])
         loss = dice_ce_loss(logits, batch["mask"])
         self.train_loss.update(loss.detach(), weight=len(logits))
         self.train_f1.update(logits.detach().argmax(dim=1), batch["mask"])
         self._log_epoch({"train_loss": self.train_loss, "train_f1_with_background": self.train_f1}, len(logits))
+        self.log("step_loss", loss.detach(), on_step=True, on_epoch=False, batch_size=len(logits))
         return loss
+
+    def on_validation_epoch_start(self) -> None:
+        if self.trainer.world_size > 1:
+            # Each process has seen other batches, and so has other batch statistics; the first one's are those saved.
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         logits = self(batch["image"])
@@ -82,7 +113,9 @@ class MedicalSegmentationModel(pl.LightningModule):  # type: ignore[misc]
         self.valid_loss.update(dice_ce_loss(logits, batch["mask"]), weight=len(logits))
         self.valid_f1.update(best, batch["mask"])
         self.confusion.update(best, batch["mask"])
-        self._log_epoch({"valid_loss": self.valid_loss, "valid_f1_with_background": self.valid_f1}, len(logits))
+        self.valid_slices.update(len(logits))
+        values = {"valid_loss": self.valid_loss, "valid_f1_with_background": self.valid_f1, "valid_slices": self.valid_slices}
+        self._log_epoch(values, len(logits))
 
     def _log_epoch(self, values: dict[str, Any], slices: int) -> None:
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=slices)
@@ -92,12 +125,18 @@ class MedicalSegmentationModel(pl.LightningModule):  # type: ignore[misc]
         self.confusion.reset()
         scores = organ_scores(counts)
         # `float32`: Apple's devices have no double precision.
-        self.log_dict({name: torch.tensor(value, dtype=torch.float32) for name, value in scores.items()})
+        values = {name: torch.tensor(value, dtype=torch.float32) for name, value in scores.items()}
+        # The counts are those of all processes already, so all log the same.
+        self.log_dict(values, sync_dist=self.trainer.world_size > 1)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
+    def configure_optimizers(self) -> Any:
+        """AdamW, and the schedule of the learning rate where it is not constant."""
+        optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=self.hparams["learning_rate"], weight_decay=self.hparams["weight_decay"]
         )
+        if self.plan is None or self.plan.constant:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": schedule_of(optimizer, self.plan)}
 
 
 def organ_scores(confusion: NDArray[np.int64]) -> dict[str, float]:

@@ -14,7 +14,7 @@ class Draw(NamedTuple):
     It carries the epoch with it, since loader processes that live on keep their own copy of the data set.
     """
 
-    index: int
+    index: int  # type: ignore[assignment] # hides tuple.index, which nobody asks a draw for
     epoch: int
     position: int
     """Place in the epoch's order, counted over all training processes."""
@@ -36,6 +36,7 @@ class SeededSampler(Sampler[Draw]):
         weights: Sequence[float] | None = None,
         rank: int = 0,
         world: int = 1,
+        even: bool = True,
     ) -> None:
         """
         Args:
@@ -43,8 +44,11 @@ class SeededSampler(Sampler[Draw]):
             weights: one a slice; draws with replacement in this proportion instead of each slice once.
             rank: which of the training processes this is.
             world: number of training processes; each gets every ``world``-th draw.
+            even: give each process equally many by drawing the first few twice, as training together needs; otherwise no
+                slice comes twice, as a score needs.
         """
         self.count, self.seed, self.shuffle, self.rank, self.world = count, seed, shuffle, rank, world
+        self.draws = -(-count // world) * world if even else count
         self.weights = None if weights is None else np.asarray(weights, np.float64) / np.sum(weights)
         self.epoch = 0
 
@@ -63,8 +67,8 @@ class SeededSampler(Sampler[Draw]):
 
     def __iter__(self) -> Iterator[Draw]:
         order = self.order()
-        for position in range(self.rank, self.count, self.world):
-            yield Draw(int(order[position]), self.epoch, position)
+        for position in range(self.rank, self.draws, self.world):
+            yield Draw(int(order[position % self.count]), self.epoch, position)
 
     def __len__(self) -> int:
-        return len(range(self.rank, self.count, self.world))
+        return len(range(self.rank, self.draws, self.world))

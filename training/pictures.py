@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.data.context import neighbours
 from core.data.identity import parse_slice_name
-from core.data.images import FULL_8BIT, SUFFIXES, Window, model_window, read_image, write_png
+from core.data.images import FULL_8BIT, SUFFIXES, Pixels, Window, model_window, read_image, write_png
 from core.data.index import MAX_NAMED
 from core.errors import ImageError
 from core.overlay import blend, class_statistics
@@ -88,19 +89,28 @@ def refuse_problems(checked: Checked) -> None:
     raise ImageError(what, value="; ".join(problems[:MAX_NAMED]) + more, todo=todo)
 
 
+def _like(pixels: Pixels, path: Path) -> Pixels:
+    """The picture at ``path``; where it is of another size or depth, the slice beside it stands in."""
+    found = read_image(path)
+    return found if (found.shape, found.dtype) == (pixels.shape, pixels.dtype) else pixels
+
+
 def predict_pictures(checked: Checked, predictor: "Predictor", folder: Path) -> Iterator[dict[str, Any]]:
     """Write ``NAME_mask.png`` (class ids, the picture's own size) and ``NAME_overlay.png`` for each picture.
 
-    One picture is in memory at a time.
+    One picture, with its neighbours where the model wants them, is in memory at a time.
 
     Yields:
         Names of the files and pixels per class, for each picture.
     """
-    for scan, paths in checked.scans.items():
-        for path in paths:
+    for scan, found in checked.scans.items():
+        paths = sorted(found, key=lambda path: parse_slice_name(path.stem).number)
+        table = neighbours([parse_slice_name(path.stem).number for path in paths], predictor.recipe.context_stride)
+        for path, (before, _, after) in zip(paths, table, strict=True):
             pixels = read_image(path)
             window = FULL_8BIT if pixels.dtype == np.uint8 else checked.windows[scan]
-            label_map, _ = predictor.predict_slice(pixels, window)
+            between = (_like(pixels, paths[before]), _like(pixels, paths[after])) if predictor.recipe.context_stride else None
+            label_map, _ = predictor.predict_slice(pixels, window, between=between)
             mask, overlay = f"{path.stem}_mask.png", f"{path.stem}_overlay.png"
             write_png(folder / mask, label_map)
             write_png(folder / overlay, blend(window.apply(pixels), label_map, opacity=predictor.config.opacity))

@@ -18,11 +18,12 @@ import yaml
 from core.config import DatasetConfig, TrainingConfig
 from core.data.index import SPLITS, DatasetIndex
 from core.data.manifest import hash_files
-from core.errors import WorkspaceError
-from core.files import write_json, write_whole
+from core.errors import DatasetError, WorkspaceError
+from core.files import read_json, write_json, write_whole
 from core.runs import RunStatus, read_status, write_status
 from core.versions import git_commit, package_versions
 from core.workspace import RunPaths
+from training.ranks import is_first
 
 FORMAT = "gutcheck-run/1"
 
@@ -38,6 +39,33 @@ def check_free(paths: RunPaths) -> None:
     queued = paths.status.exists() and read_status(paths).state == "queued"
     if not queued or paths.manifest.exists():
         raise WorkspaceError("There is a run of that name already", value=paths.root, todo="choose another --run")
+
+
+def note_resumed(paths: RunPaths, *, epoch: int) -> None:
+    """Add to the manifest that the run was taken up again, by which versions and after how many epochs."""
+    content = read_json(paths.manifest)
+    entry = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "epoch": epoch,
+        "git_commit": git_commit(),
+        "versions": package_versions(),
+    }
+    write_json(paths.manifest, content | {"resumed": [*content.get("resumed", []), entry]})
+
+
+def check_same_data(paths: RunPaths, index: DatasetIndex) -> None:
+    """Check that a data set is the one that the run has begun with.
+
+    Raises:
+        DatasetError: patients, scans or files differ.
+        WorkspaceError: the manifest is missing or damaged.
+    """
+    stated = read_json(paths.manifest).get("splits", {})
+    hashes = {} if index.manifest.files else hash_files(index.root)
+    changed = [split for split in SPLITS if _describe_split(index, split, hashes) != stated.get(split)]
+    if changed:
+        what = f"The data set is not the one that the run began with (split {', '.join(changed)})"
+        raise DatasetError(what, value=index.root, todo="restore it, or start a new run")
 
 
 def write_settings(paths: RunPaths, index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig) -> None:
@@ -80,22 +108,29 @@ def _describe_split(index: DatasetIndex, split: str, hashes: dict[str, str]) -> 
 
 
 class StatusFile:
-    """``status.json`` of this process's run."""
+    """``status.json`` of this process's run; of several processes only the first writes it."""
 
     PAUSE_S = 1.0
     """Shortest time between two heartbeats."""
 
-    def __init__(self, paths: RunPaths, *, epochs: int) -> None:
+    def __init__(self, paths: RunPaths, *, epochs: int, before: RunStatus | None = None) -> None:
+        """
+        Args:
+            before: where the run stood, if it is taken up again.
+        """
         created = psutil.Process().create_time()
-        self.paths = paths
-        self.status = RunStatus("running", os.getpid(), time.time(), created, epochs=epochs)
+        began = before.started_at if before and before.started_at else time.time()
+        self.paths, self.resumed = paths, before is not None
+        self.written = False
+        self.status = RunStatus("running", os.getpid(), began, created, epochs=epochs)
         self._written_at = 0.0
 
     def write(self, **changes: Any) -> None:
         """Change fields and write the file."""
         self.status = replace(self.status, **changes)
-        self._written_at = time.monotonic()
-        write_status(self.paths, self.status)
+        self._written_at, self.written = time.monotonic(), True
+        if is_first():
+            write_status(self.paths, self.status)
 
     def beat(self, **changes: Any) -> None:
         """Change fields, and write the file unless that was done a moment ago."""
@@ -108,13 +143,33 @@ class StatusFile:
 class MetricsFile:
     """``metrics.csv``: one row an epoch, written whole; an undefined value is empty."""
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], *, keep_epochs: int = 0) -> None:
+        """
+        Args:
+            keep_epochs: go on after this many epochs of the file that is there; later rows are made anew.
+        """
         self.path, self.columns = path, list(columns)
         self.rows: list[dict[str, Any]] = []
+        if keep_epochs and path.exists():
+            with path.open(encoding="utf-8", newline="") as file:
+                found = [{key: row.get(key, "") for key in self.columns} for row in csv.DictReader(file)]
+            self.rows = [row for row in found if int(row["epoch"] or 0) <= keep_epochs]
+            self._write()
 
     def add(self, row: dict[str, Any]) -> None:
         """Add an epoch and write the file."""
         self.rows.append(row)
+        self._write()
+
+    def best_row(self, monitor: str) -> dict[str, float]:
+        """The scores of the epoch with the highest ``monitor``; of none where there is none."""
+        scored = [row for row in self.rows if row.get(monitor) not in ("", None)]
+        best = max(scored, key=lambda row: float(row[monitor]), default={})
+        return {key: float(value) for key, value in best.items() if value not in ("", None)}
+
+    def _write(self) -> None:
+        if not is_first():
+            return
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
@@ -123,7 +178,10 @@ class MetricsFile:
 
 
 class RunLog:
-    """What a run says: printed, and kept in ``train.log`` with the time. Names of patients and files never go in."""
+    """What a run says: printed, and kept in ``train.log`` with the time. Names of patients and files never go in.
+
+    Of several processes only the first says anything.
+    """
 
     def __init__(self) -> None:
         self._logger = logging.Logger("gutcheck.run", logging.INFO)
@@ -134,7 +192,8 @@ class RunLog:
 
     def say(self, text: str) -> None:
         """Print a line and log it."""
-        print(text, flush=True)
+        if is_first():
+            print(text, flush=True)
         self.note(text)
 
     def note(self, text: str, *, trace: BaseException | None = None) -> None:
@@ -143,6 +202,8 @@ class RunLog:
 
     def open(self, path: Path) -> None:
         """Log to this file from now on, beginning with what was said before."""
+        if not is_first():
+            return
         self._file = logging.FileHandler(path, encoding="utf-8")
         self._file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         self._logger.removeHandler(self._early)

@@ -75,6 +75,26 @@ def test_prepare_phantom(run_words: Runner, tmp_path: Path):
     assert {name: part["patients"] for name, part in json.loads(out)["splits"].items()} == {"train": 1, "valid": 1}
 
 
+def test_prepare_as_the_course_divides(run_words: Runner, pairs_source: Path, tmp_path: Path):
+    code, out, err = run_words("prepare", "pairs", pairs_source, "--out", tmp_path / "made", "--split-by", "slice")
+    assert (code, err) == (0, "")
+    assert "divided by slice, shuffled inside each patient as the course does" in out
+    assert "train: 4 patients" in out
+    assert "valid: 4 patients" in out
+
+
+def test_prepare_uw_madison_from_a_zip(run_words: Runner, own_dataset: Path, tmp_path: Path):
+    archive = shutil.make_archive(str(tmp_path / "set"), "zip", own_dataset)
+    words = ["prepare", "uw-madison", "--archive", archive, "--out", tmp_path / "made", "--json"]
+    for _ in range(2):  # the second time it stands already
+        code, out, err = run_words(*words)
+        assert (code, err) == (0, "")
+        assert json.loads(out)["split"] == "as it came"
+    code, _, err = run_words("prepare", "uw-madison", "--out", tmp_path / "other")
+    assert code == 2
+    assert err.startswith("There is no address to fetch the data set from; give --address")
+
+
 # fit
 
 

@@ -4,11 +4,13 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from core.config import DatasetConfig, TrainingConfig
@@ -21,8 +23,10 @@ from core.predict import Predictor
 from core.runs import Run, RunStatus, open_run, read_status, write_status
 from core.workspace import RunPaths, Workspace
 from training.callbacks import COLUMNS
+from training.checkpoints import RunCheckpoint
 from training.fit import fit
 from training.record import RunLog
+from training.trainer import build_trainer, optional_callbacks
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def test_finished_run_has_every_file(tiny_run: Run):
     assert (tiny_run.status.state, tiny_run.status.epoch, tiny_run.status.step) == ("finished", 2, 6)
     assert tiny_run.status.pid == os.getpid()
     names = {path.name for path in tiny_run.paths.root.iterdir()} - {"evaluations"}
-    assert names == {"config.yaml", "manifest.json", "status.json", "metrics.csv", "train.log", "checkpoints", "model"}
+    assert names == {"config.yaml", "manifest.json", "status.json", "metrics.csv", "train.log", "checkpoints", "model", "tracker"}
 
 
 def test_metrics_have_a_row_an_epoch(tiny_run: Run):
@@ -170,7 +174,7 @@ def test_unknown_class_fails_the_run_and_stays_out_of_the_log(
     mask = index.scans("train")[0].slices[0].mask
     write_png(mask, np.full((64, 64), 7, np.uint8))
     with pytest.raises(DatasetError, match="unknown class 7"):
-        fit(index, paths, tiny_training, recipe)
+        fit(index, paths, replace(tiny_training, cache=False), recipe)
     status = read_status(paths)
     assert (status.state, mask.name in status.message) == ("failed", True)
     assert "case" not in paths.log.read_text()
@@ -247,3 +251,72 @@ def test_log_keeps_what_was_said_before_it_opened(tmp_path: Path, capsys: pytest
 
 def test_status_is_json_without_nan(tiny_run: Run):
     assert json.loads(tiny_run.paths.status.read_text())["remaining_s"] is None
+
+
+def test_learning_rate_and_count_stand_in_the_metrics(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    training = replace(tiny_training, epochs=3, schedule="multistep", milestones=(1, 2), tracker="none")
+    fit(tiny_index, paths, training, recipe)
+    table = pd.read_csv(paths.metrics)
+    assert table["learning_rate"].tolist() == pytest.approx([1e-3, 1e-4, 1e-5])
+    assert table["valid_slices"].tolist() == [6, 6, 6]
+
+
+def test_exported_model_is_the_average(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    fit(tiny_index, paths, replace(tiny_training, ema_decay=0.9, tracker="none"), recipe)
+    content = torch.load(paths.checkpoints / "last.ckpt", weights_only=True)
+    name = "network.decode_head.classifier.weight"
+    averaged, current = content["state_dict"][name], content["current_model_state"][name]
+    exported = load_model(paths.model)[0].state_dict()[name.removeprefix("network.")]
+    assert torch.equal(exported, averaged)
+    assert not torch.equal(exported, current)
+
+
+def test_run_ends_when_nothing_gets_better(
+    tiny_index: DatasetIndex,
+    paths: RunPaths,
+    tiny_training: TrainingConfig,
+    recipe: DatasetConfig,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    scores = dict.fromkeys(["valid_f1_organs", "valid_dice_stomach", "valid_dice_small_bowel", "valid_dice_large_bowel"], 0.5)
+    monkeypatch.setattr("training.module.organ_scores", lambda counts: scores)
+    fit(tiny_index, paths, replace(tiny_training, epochs=50, patience=2, tracker="none"), recipe)
+    assert len(pd.read_csv(paths.metrics)) == 3
+    assert read_status(paths).state == "finished"
+
+
+def test_trainer_takes_the_settings(paths: RunPaths, tiny_training: TrainingConfig):
+    training = replace(tiny_training, accumulate=4, clip_norm=0.5, quick=True, epochs=100, patience=3, ema_decay=0.9)
+    trainer = build_trainer(training, paths, [])
+    assert (trainer.accumulate_grad_batches, trainer.gradient_clip_val, trainer.max_epochs) == (4, 0.5, 5)
+    assert (trainer.precision, trainer.log_every_n_steps, trainer.num_devices) == ("32-true", 10, 1)
+    names = [type(each).__name__ for each in optional_callbacks(training)]
+    assert names == ["MovingAverage", "EarlyStopping", "LearningRateMonitor"]
+    assert optional_callbacks(replace(TrainingConfig(), tracker="none")) == []
+
+
+def test_mixed_precision_is_for_a_gpu_alone(paths: RunPaths, tiny_training: TrainingConfig, monkeypatch: pytest.MonkeyPatch):
+    asked: list[str] = []
+    monkeypatch.setattr("training.trainer.pl.Trainer", lambda **options: asked.append(options["precision"]))
+    for there in (True, False):
+        monkeypatch.setattr("torch.cuda.is_available", partial(bool, there))
+        for accelerator in ("auto", "gpu", "cpu"):
+            build_trainer(replace(tiny_training, accelerator=accelerator), paths, [])
+    assert asked == ["16-mixed", "16-mixed", "32-true"] + ["32-true"] * 3
+
+
+def test_best_checkpoint_is_by_validation_score_and_named_after_it(paths: RunPaths):
+    best = RunCheckpoint(paths)
+    assert (best.monitor, best.mode, best.save_top_k, best.save_last) == ("valid_f1_organs", "max", 1, True)
+    values = {"epoch": torch.tensor(3), "valid_loss": torch.tensor(0.5), "valid_f1_organs": torch.tensor(0.25)}
+    assert Path(best.format_checkpoint_name(values)).name == "epoch=003-loss=0.5000-f1=0.2500.ckpt"
+
+
+def test_quick_run_makes_five_epochs_at_most():
+    assert TrainingConfig(quick=True).planned_epochs == 5
+    assert TrainingConfig(quick=True, epochs=2).planned_epochs == 2
+    assert TrainingConfig().planned_epochs == 100

@@ -1,13 +1,15 @@
 """Options: flags and YAML mean the same, and every mistake is one sentence."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import yaml
 
 from core.config import DatasetConfig, TrainingConfig
 from core.errors import ConfigError
 from core.options import Parser, numbers, one_sentence, pick, words_of
-from training.commands import evaluate, predict, prepare
+from training.commands import evaluate, predict, prepare, show
 from training.commands.fit import parser
 
 RECIPES = sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.yaml"))
@@ -48,6 +50,8 @@ def test_dashes_are_underscores_in_names_but_not_in_values():
         (["--epochs", "x"], "--epochs wants a whole number, not 'x'"),
         (["--max_steps", "x"], "--max_steps wants a whole number, not 'x'"),
         (["--learning_rate", "fast"], "--learning_rate wants a number, not 'fast'"),
+        (["--schedule", "steep"], "--schedule wants one of none, multistep, cosine, not 'steep'"),
+        (["--milestones", "3"], "--milestones wants a list such as"),
         (["--mean", "1"], "--mean wants a list such as"),
         (["--epochs"], "Argument --epochs: expected one argument"),
         (["--config", "nowhere.yaml"], "--config: File does not exist"),
@@ -92,7 +96,9 @@ def test_lists():
 
 
 @pytest.mark.parametrize(
-    "made", [parser(), evaluate.parser(), predict.parser(), *map(prepare.parser, prepare.SOURCES)], ids=lambda made: made.command
+    "made",
+    [parser(), evaluate.parser(), predict.parser(), show.parser(), *map(prepare.parser, prepare.SOURCES)],
+    ids=lambda made: made.command,
 )
 def test_every_option_is_explained(made: Parser):
     unexplained = [action.dest for action in made._actions if not action.help]
@@ -100,11 +106,62 @@ def test_every_option_is_explained(made: Parser):
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_recipes_are_valid(recipe: Path):
+def test_recipes_have_no_unknown_key_and_no_impossible_value(recipe: Path):
+    # An unknown key is an error of the parser, a value out of range one of the dataclass.
     options = parser().read([*DATA, "--config", str(recipe)])
-    assert pick(TrainingConfig, options).model == "b0"
-    assert pick(DatasetConfig, options).image_size == 192
+    stated = yaml.safe_load(recipe.read_text())
+    training, data = pick(TrainingConfig, options), pick(DatasetConfig, options)
+    for key, value in stated.items():
+        found = getattr(training if hasattr(training, key) else data, key)
+        assert (list(found) if isinstance(found, tuple) else found) == value
 
 
 def test_there_are_recipes():
-    assert [path.stem for path in RECIPES] == ["demo", "quick"]
+    assert [path.stem for path in RECIPES] == ["baseline", "course", "demo", "quick"]
+
+
+COURSE = {
+    "image_size": 288,
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "model": "nvidia/segformer-b4-finetuned-ade-512-512",
+    "batch_size": 8,
+    "epochs": 100,
+    "learning_rate": 3e-4,
+    "weight_decay": 1e-4,
+    "schedule": "multistep",
+    "milestones": (50, 75),
+    "seed": 42,
+    "accelerator": "auto",
+    "strategy": "auto",
+    "tracker": "wandb",
+    "holes_clear_mask": True,
+    "context_stride": 0,
+}
+"""The numbers of the course's description; what it does not use is off."""
+OFF = {"cache": False, "balanced": False, "quick": False, "accumulate": 1, "warmup_epochs": 0, "num_nodes": 1}
+OFF |= dict.fromkeys(("ema_decay", "clip_norm", "patience", "max_minutes", "max_steps"))
+OURS = {"workers", "threads", "devices"}
+"""How the machine is used."""
+
+
+def test_course_is_exactly_the_course():
+    recipe = next(path for path in RECIPES if path.stem == "course")
+    options = parser().read([*DATA, "--config", str(recipe)])
+    settings = asdict(pick(TrainingConfig, options)) | asdict(pick(DatasetConfig, options))
+    assert {key: value for key, value in settings.items() if key not in OURS} == COURSE | OFF
+    # Nothing is left to a default that may change one day.
+    assert set(yaml.safe_load(recipe.read_text())) >= set(COURSE | OFF)
+
+
+def test_baseline_has_what_we_recommend():
+    recipe = next(path for path in RECIPES if path.stem == "baseline")
+    training = pick(TrainingConfig, parser().read([*DATA, "--config", str(recipe)]))
+    assert (training.schedule, training.balanced, training.clip_norm) == ("cosine", True, 1.0)
+    assert training.ema_decay is not None
+
+
+def test_demo_is_what_its_weights_were_trained_with():
+    recipe = next(path for path in RECIPES if path.stem == "demo")
+    training = pick(TrainingConfig, parser().read([*DATA, "--config", str(recipe)]))
+    assert (training.model, training.batch_size, training.learning_rate, training.max_minutes) == ("b0", 8, 6e-4, 55)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.config import InferenceConfig
+from core.config import InferenceConfig, ScoringConfig
 from core.data.index import DatasetIndex, load_index
 from core.errors import ModelError
 from core.labels import ORGANS
+from core.metrics.surface import nsd_column
 from core.options import Parser, pick
 from core.runs import Run, find_run
 from core.workspace import Workspace
@@ -15,7 +16,7 @@ from training.commands.shared import find_dataset, print_json, progress_bar
 if TYPE_CHECKING:
     from core.runs import Evaluation
 
-COLUMNS = ("organ", "Dice", "IoU", "scans", "missed", "false alarms", "absent")
+COLUMNS = ("organ", "Dice", "95% interval", "IoU", "HD95 mm", "NSD", "scans", "missed", "false alarms", "absent")
 
 
 def parser() -> Parser:
@@ -28,25 +29,28 @@ def parser() -> Parser:
     made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
     made.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     made.add_class_arguments(InferenceConfig, skip={"opacity"})
+    made.add_class_arguments(ScoringConfig)
     return made
 
 
 def main(words: Sequence[str]) -> None:
     """Run the command; see `core.evaluate.evaluate` for what it raises."""
     options = parser().read(words)
-    config = pick(InferenceConfig, options)
+    config, scoring = pick(InferenceConfig, options), pick(ScoringConfig, options)
     workspace = Workspace.locate(options["workspace"])
     run = find_run(workspace, options["run"])
     if not run.has_model:
         raise ModelError("The run has no model", value=run.paths.root, todo="let it finish an epoch, or choose another run")
-    done = evaluate_run(run, load_index(find_dataset(workspace, options["data"])), options["split"], config)
+    done = evaluate_run(run, load_index(find_dataset(workspace, options["data"])), options["split"], config, scoring)
     if options["json"]:
         print_json(summary(done))
     else:
         print(table(done))
 
 
-def evaluate_run(run: Run, index: DatasetIndex, split: str, config: InferenceConfig) -> "Evaluation":
+def evaluate_run(
+    run: Run, index: DatasetIndex, split: str, config: InferenceConfig, scoring: ScoringConfig | None = None
+) -> "Evaluation":
     """Evaluate a run's model on a split, with a bar; see `core.evaluate.evaluate` for what it raises."""
     index.scans(split)
 
@@ -55,7 +59,7 @@ def evaluate_run(run: Run, index: DatasetIndex, split: str, config: InferenceCon
 
     predictor = Predictor.load(run.paths.model, config)
     with progress_bar(f"Evaluating {split}") as progress:
-        return evaluate(run, predictor, index, split, progress=progress)
+        return evaluate(run, predictor, index, split, scoring=scoring, progress=progress)
 
 
 def summary(done: "Evaluation") -> dict[str, Any]:
@@ -67,8 +71,10 @@ def summary(done: "Evaluation") -> dict[str, Any]:
 def table(done: "Evaluation") -> str:
     """The scores for people, with their convention and the leak badge."""
     content = done.summary
-    rows = [COLUMNS, *(_row(organ.title, content["organs"][organ.name]) for organ in ORGANS)]
-    rows.append(("Macro", _score(content["macro_dice"]), *[""] * (len(COLUMNS) - 2)))
+    tolerance = max(content["tolerances_mm"])
+    rows = [COLUMNS, *(_row(organ.title, content["organs"][organ.name], nsd_column(tolerance)) for organ in ORGANS)]
+    macro = _score(content["macro_dice"]), _interval(content["macro_dice_interval"])
+    rows.append(("Macro", *macro, *[""] * (len(COLUMNS) - 3)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = [
         " ".join([row[0].ljust(widths[0]), *(cell.rjust(w + 1) for cell, w in zip(row[1:], widths[1:], strict=True))])
@@ -85,15 +91,26 @@ def table(done: "Evaluation") -> str:
             "",
             f"Leak: {done.badge.text}",
             "Means over scans, 3D; background left out; scans where neither has the organ are absent and left out.",
+            f"NSD at {tolerance:g} mm. A missed organ or a false alarm scores 0; its distance is the diagonal of the scan.",
+            *_without_distances(content["without_distances"]),
             f"Evaluation: {done.paths.root}",
         ]
     )
 
 
-def _row(title: str, organ: dict[str, Any]) -> tuple[str, ...]:
+def _row(title: str, organ: dict[str, Any], nsd: str) -> tuple[str, ...]:
     counts = (str(organ[key]) for key in ("scans", "missed", "false_alarm", "absent"))
-    return (title, _score(organ["dice"]), _score(organ["iou"]), *counts)
+    dice = _score(organ["dice"]), _interval(organ["intervals"]["dice"])
+    return (title, *dice, _score(organ["iou"]), _score(organ["hd95_mm"], 1), _score(organ[nsd]), *counts)
 
 
-def _score(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _score(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _interval(interval: dict[str, Any] | None) -> str:
+    return "–" if interval is None else f"{interval['low']:.3f}–{interval['high']:.3f}"
+
+
+def _without_distances(scans: dict[str, list[str]]) -> list[str]:
+    return [f"No distances or volumes for {len(names)} scans: {reason}." for reason, names in scans.items()]

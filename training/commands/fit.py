@@ -1,20 +1,24 @@
 """``fit``: train a run on a data set."""
 
+import os
 import re
+from argparse import ArgumentParser
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.config import DatasetConfig, InferenceConfig, TrainingConfig
-from core.data.index import load_index
+from core.data.index import DatasetIndex, load_index
+from core.errors import ConfigError
 from core.options import Parser, pick
 from core.progress import Progress
-from core.runs import open_run
+from core.runs import find_run, open_run
 from core.workspace import RunPaths, Workspace
 from training.commands.evaluate import evaluate_run, table
 from training.commands.shared import find_dataset, progress_bar
+from training.ranks import RUN_VARIABLE, is_first, started_together
 
 if TYPE_CHECKING:
     from training.fit import FitResult
@@ -28,6 +32,7 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with options; those after it on the command line win")
     made.add_argument("--data", required=True, type=str, help="a data set's folder, or its name in the workspace")
     made.add_argument("--run", type=str | None, default=None, help="name of the run; by default from model and time")
+    made.add_argument("--resume", type=str | None, default=None, help="take up this run after its last complete epoch")
     made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
     made.add_argument("--evaluate", type=bool, default=False, help="evaluate the validation split afterwards, for review")
     made.add_class_arguments(TrainingConfig)
@@ -37,15 +42,64 @@ def parser() -> Parser:
 
 def main(words: Sequence[str]) -> None:
     """Run the command; see `training.fit.fit` for what it raises."""
-    options = parser().read(words)
+    options = parser().read(_with_settings(words))
     training, recipe = pick(TrainingConfig, options), pick(DatasetConfig, options)
     workspace = Workspace.locate(options["workspace"])
     data = find_dataset(workspace, options["data"])
     index = load_index(data)
-    if not index.manifest.stated:
+    if is_first() and not index.manifest.stated:
         print("Note: the data set has no dataset.json; names are read as the UW-Madison set's, spacing is unknown.")
-    paths = workspace.run(options["run"]) if options["run"] else new_run(workspace, training.model)
+    resume = options["resume"] is not None
+    paths = find_run(workspace, options["resume"]).paths if resume else choose_run(workspace, options["run"], training.model)
+    if not is_first():
+        # The first process tells the person and sets the exit code; another code than 0 here would have it killed.
+        with suppress(KeyboardInterrupt):
+            train(index, paths, training, recipe, resume=resume)
+        return
+    result = train(index, paths, training, recipe, resume=resume)
+    report(result, data, workspace)
+    if options["evaluate"] and result.checkpoint is not None:
+        print(table(evaluate_run(open_run(result.paths.root), index, "valid", InferenceConfig(threads=training.threads))))
 
+
+def _with_settings(words: Sequence[str]) -> list[str]:
+    """The words, after the settings of the run that they resume, if they do.
+
+    Raises:
+        ConfigError: a new name for a run that has one.
+        WorkspaceError: there is no such run.
+    """
+    early = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for option in ("--resume", "--run", "--workspace"):
+        early.add_argument(option, nargs="?")
+    known, _ = early.parse_known_args(list(words))
+    if known.resume is None:
+        return list(words)
+    if known.run is not None:
+        raise ConfigError("A resumed run keeps its name", value=f"--run {known.run}", todo="leave out --run or --resume")
+    return ["--config", str(find_run(Workspace.locate(known.workspace), known.resume).paths.config), *words]
+
+
+def choose_run(workspace: Workspace, name: str | None, model: str) -> RunPaths:
+    """The run's folder: by its name, or a new one; the same for all of several processes.
+
+    Raises:
+        ConfigError: a launcher started several processes, which could not agree on a new name.
+    """
+    if name is None and started_together():
+        raise ConfigError("Processes that start together need a name for their run", todo="add --run NAME")
+    if name is None and not is_first():
+        name = os.environ[RUN_VARIABLE]
+    paths = workspace.run(name) if name else new_run(workspace, model)
+    if is_first():
+        # The processes that this one starts have the same command line, and this environment.
+        os.environ[RUN_VARIABLE] = paths.root.name
+    return paths
+
+
+def train(index: DatasetIndex, paths: RunPaths, training: TrainingConfig, recipe: DatasetConfig, *, resume: bool) -> "FitResult":
+    """`training.fit.fit` with a bar for each piece of long work before it."""
+    from training.datamodule import unwatched
     from training.fit import fit
 
     with ExitStack() as bars:
@@ -53,10 +107,7 @@ def main(words: Sequence[str]) -> None:
         def watch(work: str) -> Progress:
             return bars.enter_context(progress_bar(work))
 
-        result = fit(index, paths, training, recipe, watch=watch)
-    report(result, data, workspace)
-    if options["evaluate"] and result.checkpoint is not None:
-        print(table(evaluate_run(open_run(result.paths.root), index, "valid", InferenceConfig(threads=training.threads))))
+        return fit(index, paths, training, recipe, resume=resume, watch=watch if is_first() else unwatched)
 
 
 def new_run(workspace: Workspace, model: str) -> RunPaths:

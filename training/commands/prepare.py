@@ -1,10 +1,10 @@
-"""``prepare``: make a data set, split by patient."""
+"""``prepare``: make a data set, divided by patient, by slice, or as it came."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.config import PhantomConfig, SplitConfig
+from core.config import ArchiveConfig, PhantomConfig, SplitConfig
 from core.data.identity import UW_MADISON_PATTERN
 from core.data.prepare.writer import Prepared
 from core.errors import ConfigError
@@ -13,24 +13,30 @@ from core.progress import Progress
 from training.commands.shared import print_json, progress_bar
 
 SOURCES = {
+    "uw-madison": "the course's copy of the public set, fetched by --address or from a zip given by --archive",
     "pairs": "a folder with images/ and masks/ of PNG files of the same names",
     "kaggle": "the competition's folder, with train.csv and train/",
     "phantom": "synthetic scans, of no patient",
 }
+WITH_FOLDER = ("pairs", "kaggle")
 
 
 def parser(source: str) -> Parser:
     """The options of ``prepare`` for one of the sources."""
     made = Parser(f"python -m training prepare {source}", f"Make a data set from {SOURCES[source]}.")
-    if source != "phantom":
+    if source in WITH_FOLDER:
         made.add_argument("source", type=str, help=SOURCES[source])
     made.add_argument("--out", required=True, type=str, help="folder of the new data set; must be new or empty")
     made.add_argument("--name", type=str | None, default=None, help="the data set's name; by default the folder's")
     made.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
-    made.add_class_arguments(SplitConfig, skip={"valid_patients"})
-    made.add_argument("--valid_patients", type=str, default="", help="hold out exactly these instead of drawing: case1,case2")
-    if source == "pairs":
+    if source == "uw-madison":
+        made.add_class_arguments(ArchiveConfig)
+    else:
+        made.add_class_arguments(SplitConfig, skip={"valid_patients"})
+        made.add_argument("--valid_patients", type=str, default="", help="hold out exactly these instead of drawing: case1,case2")
+    if source in ("pairs", "uw-madison"):
         made.add_argument("--spacing_mm", type=str, default="", help="distance of voxel centres: z,y,x in mm, such as 3,1.5,1.5")
+    if source == "pairs":
         made.add_argument("--pattern", type=str, default=UW_MADISON_PATTERN, help="how names tell patient, scan and slice")
     if source == "phantom":
         made.add_class_arguments(PhantomConfig)
@@ -40,30 +46,43 @@ def parser(source: str) -> Parser:
 def main(words: Sequence[str]) -> None:
     """Run the command; see `core.data.prepare` for what it raises."""
     if not words or words[0] in ("-h", "--help"):
-        lines = [f"  {name:<8} {about}" for name, about in SOURCES.items()]
+        lines = [f"  {name:<10} {about}" for name, about in SOURCES.items()]
         print("\n".join(["usage: python -m training prepare SOURCE [DIR] --out DATASET [options]", "", *lines]))
         return
     source, *rest = words
     if source not in SOURCES:
         raise ConfigError("There is no such source of data", value=source, todo=f"use one of: {', '.join(SOURCES)} (see --help)")
     options = parser(source).read(rest)
-    split = pick(SplitConfig, options | {"valid_patients": words_of(options["valid_patients"])})
+    split = pick(SplitConfig, options | {"valid_patients": words_of(options.get("valid_patients", ""))})
     with progress_bar(f"Preparing {source}") as progress:
         made = MAKERS[source](options, split, progress)
     report(made, as_json=options["json"])
 
 
+def _spacing(text: str) -> tuple[float, float, float] | None:
+    if not text:
+        return None
+    z, y, x = numbers(text, "spacing_mm", 3)
+    return z, y, x
+
+
+def _uw_madison(options: dict[str, Any], split: SplitConfig, progress: Progress) -> Prepared:
+    from core.data.prepare.uw_madison import prepare_uw_madison
+
+    config, spacing_mm = pick(ArchiveConfig, options), _spacing(options["spacing_mm"])
+    return prepare_uw_madison(Path(options["out"]), config=config, name=options["name"], spacing_mm=spacing_mm, progress=progress)
+
+
 def _pairs(options: dict[str, Any], split: SplitConfig, progress: Progress) -> Prepared:
     from core.data.prepare.pairs import prepare_pairs
 
-    spacing = numbers(options["spacing_mm"], "spacing_mm", 3) if options["spacing_mm"] else None
     return prepare_pairs(
         Path(options["source"]),
         Path(options["out"]),
         split=split,
         name=options["name"],
         pattern=options["pattern"],
-        spacing_mm=None if spacing is None else (spacing[0], spacing[1], spacing[2]),
+        spacing_mm=_spacing(options["spacing_mm"]),
         progress=progress,
     )
 
@@ -83,6 +102,7 @@ def _phantom(options: dict[str, Any], split: SplitConfig, progress: Progress) ->
 
 
 MAKERS: dict[str, Callable[[dict[str, Any], SplitConfig, Progress], Prepared]] = {
+    "uw-madison": _uw_madison,
     "pairs": _pairs,
     "kaggle": _kaggle,
     "phantom": _phantom,
@@ -95,9 +115,11 @@ def report(made: Prepared, *, as_json: bool) -> None:
     contested = made.manifest.contested_pixels
     if as_json:
         counts = {split: {"patients": made.patients[split], "slices": made.slices[split]} for split in made.patients}
-        print_json({"dataset": str(root), "name": made.manifest.name, "splits": counts, "contested_pixels": contested})
+        facts = {"dataset": str(root), "name": made.manifest.name, "split": made.manifest.split, "splits": counts}
+        print_json(facts | {"contested_pixels": contested})
         return
     print(f"Data set: {root}")
+    print(f"  divided {made.manifest.split}")
     for split, patients in made.patients.items():
         print(f"  {split}: {patients} patients, {made.slices[split]} slices")
     if contested:

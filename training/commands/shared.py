@@ -16,6 +16,8 @@ from core.workspace import Workspace, check_name
 QUIET_S = 10.0
 """Where standard error is no terminal, work shorter than this shows no bar, and longer work a line this often."""
 
+LARGE = 10_000_000
+
 
 def find_dataset(workspace: Workspace, name: str) -> Path:
     """A data set's folder: a path, or a name in the workspace.
@@ -34,20 +36,31 @@ def find_dataset(workspace: Workspace, name: str) -> Path:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar on standard error, gone when the block ends."""
+    """A bar on standard error, gone when the block ends; work in several parts gets one after the other."""
     shown = sys.stderr.isatty()
-    with tqdm(
-        desc=title, file=sys.stderr, leave=False, delay=0 if shown else QUIET_S, mininterval=0.1 if shown else QUIET_S
-    ) as bar:
+    pause_s = {"delay": 0 if shown else QUIET_S, "mininterval": 0.1 if shown else QUIET_S}
 
-        def report(done: int, total: int, what: str) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-            if done >= total:
-                # At once rather than when the block ends: what is printed next would run into the bar.
-                bar.close()
+    def new_bar() -> Any:
+        return tqdm(desc=title, file=sys.stderr, leave=False, **pause_s)
 
+    bar = new_bar()
+
+    def report(done: int, total: int, what: str) -> None:
+        nonlocal bar
+        if done < bar.n:
+            bar.close()
+            bar = new_bar()
+        # Bytes: 1.20G/2.40G rather than ten digits each.
+        bar.total, bar.unit_scale = total, total > LARGE
+        bar.update(done - bar.n)
+        if done >= total:
+            # At once rather than when the block ends: what is printed next would run into the bar.
+            bar.close()
+
+    try:
         yield report
+    finally:
+        bar.close()
 
 
 def print_json(content: dict[str, Any]) -> None:

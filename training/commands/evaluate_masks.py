@@ -1,0 +1,74 @@
+"""``evaluate masks``: score label maps of any tool against a reference."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.config import ScoringConfig
+from core.errors import ConfigError
+from core.options import Parser, numbers, pick
+from core.workspace import Workspace, check_name
+from training.commands.evaluate import summary, table
+from training.commands.shared import print_json, progress_bar
+
+if TYPE_CHECKING:
+    from core.external import MaskFolders
+    from core.runs import Evaluation
+
+COMMAND = "python -m training evaluate masks"
+
+
+def parser() -> Parser:
+    """The options of ``evaluate masks``."""
+    made = Parser(COMMAND, "Score label maps of any tool, PNG slices or NIfTI volumes, per scan and in 3D.")
+    made.add_argument("--config", action="config", help="YAML file with options; those after it on the command line win")
+    made.add_argument("--truth", required=True, type=str, help="folder of the reference: PNG slices, or one NIfTI a scan")
+    made.add_argument("--prediction", required=True, type=str, help="folder of the predictions, with files of the same names")
+    made.add_argument("--images", type=str | None, default=None, help="folder of the images, so that Review can show them")
+    made.add_argument("--map", type=str, default="", help="labels to score: 6=stomach,18=small_bowel; others are background")
+    made.add_argument("--map_truth", type=str | None, default=None, help="the same for the reference, where its labels differ")
+    made.add_argument("--spacing_mm", type=str, default="", help="distance of voxel centres of PNG slices: z,y,x in mm")
+    made.add_argument("--pattern", type=str | None, default=None, help="how PNG names tell patient, scan and slice")
+    made.add_argument("--name", type=str | None, default=None, help="the result's name; by default the prediction folder's")
+    made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
+    made.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    made.add_class_arguments(ScoringConfig, skip={"nnunet"})
+    return made
+
+
+def main(words: Sequence[str]) -> None:
+    """Run the command; see `core.external.evaluate_masks` for what it raises."""
+    from core.external import MaskFolders, evaluate_masks
+    from core.label_files import PATTERN, LabelTable
+
+    options = parser().read(words)
+    truth, prediction = Path(options["truth"]), Path(options["prediction"])
+    if truth.resolve() == prediction.resolve():
+        raise ConfigError("--truth and --prediction are one folder", value=truth, todo="give two")
+    drawn = LabelTable.parse(options["map"])
+    spacing = numbers(options["spacing_mm"], "spacing_mm", 3) if options["spacing_mm"] else None
+    folders = MaskFolders(
+        truth,
+        prediction,
+        images=Path(options["images"]) if options["images"] else None,
+        truth_table=drawn if options["map_truth"] is None else LabelTable.parse(options["map_truth"]),
+        prediction_table=drawn,
+        spacing_mm=None if spacing is None else (spacing[0], spacing[1], spacing[2]),
+        pattern=options["pattern"] or PATTERN,
+    )
+    name = check_name(options["name"] or prediction.resolve().name, "name for the result")
+    workspace, scoring = Workspace.locate(options["workspace"]), pick(ScoringConfig, options)
+    with progress_bar("Scoring") as progress:
+        done = evaluate_masks(folders, workspace, name, scoring=scoring, progress=progress)
+    if options["json"]:
+        print_json(summary(done))
+    else:
+        report(done, folders)
+
+
+def report(done: "Evaluation", folders: "MaskFolders") -> None:
+    """The table of `evaluate`, and what was made of the files."""
+    print(f"Truth: {folders.truth}\nPrediction: {folders.prediction}")
+    print(table(done))
+    for note in done.summary["external"]["notes"]:
+        print(f"Note: {note}")
