@@ -85,7 +85,7 @@ class Predictor:
         volume = image[None] if between is None else np.stack([between[0], image, between[1]])
         middle = len(volume) // 2
         channels = np.asarray([[0, middle, len(volume) - 1]])
-        labels, confidence = self._predict(volume, window or model_window(image), channels)
+        labels, confidence = self._predict(volume, window or model_window(volume), channels)
         return labels[0], confidence[0]
 
     def _predict(self, volume: NDArray[Any], window: Window, channels: NDArray[np.intp]) -> tuple[LabelMap, NDArray[np.uint8]]:

@@ -116,6 +116,9 @@ def _spacing(values: list[float] | None) -> tuple[float, float, float] | None:
 
 
 def hash_files(root: Path) -> dict[str, str]:
-    """SHA-256 of every picture below ``root``, by its path with forward slashes."""
-    files = (Path(folder) / name for folder, _, names in os.walk(root) for name in names)
-    return {path.relative_to(root).as_posix(): sha256_of(path) for path in sorted(files) if path.name != FILE_NAME}
+    """SHA-256 of every picture below ``root``, by its path with forward slashes; hidden folders, as the cache's, are left out."""
+    files: list[Path] = []
+    for folder, inside, names in os.walk(root):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        files += (Path(folder) / name for name in names if name != FILE_NAME)
+    return {path.relative_to(root).as_posix(): sha256_of(path) for path in sorted(files)}

@@ -1,11 +1,46 @@
-"""Dividing patients between training and validation, so that no patient is in both."""
+"""Dividing a data set between training and validation: by patient, or as the course does, by slice."""
 
 import random
+from collections import defaultdict
+from collections.abc import Mapping
 from itertools import pairwise
 
 from core.config import SplitConfig
 from core.data.index import MAX_NAMED, natural_key
 from core.errors import DatasetError
+
+
+def held_out(patient_of: Mapping[str, str], annotated_slices: dict[str, int], config: SplitConfig) -> frozenset[str]:
+    """The slices to validate on, by their stems.
+
+    Args:
+        patient_of: patient by stem, for every slice.
+        annotated_slices: number of slices with an organ, by patient.
+
+    Raises:
+        DatasetError: see `split_patients`; or by slice, no patient has two slices.
+    """
+    if config.split_by == "slice":
+        return _shuffled(patient_of, config)
+    valid = split_patients(annotated_slices, config)
+    return frozenset(stem for stem, patient in patient_of.items() if patient in valid)
+
+
+def _shuffled(patient_of: Mapping[str, str], config: SplitConfig) -> frozenset[str]:
+    # As the course's copy was made: each patient's slices shuffled and cut, so that neighbours come on both sides.
+    slices: dict[str, list[str]] = defaultdict(list)
+    for stem, patient in patient_of.items():
+        slices[patient].append(stem)
+    valid: set[str] = set()
+    for patient in sorted(slices, key=natural_key):
+        stems = sorted(slices[patient], key=natural_key)
+        # A generator of its own each: another patient's slices change nothing for this one.
+        random.Random(f"{config.seed} {patient}").shuffle(stems)
+        valid |= set(stems[: round(config.valid_fraction * len(stems))])
+    if not valid or len(valid) == len(patient_of):
+        todo = "add slices, or change --valid_fraction"
+        raise DatasetError("One side of the split would have no slices", value=f"{len(patient_of)} slices", todo=todo)
+    return frozenset(valid)
 
 
 def split_patients(annotated_slices: dict[str, int], config: SplitConfig) -> frozenset[str]:
@@ -43,7 +78,10 @@ def _chosen(wanted: tuple[str, ...], patients: list[str]) -> frozenset[str]:
 
 
 def describe_split(config: SplitConfig) -> str:
-    """How the patients are divided, in the words that ``dataset.json`` keeps."""
+    """How the data set is divided, in the words that ``dataset.json`` keeps."""
+    if config.split_by == "slice":
+        share = f"{config.valid_fraction:.0%} for validation, seed {config.seed}"
+        return f"by slice, shuffled inside each patient as the course does, {share}: patients are on both sides"
     if config.valid_patients:
         return f"by patient, held out {', '.join(config.valid_patients)}"
     return f"by patient, {config.valid_fraction:.0%} for validation, seed {config.seed}"

@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,21 @@ def test_the_weights_hash_changes_with_any_weight(model: SegformerForSemanticSeg
     with torch.no_grad():
         other.decode_head.classifier.bias[0] += 1e-3
     assert weights_hash(other) != weights_hash(model)
+
+
+@pytest.mark.parametrize("stride", [0, 2])
+def test_the_context_goes_with_the_model(model: SegformerForSemanticSegmentation, tmp_path: Path, stride: int) -> None:
+    recipe = replace(RECIPE, context_stride=stride)
+    save_model(model, tmp_path / "model", recipe)
+    assert load_model(tmp_path / "model")[1] == recipe
+    stated = checkpoint_content(model, recipe)
+    path = write_checkpoint(tmp_path / "a.ckpt", model, hyper_parameters=stated)
+    assert load_checkpoint(path)[1] == recipe
+
+
+def test_a_model_from_before_there_was_context(own: Path) -> None:
+    path = own / "preprocessor_config.json"
+    content = json.loads(path.read_text())
+    del content["context_stride"]
+    path.write_text(json.dumps(content))
+    assert load_model(own)[1] == RECIPE

@@ -1,6 +1,8 @@
 """Prediction: repeatable, at the slice's own size, and the same however it is batched."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -9,7 +11,7 @@ import torch
 from transformers import SegformerForSemanticSegmentation
 
 from core.config import DatasetConfig, InferenceConfig
-from core.data.images import Window, volume_window
+from core.data.images import FULL_8BIT, Window, volume_window
 from core.errors import ConfigError, ModelError
 from core.model import architecture, checkpoint_content, save_model, weights_hash
 from core.predict import Predictor, choose_device
@@ -134,3 +136,51 @@ def test_devices() -> None:
 def test_a_device_that_is_not_here(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"^There is no such device on this machine: {name}; use one of: auto, cpu"):
         choose_device(name)
+
+
+def test_context_shows_the_neighbours(model, volume: np.ndarray) -> None:
+    """Three channels, recoded for one slice in the middle; numbers with a gap pick others."""
+    recipe = DatasetConfig(64, RECIPE.mean, RECIPE.std, context_stride=2)
+    predictor = Predictor(model, recipe, CPU)
+    channels = np.asarray([[0, 2, 4]])
+    shown = predictor.network_input(volume, FULL_8BIT, channels)
+    assert shown.shape == (1, 3, 64, 64)
+    for channel, z in enumerate((0, 2, 4)):
+        np.testing.assert_array_equal(shown[0, channel], cv2.resize(volume[z], (64, 64), interpolation=cv2.INTER_LINEAR))
+    labels, _ = predictor.predict_volume(volume)
+    between, _ = predictor.predict_slice(volume[2], between=(volume[0], volume[4]))
+    assert (labels[2] == between).mean() > 0.999
+    # By their numbers the third has no neighbours: it stands alone.
+    apart, _ = predictor.predict_volume(volume, numbers=[1, 2, 30, 50, 51])
+    alone, _ = predictor.predict_slice(volume[2])
+    assert (apart[2] == alone).mean() > 0.999
+    assert (labels[2] == alone).mean() < 0.999
+
+
+class LeftIsStomach(torch.nn.Module):
+    """Calls the left half stomach (probability 0.7) and the right half background, whatever it is shown, but surely
+    colon (0.9) wherever the picture is bright."""
+
+    def forward(self, pixel_values: torch.Tensor) -> SimpleNamespace:
+        chances = torch.zeros(len(pixel_values), 4, *pixel_values.shape[2:])
+        half = pixel_values.shape[3] // 2
+        chances[:, 1, :, :half], chances[:, 0, :, :half] = 0.7, 0.3
+        chances[:, 0, :, half:], chances[:, 1, :, half:] = 0.8, 0.2
+        bright = pixel_values[:, 0] > 0.9
+        sure = torch.tensor([0.05, 0.05, 0.0, 0.9])
+        chances = torch.where(bright[:, None], sure[None, :, None, None], chances)
+        return SimpleNamespace(logits=chances.clamp_min(1e-9).log())
+
+
+def test_flips_average_the_mirror_images() -> None:
+    """By hand: the halves' 0.7 and 0.2 for stomach average to 0.45, below background's 0.55; what follows the picture stays."""
+    recipe, image = DatasetConfig(64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), np.zeros((64, 64), np.uint8)
+    image[10:20, 5:25] = 255
+    model = LeftIsStomach()
+    plain, _ = Predictor(model, recipe, CPU).predict_slice(image)
+    labels, confidence = Predictor(model, recipe, replace(CPU, flips=True)).predict_slice(image)
+    colon = image == 255
+    assert (plain[:, :32][~colon[:, :32]] == 1).all()
+    assert (labels == np.where(colon, 3, 0)).all()
+    np.testing.assert_array_equal(np.unique(confidence[~colon]), [round(0.55 * 255)])
+    np.testing.assert_array_equal(np.unique(confidence[colon]), [round(0.9 * 255)])

@@ -15,7 +15,6 @@ from core.data.index import MAX_NAMED, natural_key
 from core.data.manifest import DatasetManifest, ScanInfo
 from core.data.masks import LabelMap, decode_rle, merge_organs
 from core.data.prepare.writer import Prepared, writing_dataset
-from core.data.split import describe_split, split_patients
 from core.errors import DatasetError, MaskError
 from core.labels import ORGANS
 from core.progress import Progress, silent
@@ -39,7 +38,7 @@ class SourceSlice:
 def prepare_kaggle(
     source: Path, out: Path, *, split: SplitConfig, name: str | None = None, progress: Progress = silent
 ) -> Prepared:
-    """Decode the run lengths of ``source/train.csv``, split by patient and write the data set ``out``.
+    """Decode the run lengths of ``source/train.csv`` and write the data set ``out``, divided as ``split`` says.
 
     Where organs overlap the smaller one wins; contested pixels are counted per scan in ``dataset.json``.
 
@@ -55,11 +54,10 @@ def prepare_kaggle(
         name=name or out.resolve().name,
         source="UW-Madison GI Tract Image Segmentation (Kaggle, 2022)",
         licence="CC BY-NC-SA 4.0",
-        split=describe_split(split),
     )
     contested: Counter[str] = Counter()
     infos: dict[str, ScanInfo] = {}
-    with writing_dataset(out, manifest, lambda patients: split_patients(patients, split)) as draft:
+    with writing_dataset(out, manifest, split) as draft:
         for done, each in enumerate(slices):
             progress(done, len(slices), each.id)
             _check_size(each)

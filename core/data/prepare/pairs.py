@@ -1,4 +1,4 @@
-"""`prepare pairs DIR`: a folder with ``images/`` and ``masks/``, split by patient."""
+"""`prepare pairs DIR`: a folder with ``images/`` and ``masks/``, divided anew."""
 
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from core.data.index import pair_files
 from core.data.manifest import DatasetManifest
 from core.data.masks import read_mask
 from core.data.prepare.writer import Prepared, writing_dataset
-from core.data.split import describe_split, split_patients
 from core.errors import DatasetError
 from core.progress import Progress, silent
 
@@ -40,10 +39,9 @@ def prepare_pairs(
         name=name or out.resolve().name,
         source=f"pairs {source.name}",
         pattern=check_pattern(pattern),
-        split=describe_split(split),
         spacing_mm=spacing_mm,
     )
-    with writing_dataset(out, manifest, lambda patients: split_patients(patients, split)) as draft:
+    with writing_dataset(out, manifest, split) as draft:
         for done, (stem, image, mask) in enumerate(pairs):
             progress(done, len(pairs), stem)
             height, width = read_image(image).shape

@@ -1,4 +1,4 @@
-"""`prepare phantom`: a data set of synthetic scans, split by patient."""
+"""`prepare phantom`: a data set of synthetic scans."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,6 @@ from core.data.images import encode_png
 from core.data.manifest import DatasetManifest, ScanInfo
 from core.data.phantom import make_scan
 from core.data.prepare.writer import Draft, Prepared, writing_dataset
-from core.data.split import describe_split, split_patients
 from core.progress import Progress, silent
 
 PHANTOM_PATTERN = r"(?P<scan>(?P<patient>phantom\d+)_day(?P<day>\d+))_slice_(?P<slice>\d+)"
@@ -39,11 +38,10 @@ def prepare_phantom(
         licence="public domain (CC0)",
         synthetic=True,
         pattern=PHANTOM_PATTERN,
-        split=describe_split(split),
         spacing_mm=spacing_mm,
     )
     infos: dict[str, ScanInfo] = {}
-    with writing_dataset(out, manifest, lambda found: split_patients(found, split)) as draft:
+    with writing_dataset(out, manifest, split) as draft:
         for done, (patient, day) in enumerate(scans):
             scan_id = f"phantom{patient:03d}_day{day}"
             progress(done, len(scans), scan_id)

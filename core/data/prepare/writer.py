@@ -1,17 +1,17 @@
 """What every `prepare` shares: slices go into a hidden folder, which becomes the data set only when all is written."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.config import SplitConfig
 from core.data.index import SPLITS
 from core.data.manifest import FILE_NAME, DatasetManifest, hash_files
+from core.data.split import describe_split, held_out
 from core.errors import DatasetError
 from core.files import new_folder, write_json
-
-ChooseValid = Callable[[dict[str, int]], frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Prepared:
 
 
 class DatasetWriter:
-    """Collects slices under ``all/`` and deals them to the splits once every patient is known."""
+    """Collects slices under ``all/`` and deals them to the splits once all are known."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.annotated: Counter[str] = Counter()
-        self._patient_of: dict[str, str] = {}
+        self.patient_of: dict[str, str] = {}
         for kind in ("images", "masks"):
             (folder / "all" / kind).mkdir(parents=True)
 
@@ -42,42 +42,45 @@ class DatasetWriter:
         Raises:
             DatasetError: there is a slice of that name already.
         """
-        if stem in self._patient_of:
+        if stem in self.patient_of:
             raise DatasetError("Two slices have one name", value=stem, todo="remove one of them")
-        self._patient_of[stem] = patient
+        self.patient_of[stem] = patient
         self.annotated[patient] += annotated
         (self.folder / "all" / "images" / f"{stem}.png").write_bytes(image_png)
         (self.folder / "all" / "masks" / f"{stem}.png").write_bytes(mask_png)
 
     def deal(self, valid: frozenset[str]) -> tuple[dict[str, int], dict[str, int]]:
-        """Move each slice to its patient's split; return patients and slices by split."""
+        """Move each slice to its split, the stems in ``valid`` to validation; return patients and slices by split."""
         for split in SPLITS:
             for kind in ("images", "masks"):
                 (self.folder / split / kind).mkdir(parents=True)
         slices: Counter[str] = Counter()
-        for stem, patient in self._patient_of.items():
-            split = "valid" if patient in valid else "train"
+        patients: dict[str, set[str]] = {split: set() for split in SPLITS}
+        for stem, patient in self.patient_of.items():
+            split = "valid" if stem in valid else "train"
             slices[split] += 1
+            patients[split].add(patient)
             for kind in ("images", "masks"):
                 (self.folder / "all" / kind / f"{stem}.png").rename(self.folder / split / kind / f"{stem}.png")
         for folder in (*(self.folder / "all").iterdir(), self.folder / "all"):
             folder.rmdir()
-        held_out = len(valid & self.annotated.keys())
-        return {"train": len(self.annotated) - held_out, "valid": held_out}, dict(slices)
+        return {split: len(found) for split, found in patients.items()}, dict(slices)
 
 
 @contextmanager
-def writing_dataset(out: Path, manifest: DatasetManifest, choose_valid: ChooseValid) -> Iterator["Draft"]:
-    """Fill a data set; nothing stays behind if the block raises.
+def writing_dataset(out: Path, manifest: DatasetManifest, split: SplitConfig) -> Iterator["Draft"]:
+    """Fill a data set and divide it; nothing stays behind if the block raises.
 
     Raises:
+        DatasetError: it cannot be divided so, see `core.data.split.held_out`.
         WorkspaceError: ``out`` holds something already, or cannot be written.
     """
     with new_folder(out) as folder:
         draft = Draft(DatasetWriter(folder), manifest, out)
         yield draft
-        patients, slices = draft.writer.deal(choose_valid(dict(draft.writer.annotated)))
-        done = replace(draft.manifest, files=hash_files(folder))
+        writer = draft.writer
+        patients, slices = writer.deal(held_out(writer.patient_of, dict(writer.annotated), split))
+        done = replace(draft.manifest, split=describe_split(split), files=hash_files(folder))
         write_json(folder / FILE_NAME, done.to_json())
         draft.result = Prepared(out, done, patients, slices)
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.config import SplitConfig
-from core.data.split import describe_split, split_patients
-from core.errors import DatasetError
+from core.data.split import describe_split, held_out, split_patients
+from core.errors import ConfigError, DatasetError
 
 patient_counts = st.dictionaries(st.integers(0, 200).map("case{}".format), st.integers(0, 144), min_size=2, max_size=40)
 fractions = st.floats(0.01, 0.99)
@@ -70,3 +70,40 @@ def test_no_patient_at_all() -> None:
 def test_the_words_that_the_data_set_keeps() -> None:
     assert describe_split(SplitConfig(0.25, 7)) == "by patient, 25% for validation, seed 7"
     assert describe_split(SplitConfig(valid_patients=("case1", "case2"))) == "by patient, held out case1, case2"
+
+
+def slices(counts: dict[str, int]) -> dict[str, str]:
+    return {f"{patient}_slice_{number:04d}": patient for patient, count in counts.items() for number in range(count)}
+
+
+BY_SLICE = SplitConfig(split_by="slice", valid_fraction=0.2, seed=1)
+
+
+def test_by_slice_a_fifth_of_each_patient_is_held_out() -> None:
+    patient_of = slices({"a": 20, "b": 35, "c": 1})
+    valid = held_out(patient_of, {}, BY_SLICE)
+    assert {patient: sum(patient_of[stem] == patient for stem in valid) for patient in "abc"} == {"a": 4, "b": 7, "c": 0}
+
+
+def test_by_slice_the_slices_are_shuffled_and_seeded() -> None:
+    patient_of = slices({"a": 50})
+    valid = held_out(patient_of, {}, BY_SLICE)
+    assert valid == held_out(dict(reversed(patient_of.items())), {}, BY_SLICE)
+    assert valid != held_out(patient_of, {}, SplitConfig(split_by="slice", seed=2))
+    assert valid != frozenset(sorted(patient_of)[:10])
+    assert valid < held_out(patient_of | slices({"b": 9}), {}, BY_SLICE)
+
+
+def test_by_slice_with_too_few_of_them() -> None:
+    with pytest.raises(DatasetError, match=r"^One side of the split would have no slices: 2 slices; "):
+        held_out(slices({"a": 1, "b": 1}), {}, BY_SLICE)
+
+
+def test_by_patient_all_slices_of_a_patient_are_held_out() -> None:
+    patient_of = slices({"a": 3, "b": 2})
+    assert held_out(patient_of, {"a": 1, "b": 1}, SplitConfig(valid_patients=("b",))) == {"b_slice_0000", "b_slice_0001"}
+
+
+def test_by_slice_holds_out_no_patients() -> None:
+    with pytest.raises(ConfigError, match="valid_patients holds out whole patients, but split_by says slice"):
+        SplitConfig(split_by="slice", valid_patients=("a",))

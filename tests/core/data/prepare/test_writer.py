@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.config import SplitConfig
 from core.data.manifest import DatasetManifest
 from core.data.prepare.writer import DatasetWriter, writing_dataset
 from core.errors import DatasetError
@@ -13,18 +14,15 @@ def add(writer: DatasetWriter, stem: str, patient: str, *, annotated: bool = Tru
     writer.add(stem, patient, image_png=b"i" + stem.encode(), mask_png=b"m" + stem.encode(), annotated=annotated)
 
 
+HOLD_OUT_B = SplitConfig(valid_patients=("b",))
+
+
 def test_slices_are_dealt_by_patient(tmp_path: Path) -> None:
-    seen: list[dict[str, int]] = []
-
-    def choose(counts: dict[str, int]) -> frozenset[str]:
-        seen.append(counts)
-        return frozenset({"b"})
-
-    with writing_dataset(tmp_path / "out", DatasetManifest(name="x"), choose) as draft:
+    with writing_dataset(tmp_path / "out", DatasetManifest(name="x"), HOLD_OUT_B) as draft:
         add(draft.writer, "a1", "a")
         add(draft.writer, "b1", "b", annotated=False)
         add(draft.writer, "b2", "b")
-    assert seen == [{"a": 1, "b": 1}]
+    assert draft.result.manifest.split == "by patient, held out b"
     assert draft.result.patients == {"train": 1, "valid": 1}
     assert draft.result.slices == {"train": 1, "valid": 2}
     assert (tmp_path / "out/valid/masks/b2.png").read_bytes() == b"mb2"
@@ -35,7 +33,7 @@ def test_slices_are_dealt_by_patient(tmp_path: Path) -> None:
 
 
 def test_a_patient_without_an_annotated_slice_counts_as_a_patient(tmp_path: Path) -> None:
-    with writing_dataset(tmp_path / "out", DatasetManifest(name="x"), lambda _: frozenset({"b"})) as draft:
+    with writing_dataset(tmp_path / "out", DatasetManifest(name="x"), HOLD_OUT_B) as draft:
         add(draft.writer, "a1", "a")
         add(draft.writer, "b1", "b", annotated=False)
     assert draft.result.patients == {"train": 1, "valid": 1}
@@ -49,9 +47,20 @@ def test_two_slices_of_one_name(tmp_path: Path) -> None:
 
 
 def test_a_split_that_cannot_be_drawn_leaves_nothing(tmp_path: Path) -> None:
-    def refuse(_: dict[str, int]) -> frozenset[str]:
-        raise DatasetError("No", todo="yes")
-
-    with pytest.raises(DatasetError), writing_dataset(tmp_path / "out", DatasetManifest(name="x"), refuse) as draft:
+    manifest = DatasetManifest(name="x")
+    with pytest.raises(DatasetError, match="two patients"), writing_dataset(tmp_path / "out", manifest, SplitConfig()) as draft:
         add(draft.writer, "a1", "a")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_by_slice_every_patient_is_on_both_sides(tmp_path: Path) -> None:
+    split = SplitConfig(split_by="slice", valid_fraction=0.2)
+    with writing_dataset(tmp_path / "out", DatasetManifest(name="x"), split) as draft:
+        for patient in "ab":
+            for number in range(10):
+                add(draft.writer, f"{patient}{number}", patient)
+    assert draft.result.patients == {"train": 2, "valid": 2}
+    assert draft.result.slices == {"train": 16, "valid": 4}
+    assert draft.result.manifest.split == (
+        "by slice, shuffled inside each patient as the course does, 20% for validation, seed 42: patients are on both sides"
+    )

@@ -1,0 +1,227 @@
+"""Fetching from a server on this machine that cuts, lies, changes and refuses."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from core.data import download
+from core.data.download import ATTEMPTS, fetch
+from core.errors import DatasetError, WorkspaceError
+
+CONTENT = bytes(range(256)) * 4000
+OTHER = CONTENT[::-1]
+
+
+@dataclass
+class Behaviour:
+    """What the server does."""
+
+    content: bytes = CONTENT
+    etag: str = '"one"'
+    ranges: bool = True
+    chunked: bool = False
+    cut_after: list[int] = field(default_factory=list)
+    """For each answer that is to be cut: bytes of it that are sent."""
+    status: list[int] = field(default_factory=list)
+    """For each answer that is to be an error: its status."""
+    change_after: int | None = None
+    """After so many answers the file is another."""
+    asked: list[str | None] = field(default_factory=list)
+    """The Range of each request."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        behaviour: Behaviour = self.server.behaviour  # type: ignore[attr-defined]
+        self.close_connection = True
+        if behaviour.change_after is not None and len(behaviour.asked) >= behaviour.change_after:
+            behaviour.content, behaviour.etag = OTHER, '"two"'
+        behaviour.asked.append(self.headers.get("Range"))
+        if behaviour.status:
+            self.send_error(behaviour.status.pop(0))
+            return
+        start = self.start(behaviour)
+        if start >= len(behaviour.content):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(behaviour.content)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        body = behaviour.content[start:]
+        self.send_response(206 if start else 200)
+        if behaviour.etag:
+            self.send_header("ETag", behaviour.etag)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(behaviour.content) - 1}/{len(behaviour.content)}")
+        self.send_header(*(("Transfer-Encoding", "chunked") if behaviour.chunked else ("Content-Length", str(len(body)))))
+        self.end_headers()
+        sent = body[: behaviour.cut_after.pop(0)] if behaviour.cut_after else body
+        if behaviour.chunked:
+            self.wfile.write(f"{len(sent):x}\r\n".encode() + sent + b"\r\n" + (b"0\r\n\r\n" if len(sent) == len(body) else b""))
+        else:
+            self.wfile.write(sent)
+
+    def start(self, behaviour: Behaviour) -> int:
+        asked = self.headers.get("Range")
+        same = self.headers.get("If-Range") == behaviour.etag
+        return int(asked.removeprefix("bytes=").rstrip("-")) if asked and behaviour.ranges and same else 0
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, Behaviour]]:
+    """Address and behaviour of a server that runs for one test."""
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.behaviour = Behaviour()  # type: ignore[attr-defined]
+    made.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that hangs up is part of the tests
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{made.server_address[1]}/set.zip", made.behaviour  # type: ignore[attr-defined]
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+Server = tuple[str, Behaviour]
+
+
+def get(server: Server, tmp_path: Path, **options: object) -> bytes:
+    waits: list[float] = []
+    path = fetch(server[0], tmp_path / "set.zip", pause=waits.append, **options)  # type: ignore[arg-type]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["set.zip"]
+    return path.read_bytes()
+
+
+def test_the_whole_file(server: Server, tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    assert get(server, tmp_path, progress=lambda done, total, what: calls.append((done, total))) == CONTENT
+    assert calls[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_a_file_that_is_here_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    get(server, tmp_path)
+    get(server, tmp_path, sha256=sha256)
+    assert len(server[1].asked) == 1
+
+
+def test_a_cut_is_resumed_where_it_happened(server: Server, tmp_path: Path) -> None:
+    server[1].cut_after = [300_000, 200_000]
+    assert get(server, tmp_path) == CONTENT
+    assert server[1].asked == [None, "bytes=300000-", "bytes=500000-"]
+
+
+def test_the_next_call_resumes_too(server: Server, tmp_path: Path) -> None:
+    server[1].cut_after = [300_000]
+    server[1].status = []
+    with pytest.raises(KeyboardInterrupt):
+        fetch(server[0], tmp_path / "set.zip", pause=_interrupt)
+    assert not (tmp_path / "set.zip").exists()
+    assert get(server, tmp_path) == CONTENT
+    assert server[1].asked == [None, "bytes=300000-"]
+
+
+def _interrupt(_: float) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_cut_in_a_chunked_answer(server: Server, tmp_path: Path) -> None:
+    server[1].chunked, server[1].cut_after = True, [300_000]
+    assert get(server, tmp_path) == CONTENT
+
+
+def test_a_server_that_ignores_ranges_starts_anew(server: Server, tmp_path: Path) -> None:
+    server[1].ranges, server[1].cut_after = False, [300_000]
+    assert get(server, tmp_path) == CONTENT
+    assert server[1].asked == [None, "bytes=300000-"]
+
+
+def test_a_file_that_changes_in_between_starts_anew(server: Server, tmp_path: Path) -> None:
+    server[1].cut_after, server[1].change_after = [300_000], 1
+    assert get(server, tmp_path) == OTHER
+
+
+@pytest.mark.parametrize("etag", ["", 'W/"weak"'])
+def test_without_a_strong_validator_nothing_is_resumed(server: Server, tmp_path: Path, etag: str) -> None:
+    server[1].etag, server[1].cut_after = etag, [300_000]
+    assert get(server, tmp_path) == CONTENT
+    assert server[1].asked == [None, None]
+
+
+def test_killed_between_the_last_byte_and_the_renaming(server: Server, tmp_path: Path) -> None:
+    server[1].cut_after = [300_000]
+    with pytest.raises(KeyboardInterrupt):
+        fetch(server[0], tmp_path / "set.zip", pause=_interrupt)
+    (tmp_path / "set.zip.part").write_bytes(CONTENT)
+    assert get(server, tmp_path) == CONTENT
+    assert server[1].asked[-1] == f"bytes={len(CONTENT)}-"
+
+
+def test_a_part_of_another_address_is_not_used(server: Server, tmp_path: Path) -> None:
+    server[1].cut_after = [300_000]
+    with pytest.raises(KeyboardInterrupt):
+        fetch(server[0] + "?other", tmp_path / "set.zip", pause=_interrupt)
+    assert get(server, tmp_path) == CONTENT
+    assert server[1].asked == [None, None]
+
+
+def test_a_busy_server_is_asked_again_after_a_growing_pause(server: Server, tmp_path: Path) -> None:
+    server[1].status = [500, 503, 429]
+    waits: list[float] = []
+    fetch(server[0], tmp_path / "set.zip", pause=waits.append)
+    assert waits == [1, 2, 4]
+
+
+def test_a_server_that_keeps_failing(server: Server, tmp_path: Path) -> None:
+    server[1].status = [500] * 50
+    sentence = rf"^The download failed {ATTEMPTS} times \(HTTP 500\): http://.*; run the same command again: it goes on where"
+    with pytest.raises(DatasetError, match=sentence):
+        get(server, tmp_path)
+    assert len(server[1].asked) == ATTEMPTS
+
+
+def test_a_refusal_is_final(server: Server, tmp_path: Path) -> None:
+    server[1].status = [404]
+    with pytest.raises(DatasetError, match=r"^The server refuses the download \(HTTP 404\): http://.*; check the address"):
+        get(server, tmp_path)
+    assert len(server[1].asked) == 1
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"^The download failed 6 times \(.*refused\)"):
+        fetch("http://127.0.0.1:9/set.zip", tmp_path / "set.zip", pause=lambda _: None)
+
+
+def test_another_checksum_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"^The download has another checksum: [0-9a-f]{64}, not 0{64}; check address"):
+        get(server, tmp_path, sha256="0" * 64)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_too_large(server: Server, tmp_path: Path, chunked: bool) -> None:
+    """Refused by the stated length, and counted where none is stated."""
+    server[1].chunked = chunked
+    with pytest.raises(DatasetError, match=r"^The file is larger than 0\.001 GB: http://"):
+        get(server, tmp_path, max_bytes=1_000_000)
+
+
+def test_a_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "SPARE_BYTES", 2**62)
+    with pytest.raises(WorkspaceError, match=r"^The disk is too full: 0\.0 GB needed, .* GB free in "):
+        get(server, tmp_path)
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://x/y", "set.zip", ""])
+def test_only_the_web(tmp_path: Path, address: str) -> None:
+    with pytest.raises(DatasetError, match=r"^The address is not one of the web: "):
+        fetch(address, tmp_path / "set.zip")
