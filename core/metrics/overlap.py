@@ -1,4 +1,4 @@
-"""Dice and IoU from confusion counts, with the rule for empty masks written once.
+"""Dice, IoU, precision and recall from confusion counts, with the rule for empty masks written once.
 
 The rule (`outcome_of`): an organ that neither the reference nor the prediction has is *absent*: its score is undefined
 (NaN) and left out of every mean, and the count is shown. An organ that only the reference has is *missed*, one that only
@@ -28,12 +28,21 @@ def confusion_per_slice(*, reference: LabelMap, prediction: LabelMap) -> Confusi
     Returns:
         (Z, 4, 4) int64; ``[z, i, j]`` is the number of voxels of class ``i`` that were predicted as class ``j``.
     """
-    if reference.shape != prediction.shape:
-        raise ValueError(f"reference {reference.shape} and prediction {prediction.shape} differ in shape")
+    check_shapes(reference, prediction)
     planes = len(reference)
     pairs = reference.reshape(planes, -1) * np.uint8(NUM_CLASSES) + prediction.reshape(planes, -1)
     counts = [np.bincount(plane, minlength=NUM_CLASSES**2) for plane in pairs]
     return np.stack(counts).reshape(planes, NUM_CLASSES, NUM_CLASSES).astype(np.int64)
+
+
+def check_shapes(reference: LabelMap, prediction: LabelMap) -> None:
+    """Check that two label volumes are of one scan.
+
+    Raises:
+        ValueError: they differ in shape.
+    """
+    if reference.shape != prediction.shape:
+        raise ValueError(f"reference {reference.shape} and prediction {prediction.shape} differ in shape")
 
 
 @dataclass(frozen=True)
@@ -76,3 +85,19 @@ class Overlap:
         """|A∩B| / |A∪B| (Jaccard 1912); NaN where both are empty, 0 where one is."""
         union = self.reference + self.prediction - self.both
         return self.both / union if union else float("nan")
+
+    @property
+    def precision(self) -> float:
+        """|A∩B| / |B|, the share of what was drawn that is right; NaN where both are empty, 0 where one is."""
+        return self._share_of(self.prediction)
+
+    @property
+    def recall(self) -> float:
+        """|A∩B| / |A|, the share of the organ that was drawn; NaN where both are empty, 0 where one is."""
+        return self._share_of(self.reference)
+
+    def _share_of(self, voxels: int) -> float:
+        # 0/0 in a scan that has the organ on the other side is 0: undefined, it would leave the mean and lift it.
+        if self.outcome == "absent":
+            return float("nan")
+        return self.both / voxels if voxels else 0.0

@@ -1,4 +1,4 @@
-"""The slice and scan tables of an evaluation, in long form: one row per organ and slice, or organ and scan."""
+"""The slice and scan tables of an evaluation, in long form: one row per organ and slice, or organ and scan; and their means."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,50 +9,90 @@ from numpy.typing import NDArray
 
 from core.data.index import Scan
 from core.data.masks import LabelMap
-from core.labels import ORGANS
+from core.labels import ORGANS, LabelClass
+from core.metrics.bootstrap import Interval, column_interval, mean_interval
 from core.metrics.overlap import Confusion, Overlap
+from core.metrics.scan_scores import OrganScores, ScanScores
+from core.metrics.surface import nsd_column
+
+OVERLAP_MEANS = ("dice", "iou", "precision", "recall")
+OTHER_MEANS = ("hd95_mm", "mean_surface_distance_mm", "volume_error_ml", "volume_error_percent", "absolute_volume_error_ml")
 
 
-def slice_rows(scan: Scan, confusion: Confusion, *, prediction: LabelMap, confidence: NDArray[np.uint8]) -> list[dict[str, Any]]:
-    """Rows of ``slices.parquet`` for one scan.
+def slice_rows(
+    scan: Scan, confusion: Confusion, *, prediction: LabelMap, confidence: NDArray[np.uint8] | None, leak: str = "unknown"
+) -> list[dict[str, Any]]:
+    """Rows of ``slices.parquet`` for one scan: overlap per slice and organ, to find the slice to look at.
 
     Args:
         confusion: (Z, 4, 4), see `core.metrics.overlap.confusion_per_slice`.
         prediction: (Z, H, W) uint8 label volume.
-        confidence: (Z, H, W) uint8, 255 for certainty.
+        confidence: (Z, H, W) uint8, 255 for certainty; ``None`` where nobody knows.
+        leak: text of the leak badge, beside every score.
     """
     rows = []
     for position, each in enumerate(scan.slices):
         for organ in ORGANS:
-            certain = confidence[position][prediction[position] == organ.id]
+            overlap = Overlap.of(confusion[position], organ.id)
             rows.append(
                 _identity(scan)
                 | {"slice": each.name.number, "position": position, "name": each.name.stem}
-                | _scores(Overlap.of(confusion[position], organ.id), organ.name)
-                | {"confidence": float(certain.mean()) / 255 if certain.size else float("nan")}
+                | _overlap(overlap, organ.name)
+                | {"confidence": _confidence(overlap, prediction[position] == organ.id, confidence, position), "leak": leak}
             )
     return rows
 
 
-def scan_rows(scan: Scan, confusion: Confusion) -> list[dict[str, Any]]:
-    """Rows of ``scans.parquet`` for one scan: scores of the whole volume, from the sum of its slices' counts."""
-    total = confusion.sum(axis=0)
-    return [_identity(scan) | {"slices": len(scan.slices)} | _scores(Overlap.of(total, organ.id), organ.name) for organ in ORGANS]
+def _confidence(overlap: Overlap, drawn: NDArray[np.bool_], confidence: NDArray[np.uint8] | None, position: int) -> float:
+    """Mean over the predicted organ on one slice, 0 to 1; NaN where none was predicted or nobody knows."""
+    if confidence is None or not overlap.prediction:
+        return float("nan")
+    return float(confidence[position][drawn].mean()) / 255
+
+
+def scan_rows(scan: Scan, scores: ScanScores, *, leak: str = "unknown") -> list[dict[str, Any]]:
+    """Rows of ``scans.parquet`` for one scan: every score of the whole volume.
+
+    Args:
+        leak: text of the leak badge, beside every score.
+    """
+    return [
+        _identity(scan)
+        | {"slices": len(scan.slices)}
+        | _overlap(scores.organs[organ.name].overlap, organ.name)
+        | _distances_and_volumes(scores.organs[organ.name], scores.tolerances_mm)
+        | {"leak": leak}
+        for organ in ORGANS
+    ]
 
 
 def _identity(scan: Scan) -> dict[str, Any]:
     return {"patient": scan.patient, "scan": scan.id, "day": scan.day}
 
 
-def _scores(overlap: Overlap, organ: str) -> dict[str, Any]:
+def _overlap(overlap: Overlap, organ: str) -> dict[str, Any]:
     return {
         "organ": organ,
         "outcome": overlap.outcome,
         "dice": overlap.dice,
         "iou": overlap.iou,
+        "precision": overlap.precision,
+        "recall": overlap.recall,
         "reference_voxels": overlap.reference,
         "prediction_voxels": overlap.prediction,
         "both_voxels": overlap.both,
+    }
+
+
+def _distances_and_volumes(organ: OrganScores, tolerances_mm: Sequence[float]) -> dict[str, Any]:
+    return {
+        "hd95_mm": organ.surface.hd95_mm,
+        **{nsd_column(tolerance): nsd for tolerance, nsd in zip(tolerances_mm, organ.surface.nsd, strict=True)},
+        "mean_surface_distance_mm": organ.surface.mean_surface_distance_mm,
+        "reference_ml": organ.reference_ml,
+        "prediction_ml": organ.prediction_ml,
+        "volume_error_ml": organ.volume_error_ml,
+        "volume_error_percent": organ.volume_error_percent,
     }
 
 
@@ -63,25 +103,55 @@ def frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def summarise(scans: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Per organ, the mean over scans of Dice and IoU and the counts behind it; undefined means are ``None``.
+    """Per organ, the mean over scans of each score, with its interval over patients and the counts behind it.
 
-    A slice is never averaged: each scan counts once, with the score of its whole volume.
+    A slice is never averaged: each scan counts once, with the score of its whole volume. Scans where neither has the organ
+    are left out of every mean; a distance or volume is also left out where the spacing is unknown, and a volume error in
+    percent where the reference has none of the organ. A mean of nothing is ``None``, and so is an interval of fewer than two
+    patients.
+
+    Args:
+        scans: ``scans.parquet``, see `scan_rows`.
     """
-    summary: dict[str, dict[str, Any]] = {}
-    for organ in ORGANS:
-        rows = scans[scans["organ"] == organ.name]
-        outcomes = rows["outcome"].value_counts()
-        counted = rows[rows["outcome"] != "absent"]
-        summary[organ.name] = {
-            "dice": float(counted["dice"].mean()) if len(counted) else None,
-            "iou": float(counted["iou"].mean()) if len(counted) else None,
-            "scans": len(counted),
-            **{name: int(outcomes.get(name, 0)) for name in ("missed", "false_alarm", "absent")},
-        }
-    return summary
+    return {organ.name: _summary_of(scans[scans["organ"] == organ.name]) for organ in ORGANS}
+
+
+def _summary_of(rows: pd.DataFrame) -> dict[str, Any]:
+    outcomes = rows["outcome"].value_counts()
+    counted = rows[rows["outcome"] != "absent"]
+    counted = counted.assign(absolute_volume_error_ml=counted["volume_error_ml"].abs())
+    columns = [*OVERLAP_MEANS, *(name for name in rows.columns if name.startswith("nsd_")), *OTHER_MEANS]
+    return {
+        **{name: _mean(counted[name]) for name in columns},
+        "scans": len(counted),
+        **{name: int(outcomes.get(name, 0)) for name in ("missed", "false_alarm", "absent")},
+        "counts": {name: int(counted[name].notna().sum()) for name in columns},
+        "intervals": {name: _json(column_interval(counted, name)) for name in columns},
+    }
+
+
+def _mean(values: pd.Series) -> float | None:
+    return float(values.mean()) if values.notna().any() else None
+
+
+def _json(interval: Interval | None) -> dict[str, Any] | None:
+    return interval.to_json() if interval else None
 
 
 def macro_dice(summary: dict[str, dict[str, Any]]) -> float | None:
     """Mean of the organs' mean Dice, background left out; ``None`` where no organ has a score."""
     values = [organ["dice"] for organ in summary.values() if organ["dice"] is not None]
     return float(np.mean(values)) if values else None
+
+
+def macro_dice_interval(scans: pd.DataFrame) -> dict[str, Any] | None:
+    """Interval over patients of `macro_dice`; ``None`` where fewer than two patients have a score."""
+    dice = scans.pivot(index=["patient", "scan"], columns="organ", values="dice")
+    if dice.empty:
+        return None
+    groups = {organ.name: _column(dice, organ) for organ in ORGANS}
+    return _json(mean_interval(groups, dice.index.get_level_values("patient").astype(str).tolist()))
+
+
+def _column(dice: pd.DataFrame, organ: LabelClass) -> NDArray[np.float64]:
+    return dice[organ.name].to_numpy(np.float64)

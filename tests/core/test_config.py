@@ -74,3 +74,13 @@ def test_elsewhere_one_loader_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     assert default_workers() == 6
+
+
+def test_impossible_ways_to_train_are_refused_together() -> None:
+    sentence = (
+        r"^Some settings are not possible: accumulate 0 is not positive; clip_norm -1\.0 is not positive; "
+        r"ema_decay 1\.0 is not between 0 and 1; warmup_epochs -1\.0 is negative; "
+        r"milestones \[75, 50\] do not rise from 1 or later; correct the TrainingConfig\.$"
+    )
+    with pytest.raises(ConfigError, match=sentence):
+        TrainingConfig(accumulate=0, clip_norm=-1.0, ema_decay=1.0, warmup_epochs=-1.0, milestones=(75, 50))

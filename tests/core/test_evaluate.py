@@ -1,5 +1,6 @@
 """Evaluation end to end on two patients: tables, masks and summary agree with a direct recomputation."""
 
+import json
 import math
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig, InferenceConfig, SplitConfig
+from core.config import DatasetConfig, InferenceConfig, ScoringConfig, SplitConfig
 from core.data.images import write_png
 from core.data.index import DatasetIndex, load_index
 from core.data.masks import read_label_volume
@@ -17,11 +18,13 @@ from core.errors import ImageError, MaskError, WorkspaceError
 from core.evaluate import evaluate
 from core.files import sha256_of_array, write_json
 from core.labels import ORGANS
+from core.metrics.geometry import NO_SPACING
 from core.model import architecture
 from core.payload import scan_payload
 from core.predict import Predictor
 from core.runs import Evaluation, Run, open_run
 from core.workspace import Workspace
+from tests.core.metrics.references import by_scipy
 
 STEMS = [f"case{patient}_day{day}_slice_{number:04d}" for patient, day in ((1, 0), (2, 0), (2, 4)) for number in (9, 10, 11)]
 
@@ -68,6 +71,12 @@ def test_the_scan_table_agrees_with_a_direct_recomputation(evaluation: Evaluatio
             assert row["dice"] == pytest.approx(direct_dice(a, b), nan_ok=True)
             assert (row["reference_voxels"], row["prediction_voxels"]) == (a.sum(), b.sum())
             assert row["patient"] == "case2"
+            if a.any() and b.any():
+                expected = by_scipy(a, b, (3.0, 1.5, 1.5))
+                assert row["hd95_mm"] == pytest.approx(expected.hd95, abs=1e-9)
+                assert (row["nsd_1_5mm"], row["nsd_3mm"]) == pytest.approx(expected.nsd)
+                assert row["mean_surface_distance_mm"] == pytest.approx(expected.mean, abs=1e-9)
+            assert row["volume_error_ml"] == pytest.approx((int(b.sum()) - int(a.sum())) * 0.00675, nan_ok=True)
 
 
 def test_the_slice_table_agrees_with_a_direct_recomputation(
@@ -104,6 +113,38 @@ def test_the_summary_says_what_the_numbers_rest_on(evaluation: Evaluation, index
     assert summary["conventions"]["background"] == "left out"
     assert evaluation.dataset_root == index.root.resolve()
     assert evaluation.split == "valid"
+
+
+def test_every_score_on_disk_stands_beside_the_badge(evaluation: Evaluation) -> None:
+    for table in (evaluation.scans(), evaluation.slices()):
+        assert set(table["leak"]) == {"patient-clean"}
+    assert evaluation.summary["leak"]["text"] == evaluation.summary["competition"]["leak"] == "patient-clean"
+
+
+def test_the_confusion_matrix_counts_every_pixel(evaluation: Evaluation) -> None:
+    assert np.sum(evaluation.summary["confusion"]["pixels"]) == 6 * 41 * 57
+
+
+def test_other_tolerances_and_nnunet_s_summary(run: Run, predictor: Predictor, index: DatasetIndex) -> None:
+    done = evaluate(run, predictor, index, "valid", scoring=ScoringConfig(tolerances_mm=(2.0,), nnunet=True))
+    assert done.summary["tolerances_mm"] == [2.0]
+    assert "nsd_2mm" in done.scans()
+    content = json.loads((done.paths.root / "summary.json").read_text())
+    table = done.scans()
+    for organ in ORGANS:
+        theirs = content["mean"][str(organ.id)]["Dice"]
+        assert theirs == pytest.approx(table[table["organ"] == organ.name]["dice"].mean(), nan_ok=True)
+    assert content["leak"] == "patient-clean"
+    assert Path(content["metric_per_case"][0]["prediction_file"]).is_file()
+
+
+def test_without_spacing_the_evaluation_says_so(run: Run, predictor: Predictor, tmp_path: Path, write_dataset) -> None:
+    stems = STEMS[:3]
+    root = write_dataset(tmp_path / "bare", train=[], valid=stems, shape=(41, 57))
+    done = evaluate(run, predictor, load_index(root), "valid")
+    assert done.summary["without_distances"] == {NO_SPACING: ["case1_day0"]}
+    assert done.scans()["hd95_mm"].isna().all()
+    assert done.summary["organs"]["stomach"]["dice"] is not None
 
 
 def test_facts_of_a_scan(evaluation: Evaluation, index: DatasetIndex) -> None:

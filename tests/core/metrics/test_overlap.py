@@ -75,6 +75,21 @@ def test_the_rule_for_empty_masks(overlap: Overlap, outcome: str, score: float) 
     assert overlap.iou == pytest.approx(score, nan_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("overlap", "precision", "recall"),
+    [
+        (Overlap(6, 4, 3), 0.75, 0.5),
+        (Overlap(0, 0, 0), math.nan, math.nan),
+        (Overlap(5, 0, 0), 0.0, 0.0),
+        (Overlap(0, 5, 0), 0.0, 0.0),
+        (Overlap(5, 5, 5), 1.0, 1.0),
+    ],
+)
+def test_precision_and_recall_by_hand(overlap: Overlap, precision: float, recall: float) -> None:
+    """A missed organ has no precision of its own; left undefined, it would leave the mean and lift it."""
+    assert (overlap.precision, overlap.recall) == pytest.approx((precision, recall), nan_ok=True)
+
+
 @given(volumes, volumes)
 def test_dice_and_iou_are_one_function_of_the_other(reference: np.ndarray, prediction: np.ndarray) -> None:
     for class_id in range(4):

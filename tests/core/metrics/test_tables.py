@@ -14,9 +14,20 @@ from core.data.index import Scan, SliceFile
 from core.data.manifest import ScanInfo
 from core.labels import ORGANS
 from core.metrics.overlap import confusion_per_slice
-from core.metrics.tables import frame, macro_dice, scan_rows, slice_rows, summarise
+from core.metrics.scan_scores import score_scan
+from core.metrics.tables import (
+    OTHER_MEANS,
+    OVERLAP_MEANS,
+    frame,
+    macro_dice,
+    macro_dice_interval,
+    scan_rows,
+    slice_rows,
+    summarise,
+)
 
 Volume = np.ndarray
+SPACING = (3.0, 1.5, 1.5)
 
 
 def make_scan(name: str, slices: int, day: int | None = 0) -> Scan:
@@ -27,8 +38,8 @@ def make_scan(name: str, slices: int, day: int | None = 0) -> Scan:
 def summary_of(pairs: list[tuple[Volume, Volume]]) -> dict[str, dict[str, object]]:
     rows = []
     for number, (reference, prediction) in enumerate(pairs):
-        confusion = confusion_per_slice(reference=reference, prediction=prediction)
-        rows += scan_rows(make_scan(f"case{number}", len(reference)), confusion)
+        scores = score_scan(reference=reference, prediction=prediction, spacing_mm=SPACING)
+        rows += scan_rows(make_scan(f"case{number}", len(reference)), scores)
     return summarise(frame(rows))
 
 
@@ -38,12 +49,18 @@ def volume(*planes: list[int]) -> Volume:
 
 def test_a_scan_is_scored_as_one_volume() -> None:
     reference, prediction = volume([1, 1, 1, 1], [1, 0, 0, 0]), volume([1, 1, 1, 1], [0, 1, 0, 0])
-    confusion = confusion_per_slice(reference=reference, prediction=prediction)
-    stomach = scan_rows(make_scan("case1", 2), confusion)[0]
-    # Slices score 1 and 0; the volume shares 4 of 5 and 5 voxels: 8 / 10, not the slices' mean of 0.5.
+    scores = score_scan(reference=reference, prediction=prediction, spacing_mm=SPACING)
+    stomach = scan_rows(make_scan("case1", 2), scores, leak="patient-clean")[0]
+    # Slices score 1 and 0; the volume shares 4 of 5 and 5 voxels: 8 / 10, not the slices' mean of 0.5. All voxels are
+    # surface; of ten distances eight are 0 and two 1.5 mm, one in each direction: its 95th percentile is 0.8 of the way
+    # from the fourth to the fifth of 0, 0, 0, 0, 1.5.
     assert stomach == {
         "patient": "case1", "scan": "case1_day0", "day": 0, "slices": 2, "organ": "stomach", "outcome": "scored",
-        "dice": 0.8, "iou": 4 / 6, "reference_voxels": 5, "prediction_voxels": 5, "both_voxels": 4,
+        "dice": 0.8, "iou": 4 / 6, "precision": 0.8, "recall": 0.8,
+        "reference_voxels": 5, "prediction_voxels": 5, "both_voxels": 4,
+        "hd95_mm": pytest.approx(1.2), "nsd_1_5mm": 1.0, "nsd_3mm": 1.0, "mean_surface_distance_mm": pytest.approx(0.3),
+        "reference_ml": pytest.approx(0.03375), "prediction_ml": pytest.approx(0.03375), "volume_error_ml": 0.0,
+        "volume_error_percent": 0.0, "leak": "patient-clean",
     }  # fmt: skip
 
 
@@ -62,7 +79,9 @@ def test_slice_rows_by_hand() -> None:
 
 
 def test_days_that_names_do_not_tell_stay_empty() -> None:
-    rows = [row for day in (None, 3) for row in scan_rows(make_scan("a", 1, day), np.zeros((1, 4, 4), np.int64))]
+    empty = np.zeros((1, 2, 2), np.uint8)
+    scores = score_scan(reference=empty, prediction=empty, spacing_mm=None)
+    rows = [row for day in (None, 3) for row in scan_rows(make_scan("a", 1, day), scores)]
     table = frame(rows)
     assert table["day"].dtype == "Int64"
     assert table["day"].isna().sum() == 3
@@ -75,20 +94,79 @@ def test_summary_by_hand() -> None:
     alarm = volume([0, 0]), volume([1, 0])
     absent = volume([0, 0]), volume([0, 0])
     stomach = summary_of([scored, missed, alarm, absent])["stomach"]
-    assert stomach == {
+    diagonal = math.hypot(3.0, 1.5, 3.0)
+    assert {key: value for key, value in stomach.items() if key not in ("counts", "intervals")} == {
         "dice": pytest.approx(2 / 9),
         "iou": pytest.approx(1 / 6),
+        "precision": pytest.approx(1 / 3),
+        "recall": pytest.approx(1 / 6),
+        "hd95_mm": pytest.approx((0.95 * 1.5 + 2 * diagonal) / 3),
+        "nsd_1_5mm": pytest.approx(1 / 3),
+        "nsd_3mm": pytest.approx(1 / 3),
+        "mean_surface_distance_mm": pytest.approx((0.5 + 2 * diagonal) / 3),
+        "volume_error_ml": pytest.approx(-0.00675 * 2 / 3),
+        "volume_error_percent": pytest.approx(-75),
+        "absolute_volume_error_ml": pytest.approx(0.00675 * 4 / 3),
         "scans": 3,
         "missed": 1,
         "false_alarm": 1,
         "absent": 1,
     }
+    assert stomach["counts"]["dice"] == 3
+    assert stomach["counts"]["volume_error_percent"] == 2, "there is no percentage of an organ that is not there"
+    assert stomach["intervals"]["dice"]["patients"] == 3
 
 
 def test_an_organ_that_is_nowhere_has_no_score() -> None:
     summary = summary_of([(volume([1, 0]), volume([1, 0]))])
-    assert summary["large_bowel"] == {"dice": None, "iou": None, "scans": 0, "missed": 0, "false_alarm": 0, "absent": 1}
+    colon = summary["large_bowel"]
+    assert (colon["scans"], colon["missed"], colon["false_alarm"], colon["absent"]) == (0, 0, 0, 1)
+    assert all(colon[name] is None for name in (*OVERLAP_MEANS, *OTHER_MEANS, "nsd_1_5mm", "nsd_3mm"))
+    assert set(colon["counts"].values()) == {0}
+    assert set(colon["intervals"].values()) == {None}
     assert macro_dice(summary) == 1.0
+
+
+def test_one_patient_has_no_interval() -> None:
+    assert summary_of([(volume([1, 0]), volume([1, 0]))])["stomach"]["intervals"]["dice"] is None
+
+
+def test_without_spacing_distances_and_volumes_are_undefined_and_the_rest_is_not() -> None:
+    reference, prediction = volume([1, 1]), volume([1, 0])
+    scores = score_scan(reference=reference, prediction=prediction, spacing_mm=None)
+    stomach = summarise(frame(scan_rows(make_scan("case1", 1), scores)))["stomach"]
+    assert stomach["dice"] == pytest.approx(2 / 3)
+    for name in ("hd95_mm", "nsd_3mm", "mean_surface_distance_mm", "volume_error_ml", "absolute_volume_error_ml"):
+        assert stomach[name] is None
+        assert stomach["counts"][name] == 0
+    assert stomach["volume_error_percent"] == -50
+
+
+def test_other_tolerances_have_other_columns() -> None:
+    one = volume([1, 0])
+    scores = score_scan(reference=one, prediction=one, spacing_mm=SPACING, tolerances_mm=(0.25, 2))
+    table = frame(scan_rows(make_scan("case1", 1), scores))
+    assert [name for name in table if name.startswith("nsd_")] == ["nsd_0_25mm", "nsd_2mm"]
+    assert summarise(table)["stomach"]["nsd_0_25mm"] == 1
+
+
+def test_the_badge_stands_beside_every_score() -> None:
+    one = volume([1, 0])
+    confusion = confusion_per_slice(reference=one, prediction=one)
+    rows = slice_rows(make_scan("case1", 1), confusion, prediction=one, confidence=None, leak="leaked (1 of 1 patients)")
+    assert {row["leak"] for row in rows} == {"leaked (1 of 1 patients)"}
+    assert all(math.isnan(row["confidence"]) for row in rows)
+
+
+def test_the_interval_of_the_macro_dice_holds_it() -> None:
+    rows = []
+    for number, drawn in enumerate(([1, 2, 3, 3], [1, 2, 2, 0], [1, 1, 0, 0])):
+        scores = score_scan(reference=volume([1, 2, 3, 0]), prediction=volume(drawn), spacing_mm=SPACING)
+        rows += scan_rows(make_scan(f"case{number}", 1), scores)
+    interval = macro_dice_interval(frame(rows))
+    assert interval is not None
+    assert interval["low"] < macro_dice(summarise(frame(rows))) < interval["high"]
+    assert macro_dice_interval(frame(rows[:3])) is None
 
 
 def test_macro_dice_is_the_mean_of_the_organs_means() -> None:

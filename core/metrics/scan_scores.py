@@ -1,0 +1,112 @@
+"""All scores of one scan, in 3D and per organ; and of many scans, several at a time.
+
+Conventions: `core.metrics.overlap` for Dice, IoU, precision and recall, `core.metrics.surface` for distances. Volumes are
+voxel counts times the size of a voxel, in millilitres; unknown where the spacing is.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from core.data.masks import LabelMap
+from core.labels import ORGANS
+from core.metrics.overlap import Confusion, Overlap
+from core.metrics.surface import TOLERANCES_MM, Spacing, SurfaceScores, surface_scores
+from core.metrics.volume_pair import VolumePair
+
+MM3_PER_ML = 1000.0
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class OrganScores:
+    """One organ of one scan."""
+
+    overlap: Overlap
+    surface: SurfaceScores
+    voxel_ml: float
+    """Millilitres a voxel; NaN where the spacing is unknown."""
+
+    @property
+    def reference_ml(self) -> float:
+        return self.overlap.reference * self.voxel_ml
+
+    @property
+    def prediction_ml(self) -> float:
+        return self.overlap.prediction * self.voxel_ml
+
+    @property
+    def volume_error_ml(self) -> float:
+        """Prediction less reference: negative where too little was drawn; NaN where neither has the organ."""
+        if self.overlap.outcome == "absent":
+            return math.nan
+        return (self.overlap.prediction - self.overlap.reference) * self.voxel_ml
+
+    @property
+    def volume_error_percent(self) -> float:
+        """The error in percent of the reference, -100 for a missed organ; NaN where the reference has none."""
+        reference = self.overlap.reference
+        return 100 * (self.overlap.prediction - reference) / reference if reference else math.nan
+
+
+@dataclass(frozen=True)
+class ScanScores:
+    """One scan."""
+
+    confusion: Confusion
+    """(Z, 4, 4), see `core.metrics.overlap.confusion_per_slice`."""
+    organs: dict[str, OrganScores]
+    tolerances_mm: tuple[float, ...]
+
+
+def score_scan(
+    *,
+    reference: LabelMap,
+    prediction: LabelMap,
+    spacing_mm: Spacing | None,
+    tolerances_mm: Sequence[float] = TOLERANCES_MM,
+) -> ScanScores:
+    """Score one scan as a volume; see `VolumePair.of` for what it raises.
+
+    Args:
+        reference, prediction: (Z, H, W) uint8, classes 0 to 3.
+        spacing_mm: of that grid (z, y, x); ``None`` where it is unknown or slices are missing between those given:
+            distances and volumes are then NaN.
+        tolerances_mm: of the NSD.
+    """
+    return score_pair(VolumePair.of(reference=reference, prediction=prediction), spacing_mm, tolerances_mm)
+
+
+def score_pair(pair: VolumePair, spacing_mm: Spacing | None, tolerances_mm: Sequence[float] = TOLERANCES_MM) -> ScanScores:
+    """Score a scan that was looked at already, see `score_scan`."""
+    surfaces = surface_scores(pair, spacing_mm=spacing_mm, tolerances_mm=tolerances_mm)
+    voxel_ml = math.nan if spacing_mm is None else math.prod(spacing_mm) / MM3_PER_ML
+    organs = {organ.name: OrganScores(pair.overlap(organ.id), surfaces[organ.id], voxel_ml) for organ in ORGANS}
+    return ScanScores(pair.confusion, organs, tuple(tolerances_mm))
+
+
+def score_scans(
+    scans: Iterable[tuple[Key, LabelMap, LabelMap, Spacing | None]],
+    *,
+    workers: int,
+    tolerances_mm: Sequence[float] = TOLERANCES_MM,
+) -> Iterator[tuple[Key, ScanScores]]:
+    """Score many scans in threads, in their order, with at most one scan a worker waiting in memory.
+
+    Args:
+        scans: key, reference, prediction and spacing of each; read as they are needed.
+        workers: threads; the compiled loops hold no lock, so they run side by side.
+    """
+    waiting: deque[tuple[Key, Future[ScanScores]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for key, reference, prediction, spacing in scans:
+            pair = {"reference": reference, "prediction": prediction}
+            waiting.append((key, pool.submit(score_scan, **pair, spacing_mm=spacing, tolerances_mm=tolerances_mm)))
+            if len(waiting) > workers:
+                first, scores = waiting.popleft()
+                yield first, scores.result()
+        for key, scores in waiting:
+            yield key, scores.result()
