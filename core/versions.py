@@ -5,7 +5,17 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("torch", "transformers", "pytorch-lightning", "torchmetrics", "albumentations", "opencv-python", "numpy", "pandas")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "pytorch-lightning",
+    "torchmetrics",
+    "albumentations",
+    "opencv-python",
+    "numpy",
+    "numba",
+    "pandas",
+)
 
 
 def package_versions() -> dict[str, str]:
