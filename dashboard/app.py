@@ -18,7 +18,7 @@ from dashboard.state import SERVED_VARIABLE, show_flash, workspace
 st.set_page_config(page_title="GutCheck", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
 
 PAGES = [
-    st.Page("views/cases.py", title="Cases", url_path="cases", default=True),
+    st.Page("views/cases.py", title="Cases", default=True),
     st.Page("views/review.py", title="Review", url_path="review"),
     st.Page("views/metrics.py", title="Metrics", url_path="metrics"),
     st.Page("views/training.py", title="Training", url_path="training"),
