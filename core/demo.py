@@ -4,16 +4,18 @@
 whose result stands is not done again, so that a second start takes no time and a killed one goes on.
 """
 
-import importlib
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import psutil
 
 from core.command import run_command
@@ -31,7 +33,9 @@ CARRIED_RUN = Path(__file__).parent / "demo_run"
 DATASET = "demo-phantoms"
 RUN = "demo"
 SPLIT = "valid"
-PHANTOMS = PhantomConfig(patients=8)
+MAKING = "Making synthetic patients"
+SCORING = "Predicting and scoring scans"
+PHANTOMS = PhantomConfig(patients=6, slices=36)
 HALVES = SplitConfig(valid_fraction=0.5)
 """Half of the patients to look at, the other half to start a quick training on."""
 
@@ -95,23 +99,37 @@ def make_demo(workspace: Workspace, report: Callable[[DemoState], None]) -> None
     Raises:
         GutCheckError: a step failed; what stood before still stands.
     """
-
-    def step(name: str) -> Progress:
-        return lambda done, total, _: report(DemoState("preparing", name, done, total))
-
-    data = workspace.dataset(DATASET)
-    if not data.exists():
-        _import_ahead()
-        prepare_phantom(data, config=PHANTOMS, split=HALVES, progress=step("Making synthetic patients"))
+    if not workspace.dataset(DATASET).exists():
+        report(DemoState("preparing", MAKING))
+        # Two cores: phantoms on one, and on the other torch's import and the compilation of the scores' loops.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            made = pool.submit(_make_phantoms, workspace, psutil.Process().pid)
+            _get_ready()
+            made.result()
     _copy_run(workspace)
-    if not (workspace.run(RUN).evaluation(f"{DATASET}-{SPLIT}").summary).exists():
-        _evaluate(workspace, step("Predicting and scoring scans"))
+    if not workspace.run(RUN).evaluation(f"{DATASET}-{SPLIT}").summary.exists():
+        _evaluate(workspace, lambda done, total, _: report(DemoState("preparing", SCORING, done, total)))
     report(DemoState("ready"))
 
 
-def _import_ahead() -> None:
-    """Import torch on the second core while the phantoms are made on the first: it takes as long."""
-    threading.Thread(target=importlib.import_module, args=("core.evaluate",), daemon=True).start()
+def _make_phantoms(workspace: Workspace, pid: int) -> None:
+    prepare_phantom(
+        workspace.dataset(DATASET),
+        config=PHANTOMS,
+        split=HALVES,
+        progress=lambda done, total, _: _write(workspace, DemoState("preparing", MAKING, done, total, pid=pid)),
+    )
+
+
+def _get_ready() -> None:
+    """Import what scoring needs, and have numba compile it; nothing is kept."""
+    import core.evaluate  # noqa: F401
+    from core.metrics.surface import surface_scores
+    from core.metrics.volume_pair import VolumePair
+
+    voxel = np.zeros((3, 3, 3), np.uint8)
+    voxel[1, 1, 1] = 1
+    surface_scores(VolumePair.of(reference=voxel, prediction=voxel), spacing_mm=(1.0, 1.0, 1.0))
 
 
 def _copy_run(workspace: Workspace) -> None:

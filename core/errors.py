@@ -15,6 +15,9 @@ Each is raised with what happened, the value at fault and what to do, and reads 
 the dashboard and the demo all show ``str(error)`` and nothing else.
 """
 
+from functools import partial
+from typing import Any
+
 
 class GutCheckError(Exception):
     """Base of the tree; ``str(error)`` is the sentence that people see."""
@@ -23,6 +26,10 @@ class GutCheckError(Exception):
         self.what, self.value, self.todo = what, value, todo
         shown = "" if value is None else f": {value}"
         super().__init__(f"{what}{shown}; {todo}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors come back from other processes; by default they would be rebuilt from the sentence alone.
+        return partial(type(self), self.what, value=self.value, todo=self.todo), ()
 
 
 class InputError(GutCheckError):

@@ -66,6 +66,7 @@ def evaluate(
 def _write(paths: EvaluationPaths, scores: ScoreSet, summary: dict[str, Any]) -> None:
     scores.slices().to_parquet(paths.slices, index=False)
     scores.scans().to_parquet(paths.scans, index=False)
+    scores.errors().to_parquet(paths.errors, index=False)
     write_json(paths.summary, summary)
 
 

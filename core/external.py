@@ -26,8 +26,6 @@ from core.label_files import (
     Spacing,
     find_pairs,
 )
-from core.metrics.geometry import grid_spacing
-from core.metrics.regions import error_regions, region_rows, regions_frame
 from core.metrics.score_set import ScoreSet
 from core.progress import Progress, silent
 from core.runs import Evaluation, RunStatus, write_status
@@ -158,7 +156,6 @@ class _Work:
     def __init__(self, scores: ScoreSet) -> None:
         self.scores = scores
         self.facts: dict[str, dict[str, Any]] = {}
-        self.errors: list[dict[str, Any]] = []
         self.ignored: set[int] = set()
         self.notes: list[str] = []
 
@@ -166,8 +163,6 @@ class _Work:
         """Score one scan."""
         scan, reference, prediction = loaded.scan, loaded.reference, loaded.prediction
         self.scores.add(scan, reference=reference, prediction=prediction)
-        spacing, _ = grid_spacing(scan, (reference.shape[1], reference.shape[2]))
-        self.errors += region_rows(scan, error_regions(reference, prediction, spacing))
         self.ignored |= loaded.ignored
         self.notes += loaded.notes
         self.facts[scan.id] = {
@@ -185,7 +180,7 @@ class _Work:
         """Write the tables and ``evaluation.json``; return the latter."""
         self.scores.slices().to_parquet(paths.slices, index=False)
         self.scores.scans().to_parquet(paths.scans, index=False)
-        regions_frame(self.errors).to_parquet(paths.root / "errors.parquet", index=False)
+        self.scores.errors().to_parquet(paths.errors, index=False)
         summary = provenance | self.scores.summary() | {"scans": self.facts}
         write_json(paths.summary, summary)
         return summary

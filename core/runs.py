@@ -135,6 +135,14 @@ class Evaluation:
         """
         return _read_table(self.paths.scans)
 
+    def errors(self) -> pd.DataFrame:
+        """``errors.parquet``: connected regions of disagreement, see `core.metrics.regions.regions_frame`.
+
+        Raises:
+            WorkspaceError: missing or damaged.
+        """
+        return _read_table(self.paths.errors)
+
     def slices(self) -> pd.DataFrame:
         """``slices.parquet``, see `core.metrics.tables.slice_rows`.
 

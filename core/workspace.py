@@ -40,6 +40,10 @@ class EvaluationPaths:
     def scans(self) -> Path:
         return self.root / "scans.parquet"
 
+    @property
+    def errors(self) -> Path:
+        return self.root / "errors.parquet"
+
     def mask(self, scan: str) -> Path:
         return self.root / "masks" / f"{check_name(scan, 'scan')}.npy.zst"
 

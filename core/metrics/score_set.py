@@ -15,6 +15,7 @@ from core.metrics.bootstrap import METHOD
 from core.metrics.competition import CompetitionTerms, competition_score, competition_terms
 from core.metrics.geometry import KNOWN, grid_spacing, is_whole
 from core.metrics.overlap import Confusion
+from core.metrics.regions import error_regions, region_rows, regions_frame
 from core.metrics.scan_scores import ScanScores, score_pair
 from core.metrics.tables import frame, macro_dice, macro_dice_interval, scan_rows, slice_rows, summarise
 from core.metrics.volume_pair import VolumePair
@@ -49,6 +50,7 @@ class ScoreSet:
         """(4, 4) class pairs by scan."""
         self._slices: list[dict[str, Any]] = []
         self._scans: list[dict[str, Any]] = []
+        self._errors: list[dict[str, Any]] = []
         self._competition: list[CompetitionTerms] = []
         self._unmeasured: dict[str, list[str]] = defaultdict(list)
 
@@ -68,6 +70,7 @@ class ScoreSet:
         scores = score_pair(pair, spacing, self.config.tolerances_mm)
         self._slices += slice_rows(scan, pair.confusion, prediction=prediction, confidence=confidence, leak=self.leak)
         self._scans += scan_rows(scan, scores, leak=self.leak)
+        self._errors += region_rows(scan, error_regions(reference, prediction, spacing))
         self.totals[scan.id] = pair.total
         if is_whole(scan):
             self._competition.append(competition_terms(pair))
@@ -80,6 +83,10 @@ class ScoreSet:
     def scans(self) -> pd.DataFrame:
         """``scans.parquet``, see `core.metrics.tables.scan_rows`."""
         return frame(self._scans)
+
+    def errors(self) -> pd.DataFrame:
+        """``errors.parquet``, see `core.metrics.regions.regions_frame`."""
+        return regions_frame(self._errors)
 
     def summary(self) -> dict[str, Any]:
         """The part of ``evaluation.json`` that follows from the scores alone."""

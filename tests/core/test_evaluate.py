@@ -199,6 +199,7 @@ def test_a_second_evaluation_replaces_the_first_whole(
     again = evaluate(run, predictor, index, "valid")
     assert again.summary["organs"] == evaluation.summary["organs"]
     assert sorted(path.name for path in again.paths.root.iterdir()) == [
+        "errors.parquet",
         "evaluation.json",
         "masks",
         "scans.parquet",
