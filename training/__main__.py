@@ -8,7 +8,7 @@ from core.command import run_command
 from core.errors import ConfigError
 
 COMMANDS = {
-    "prepare": "make a data set: pairs DIR, kaggle DIR, phantom",
+    "prepare": "make a data set: uw-madison, kaggle DIR, pairs DIR, phantom",
     "fit": "train a run on a data set",
     "evaluate": "score a run on a split of a data set, or label maps of any tool: evaluate masks",
     "compare": "two runs on the same scans, and the scans that changed most",
