@@ -16,6 +16,7 @@ from core.metrics.nnunet import summary as nnunet_summary
 from core.metrics.score_set import ScoreSet
 from core.predict import Predictor
 from core.progress import Progress, silent
+from core.quality import add_expected_dice
 from core.runs import Evaluation, Run, badge_for
 from core.versions import package_versions
 from core.workspace import EvaluationPaths
@@ -60,7 +61,7 @@ def evaluate(
         if scores.config.nnunet:
             write_summary(folder / "summary.json", nnunet_summary(_cases(index, split, paths, scores), leak=badge.text))
         progress(len(scans), len(scans), "written")
-    return Evaluation(run.name, paths.root.name, paths, summary | {"scans": facts})
+    return add_expected_dice(Evaluation(run.name, paths.root.name, paths, summary | {"scans": facts}))
 
 
 def _write(paths: EvaluationPaths, scores: ScoreSet, summary: dict[str, Any]) -> None:
@@ -101,7 +102,11 @@ def _provenance(
         "scan_count": len(facts),
         "patient_count": len(index.patients(split)),
         "slice_count": sum(len(fact["slice_numbers"]) for fact in facts.values()),
-        "inference": {"flips": predictor.config.flips, "context_stride": predictor.recipe.context_stride},
+        "inference": {
+            "engine": predictor.engine.name,
+            "flips": predictor.config.flips,
+            "context_stride": predictor.recipe.context_stride,
+        },
         "weights_sha256": predictor.weights_hash,
         "versions": package_versions(),
     }

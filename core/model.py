@@ -18,10 +18,8 @@ from transformers.utils import logging as transformers_logging
 from core.config import DatasetConfig
 from core.errors import ConfigError, ModelError
 from core.labels import CLASSES, NUM_CLASSES
+from core.model_files import ARCHITECTURE, RECIPE, WEIGHTS, read_recipe
 
-WEIGHTS = "model.safetensors"
-ARCHITECTURE = "config.json"
-RECIPE = "preprocessor_config.json"
 HUB_TIMEOUT_S = 10.0
 
 
@@ -197,24 +195,6 @@ def _check_classes(model: SegformerForSemanticSegmentation, source: Path) -> Non
     if model.config.num_labels != NUM_CLASSES:
         todo = f"use one with the {NUM_CLASSES} classes of this project"
         raise ModelError(f"The model has {model.config.num_labels} classes", value=source, todo=todo)
-
-
-def read_recipe(folder: Path) -> DatasetConfig:
-    """The input recipe beside a model; the default where a model came without one.
-
-    Raises:
-        ModelError: the file is there but not as expected.
-    """
-    path = folder / RECIPE
-    if not path.exists():
-        return DatasetConfig()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        size, mean, std = content["size"]["height"], content["image_mean"], content["image_std"]
-        stride = int(content.get("context_stride", 0))
-        return DatasetConfig(int(size), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), stride)
-    except (ValueError, KeyError, TypeError, IndexError, ConfigError) as error:
-        raise ModelError(f"The model's {RECIPE} is not as expected", value=path, todo="export the model again") from error
 
 
 def checkpoint_content(model: SegformerForSemanticSegmentation, recipe: DatasetConfig) -> dict[str, Any]:

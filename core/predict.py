@@ -1,25 +1,29 @@
-"""Slices in, label maps and confidence out, at the slices' own size. Importing this module imports torch."""
+"""Slices in, label maps and confidence out, at the slices' own size; torch is imported only where it does the work."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
-from transformers import SegformerForSemanticSegmentation
 
 from core.config import DatasetConfig, InferenceConfig
 from core.data.context import neighbours
 from core.data.images import Window, model_window
 from core.data.masks import LabelMap
-from core.errors import ConfigError
-from core.model import load_checkpoint, load_model, weights_hash
+from core.errors import ModelError
+from core.model_files import read_recipe
+from core.onnx_engine import OnnxEngine
 
-MIRRORS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
-"""Axes of (B, C, H, W) along which a slice is mirrored: none first."""
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from core.torch_engine import TorchEngine
+
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+"""What a GPU that torch can use leaves on a Linux machine."""
 
 
 class Predictor:
@@ -31,29 +35,35 @@ class Predictor:
     slice's own size (nearest).
     """
 
-    def __init__(self, model: SegformerForSemanticSegmentation, recipe: DatasetConfig, config: InferenceConfig) -> None:
+    def __init__(self, model: Union["Module", OnnxEngine], recipe: DatasetConfig, config: InferenceConfig) -> None:
         self.recipe, self.config = recipe, config
-        self.device = choose_device(config.device)
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        self.model = model.to(self.device).eval()
-        self._mean = torch.tensor(recipe.mean, device=self.device).view(1, 3, 1, 1)
-        self._std = torch.tensor(recipe.std, device=self.device).view(1, 3, 1, 1)
+        self.engine = model if isinstance(model, OnnxEngine) else _torch_engine(model, recipe, config)
 
     @classmethod
     def load(cls, source: Path, config: InferenceConfig | None = None) -> "Predictor":
         """Load a model folder, or a ``.ckpt`` file of this project.
 
         Raises:
-            ModelError: see `core.model.load_model` and `core.model.load_checkpoint`.
+            ModelError: see `core.model.load_model` and `core.model.load_checkpoint`; or ONNX Runtime is asked for, and there
+                is no ``model.onnx`` of these weights.
         """
+        config = config or InferenceConfig()
+        if config.engine == "onnx" or (config.engine == "auto" and not may_use_gpu(config.device)):
+            engine = OnnxEngine.open(source, config)
+            if engine is not None:
+                return cls(engine, read_recipe(source), config)
+        if config.engine == "onnx":
+            todo = f"run: python -m core.onnx_export {source}; or predict with --engine=auto"
+            raise ModelError("There is no model.onnx of these weights", value=source, todo=todo)
+        from core.model import load_checkpoint, load_model
+
         model, recipe = load_checkpoint(source) if source.suffix == ".ckpt" else load_model(source)
-        return cls(model, recipe, config or InferenceConfig())
+        return cls(model, recipe, config)
 
     @property
     def weights_hash(self) -> str:
         """SHA-256 of the weights, see `core.model.weights_hash`."""
-        return weights_hash(self.model)
+        return self.engine.weights_hash
 
     def predict_volume(
         self, volume: NDArray[Any], window: Window | None = None, *, numbers: Sequence[int] | None = None
@@ -93,7 +103,7 @@ class Predictor:
         size, step = volume.shape[1:], self.config.batch_size
         labels, confidence = (np.empty((len(channels), *size), np.uint8) for _ in range(2))
         for start in range(0, len(channels), step):
-            best, certain = self._forward(self.network_input(volume, window, channels[start : start + step]))
+            best, certain = self.engine.best(self.network_input(volume, window, channels[start : start + step]))
             for offset, (label_map, sure) in enumerate(zip(best, certain, strict=True), start):
                 labels[offset] = _resize(label_map, size, cv2.INTER_NEAREST_EXACT)
                 confidence[offset] = _resize(sure, size, cv2.INTER_LINEAR)
@@ -106,33 +116,20 @@ class Predictor:
         planes = {z: _resize(window.apply(volume[z]), square, cv2.INTER_LINEAR) for z in set(wanted.ravel().tolist())}
         return np.stack([np.stack([planes[z] for z in row]) for row in wanted.tolist()])
 
-    @torch.inference_mode()
-    def _forward(self, planes: NDArray[np.uint8]) -> tuple[LabelMap, NDArray[np.uint8]]:
-        pixels = (torch.from_numpy(planes).to(self.device).float().div(255) - self._mean) / self._std
-        mirrors = MIRRORS if self.config.flips else MIRRORS[:1]
-        views = [self._probabilities(pixels.flip(axes)).flip(axes) for axes in mirrors]
-        best = torch.stack(views).mean(dim=0).max(dim=1)
-        certain = best.values.mul(255).round().to(torch.uint8)
-        return best.indices.to(torch.uint8).cpu().numpy(), certain.cpu().numpy()
 
-    def _probabilities(self, pixels: torch.Tensor) -> torch.Tensor:
-        logits = self.model(pixel_values=pixels).logits
-        return functional.interpolate(logits.float(), size=pixels.shape[2:], mode="bilinear", align_corners=False).softmax(dim=1)
+def _torch_engine(model: "Module", recipe: DatasetConfig, config: InferenceConfig) -> "TorchEngine":
+    from core.torch_engine import TorchEngine
+
+    return TorchEngine(model, recipe, config)
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` takes a GPU where there is one.
-
-    Raises:
-        ConfigError: unknown, or not available on this machine.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(name.split(":")[0], False):
-        have = ", ".join(["auto", *(kind for kind, there in available.items() if there)])
-        raise ConfigError("There is no such device on this machine", value=name, todo=f"use one of: {have}")
-    return torch.device(name)
+def may_use_gpu(device: str) -> bool:
+    """Whether torch might predict on something else than the CPU; found without importing it, and only rarely in vain."""
+    if device != "auto":
+        return device != "cpu"
+    if version("torch").endswith("+cpu"):
+        return False
+    return not Path("/dev").is_dir() or any(Path(driver).exists() for driver in GPU_DRIVERS)
 
 
 def _resize(plane: NDArray[Any], size: tuple[int, ...], how: int) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ PACKAGES = (
     "opencv-python",
     "numpy",
     "numba",
+    "onnxruntime",
     "pandas",
 )
 

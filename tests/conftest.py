@@ -82,8 +82,10 @@ def recipe() -> DatasetConfig:
 
 @pytest.fixture(scope="session")
 def tiny_training() -> TrainingConfig:
-    """One epoch of the smallest network, loaded in the training process."""
-    return TrainingConfig(model="b0", epochs=1, batch_size=6, learning_rate=1e-3, workers=0, accelerator="cpu", threads=1)
+    """One epoch of the smallest network, loaded in the training process, without the export that takes longer than that."""
+    return TrainingConfig(
+        model="b0", epochs=1, batch_size=6, learning_rate=1e-3, workers=0, accelerator="cpu", threads=1, onnx=False
+    )
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("core", "training", "dashboard")
 HEAVY = {"torch", "transformers", "gradio", "albumentations", "torchmetrics", "pytorch_lightning", "lightning", "ray", "wandb"}
 HEAVY |= {"numba"}
-HEAVY_CORE = {"core.model", "core.predict", "core.evaluate", "core.metrics.surface_kernels"}
+HEAVY_CORE = {"core.model", "core.torch_engine", "core.onnx_export", "core.evaluate", "core.metrics.surface_kernels"}
 """Modules of ours whose import brings torch or numba."""
 MAX_LINES, MAX_FUNCTION = 400, 40
 

@@ -88,7 +88,7 @@ def fit(
         trainer.loggers = build_tracker(paths, training, recipe)
         if last is None or not last.ended:
             run_trainer(trainer, model, data, training, checkpoint=last.checkpoint if last else None)
-        return _finish(recorder, _kept(best, last, paths), trainer, log)
+        return _finish(recorder, _kept(best, last, paths), training, trainer, log)
 
 
 def _settle(training: TrainingConfig) -> None:
@@ -195,12 +195,15 @@ def _kept(best: RunCheckpoint, last: LastState | None, paths: RunPaths) -> _Kept
     return _Kept(None, None)
 
 
-def _finish(recorder: RunRecorder, kept: _Kept, trainer: pl.Trainer, log: RunLog) -> FitResult:
+def _finish(recorder: RunRecorder, kept: _Kept, training: TrainingConfig, trainer: pl.Trainer, log: RunLog) -> FitResult:
     status = recorder.status
     state: State = "stopped" if recorder.stopped_by else "finished"
     if is_first():
         if kept.checkpoint is not None:
             export(kept.checkpoint, status.paths)
+            if training.onnx and not recorder.stopped_by:
+                status.write(remaining_s=None)
+                export_for_cpu(status.paths, log)
         message = _message(recorder, kept.checkpoint)
         finish(trainer.loggers, recorder.metrics.best_row(MONITOR))
         status.write(state=state, remaining_s=None, message=message)
@@ -227,6 +230,17 @@ def export(checkpoint: Path, paths: RunPaths, *, half: bool = False) -> None:
     network, recipe = load_checkpoint(checkpoint)
     with new_folder(paths.model, replace=True) as folder:
         save_model(network, folder, recipe, half=half)
+
+
+def export_for_cpu(paths: RunPaths, log: RunLog) -> None:
+    """Add ``model.onnx`` to an exported model; without it prediction is slower, so a failure is told and fails nothing."""
+    from core.onnx_export import export_onnx
+
+    log.say("Writing model.onnx, for prediction on a CPU.")
+    try:
+        export_onnx(paths.model)
+    except Exception as error:  # the exporter's many kinds; the run itself has finished well
+        log.say(f"There is no model.onnx ({type(error).__name__}); prediction uses torch.")
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from core.runs import RunStatus, is_working, read_status
 from core.workspace import RunPaths
 from training.ranks import is_first
 
-FREE = ("workers", "threads")
-"""Settings that may differ, since they change how fast a run goes and not where."""
+FREE = ("workers", "threads", "onnx")
+"""Settings that may differ, since they change how fast a run goes, or what is made of it after, and not where it goes."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from core.config import DatasetConfig, InferenceConfig
 from core.data.images import FULL_8BIT, Window, volume_window
 from core.errors import ConfigError, ModelError
 from core.model import architecture, checkpoint_content, save_model, weights_hash
-from core.predict import Predictor, choose_device
+from core.predict import Predictor
+from core.torch_engine import choose_device
 
 RECIPE = DatasetConfig(64, (0.2, 0.3, 0.4), (0.5, 0.6, 0.7))
 CPU = InferenceConfig(device="cpu", batch_size=4)

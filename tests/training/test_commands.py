@@ -27,7 +27,7 @@ from training.commands.shared import find_dataset
 from training.pictures import check_pictures, find_pictures
 
 ROOT = Path(__file__).parents[2]
-TINY_FIT = ["--model", "b0", "--image_size", "64", "--workers", "0", "--accelerator", "cpu"]
+TINY_FIT = ["--model", "b0", "--image_size", "64", "--workers", "0", "--accelerator", "cpu", "--onnx=false"]
 
 
 @pytest.fixture

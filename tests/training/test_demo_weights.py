@@ -15,13 +15,14 @@ def test_recipe_parses():
     training, recipe = read_recipe(str(RECIPE))
     assert (training.model, recipe) == ("b0", DatasetConfig(image_size=192))
     assert training.max_minutes is not None
+    assert not training.onnx
 
 
 @pytest.mark.slow
 def test_demo_run_is_complete_and_anonymous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(demo_weights, "PATIENTS", PhantomConfig(first_patient=101, patients=2, slices=8, size=64))
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("model: b0\nimage_size: 64\nmax_steps: 1\nworkers: 0\naccelerator: cpu\n")
+    recipe.write_text("model: b0\nimage_size: 64\nmax_steps: 1\nworkers: 0\naccelerator: cpu\nonnx: false\n")
     out = tmp_path / "demo_run"
     demo_weights.main(["--out", str(out), "--config", str(recipe), "--patients", "2"])
     run = open_run(out)

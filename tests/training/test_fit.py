@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import DatasetConfig, InferenceConfig, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.errors import ConfigError, DatasetError, ModelError, WorkspaceError
 from core.evaluate import evaluate
@@ -236,6 +236,30 @@ def test_continuing_from_an_exported_model(
     start = replace(tiny_training, model=str(tiny_run.paths.model))
     fit(tiny_index, paths, start, recipe)
     assert open_run(paths.root).metrics()["train_loss"][0] < tiny_run.metrics()["train_loss"][0]
+
+
+@pytest.mark.slow
+def test_a_finished_run_has_an_onnx_file_of_its_weights(
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+):
+    fit(tiny_index, paths, replace(tiny_training, max_steps=1, onnx=True), recipe)
+    predictor = Predictor.load(paths.model, InferenceConfig(device="cpu", engine="onnx"))
+    assert predictor.weights_hash == weights_hash(load_model(paths.model)[0])
+    assert read_status(paths).state == "finished"
+
+
+def test_an_export_that_fails_does_not_fail_the_run(
+    tiny_index: DatasetIndex,
+    paths: RunPaths,
+    tiny_training: TrainingConfig,
+    recipe: DatasetConfig,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("core.onnx_export.load_model", lambda folder: 1 / 0)
+    fit(tiny_index, paths, replace(tiny_training, max_steps=1, onnx=True), recipe)
+    assert read_status(paths).state == "finished"
+    assert "There is no model.onnx (ZeroDivisionError); prediction uses torch." in paths.log.read_text()
+    assert Predictor.load(paths.model).engine.name == "torch"
 
 
 def test_log_keeps_what_was_said_before_it_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -28,7 +28,7 @@ from training.resume import read_settings
 from training.trainer import quiet
 
 ROOT = Path(__file__).parents[2]
-TINY_FIT = ["--model", "b0", "--image_size", "64", "--accelerator", "cpu", "--tracker", "none"]
+TINY_FIT = ["--model", "b0", "--image_size", "64", "--accelerator", "cpu", "--tracker", "none", "--onnx=false"]
 
 
 def _start(*words: object) -> subprocess.Popen[str]:

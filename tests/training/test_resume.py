@@ -284,6 +284,7 @@ ema_decay: 0.9
 schedule: cosine
 warmup_epochs: 1
 balanced: true
+onnx: false
 """
 
 

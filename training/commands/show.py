@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> None:
     import torch
 
     from core.data.images import encode_png
-    from core.predict import choose_device
+    from core.torch_engine import choose_device
     from training.figures import choose_slices, inference_and_visualize, load_best
 
     if config.threads:

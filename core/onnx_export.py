@@ -1,0 +1,181 @@
+"""``python -m core.onnx_export MODEL``: write ``model.onnx`` beside a model's weights, for prediction on a CPU.
+
+Importing this module imports torch.
+"""
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+from transformers import SegformerForSemanticSegmentation
+
+from core.command import run_command
+from core.config import DatasetConfig, InferenceConfig
+from core.errors import ModelError
+from core.files import write_whole
+from core.model import load_model, weights_hash
+from core.model_files import ONNX, source_hash
+from core.onnx_engine import FORMAT, INPUT, OUTPUT, OnnxEngine, open_session
+from core.torch_engine import TorchEngine
+
+OPSET = 20
+SAMPLE = 4
+"""Slices on which the written network is compared with torch."""
+ROUNDING_SHARE = 1e-5
+"""Share of pixels that may differ: those where torch itself holds two classes equal, to the last digits of float32."""
+
+
+class DeployedSegformer(nn.Module):
+    """A SegFormer from 8-bit planes (N, C, S, S) to logits (N, 4, S/4, S/4), with its decode head rearranged.
+
+    The head enlarges four feature maps, joins them, and sends them through a linear layer and a batch norm. All of that is
+    linear, and enlarging commutes with what works on each pixel alone: so each map goes through the product of its layers
+    at its own small size, is enlarged after that (by a matrix for each axis), and the four are added. Same result up to
+    rounding, at a fortieth of the head's multiplications.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, network: SegformerForSemanticSegmentation, recipe: DatasetConfig) -> None:
+        super().__init__()
+        self.encoder, self.classifier = network.segformer, network.decode_head.classifier
+        self.levels = nn.ModuleList(_level_layers(network.decode_head))
+        self.register_buffer("mean", torch.tensor(recipe.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(recipe.std).view(1, 3, 1, 1))
+        side = recipe.image_size // 4
+        for level in range(1, len(self.levels)):
+            self.register_buffer(f"enlarge{level}", _enlarging(recipe.image_size // 4 >> level, side))
+
+    def forward(self, planes: torch.Tensor) -> torch.Tensor:
+        pixels = (planes.float().div(255) - self.mean) / self.std
+        features = self.encoder(pixels, output_hidden_states=True, return_dict=True).hidden_states
+        total = self.levels[0](features[0])
+        for level in range(1, len(self.levels)):
+            matrix = getattr(self, f"enlarge{level}")
+            total = total + matrix.T @ (self.levels[level](features[level]) @ matrix)
+        logits: torch.Tensor = self.classifier(total.relu())
+        return logits
+
+
+def _enlarging(small: int, large: int) -> torch.Tensor:
+    """Matrix (small, large) that enlarges a row as bilinear interpolation does."""
+    return functional.interpolate(torch.eye(small)[None], size=large, mode="linear", align_corners=False)[0]
+
+
+def _level_layers(head: Any) -> Iterator[nn.Conv2d]:
+    """For each level its projection, its part of the fusing layer and the batch norm, as one layer; double inside."""
+    norm, count = head.batch_norm, len(head.linear_projections)
+    scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).double()
+    # The head joins the levels from the last to the first.
+    parts = head.linear_fuse.weight[:, :, 0, 0].double().chunk(count, dim=1)[::-1]
+    for level, (projection, part) in enumerate(zip(head.linear_projections, parts, strict=True)):
+        weight = scale[:, None] * (part @ projection.proj.weight.double())
+        bias = scale * (part @ projection.proj.bias.double())
+        if level == 0:
+            bias = bias + norm.bias.double() - norm.running_mean.double() * scale
+        layer = nn.Conv2d(weight.shape[1], weight.shape[0], 1)
+        layer.load_state_dict({"weight": weight.float()[:, :, None, None], "bias": bias.float()})
+        yield layer
+
+
+def export_onnx(folder: Path) -> Path:
+    """Write ``model.onnx`` beside the weights in ``folder``, whole, once it has been found to agree with torch.
+
+    The file says which weights, architecture and recipe it was made from, and is ignored beside others.
+
+    Raises:
+        ModelError: the model cannot be loaded, or ONNX Runtime disagrees with torch; an earlier file then stays.
+        WorkspaceError: the disk refuses.
+    """
+    network, recipe = load_model(folder)
+    stated = {"format": FORMAT, "source_sha256": source_hash(folder), "weights_sha256": weights_hash(network)}
+    with _quiet():
+        content = _written(DeployedSegformer(network, recipe).eval(), sample_planes(recipe), stated)
+    share = disagreement(content, network, recipe)
+    if share > ROUNDING_SHARE:
+        todo = "predict with --engine=torch, and report this"
+        raise ModelError(f"ONNX Runtime disagrees with torch in {share:.2%} of the pixels", value=folder, todo=todo)
+    write_whole(folder / ONNX, content)
+    return folder / ONNX
+
+
+def _written(model: nn.Module, planes: NDArray[np.uint8], stated: dict[str, str]) -> bytes:
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    program = torch.onnx.export(
+        model, (torch.from_numpy(planes),), dynamo=True, opset_version=OPSET, verbose=False,
+        input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes={INPUT: {0: batch}},
+    )  # fmt: skip
+    if program is None:
+        raise ModelError("The network could not be written as ONNX", value=type(model).__name__, todo="use --engine=torch")
+    program.model.metadata_props.update(stated)
+    return bytes(program.model_proto.SerializeToString())
+
+
+def sample_planes(recipe: DatasetConfig) -> NDArray[np.uint8]:
+    """Smooth pictures that fill the range of grey values, (`SAMPLE`, C, S, S) uint8, always the same."""
+    side, channels = recipe.image_size, 3 if recipe.context_stride else 1
+    noise = np.random.default_rng(0).normal(size=(SAMPLE * channels, side, side))
+    smooth = np.stack([cv2.GaussianBlur(plane, (0, 0), 1 + side / 24) for plane in noise])
+    low, high = smooth.min(axis=(1, 2), keepdims=True), smooth.max(axis=(1, 2), keepdims=True)
+    scaled: NDArray[np.uint8] = ((smooth - low) / (high - low) * 255).astype(np.uint8).reshape(SAMPLE, channels, side, side)
+    return scaled
+
+
+def disagreement(content: bytes, network: SegformerForSemanticSegmentation, recipe: DatasetConfig) -> float:
+    """Share of the sample's pixels in which ONNX Runtime finds another class than torch, or is less or more sure of it.
+
+    Raises:
+        ModelError: ONNX Runtime cannot open the network.
+    """
+    session = open_session(content)
+    if session is None:
+        raise ModelError("ONNX Runtime cannot open what was exported", value=ONNX, todo="predict with --engine=torch")
+    config, planes = InferenceConfig(device="cpu"), sample_planes(recipe)
+    ours, sure = OnnxEngine(session, config).best(planes)
+    theirs, expected = TorchEngine(network, recipe, config).best(planes)
+    # Of 255, one may go to rounding.
+    return float(((ours != theirs) | (np.abs(sure.astype(int) - expected) > 1)).mean())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the exporter's remarks on libraries that are not needed, and on its own internals."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def main(words: list[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ModelError: see `export_onnx`, or no folder was given.
+    """
+    if len(words) != 1:
+        raise ModelError(
+            "One model folder is wanted", value=" ".join(words) or "nothing", todo="python -m core.onnx_export MODEL"
+        )
+    print(f"Written: {export_onnx(Path(words[0]))}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(lambda: main(sys.argv[1:])))
