@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ class ShiftedReference:
 
     weights_hash = "0" * 64
     config, recipe = InferenceConfig(), DatasetConfig()
+    engine = SimpleNamespace(name="stub")
 
     def __init__(self, references: list[NDArray[np.uint8]], missed: int = 3) -> None:
         self.references = iter(references)

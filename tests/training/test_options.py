@@ -141,7 +141,7 @@ COURSE = {
 """The numbers of the course's description; what it does not use is off."""
 OFF = {"cache": False, "balanced": False, "quick": False, "accumulate": 1, "warmup_epochs": 0, "num_nodes": 1}
 OFF |= dict.fromkeys(("ema_decay", "clip_norm", "patience", "max_minutes", "max_steps"))
-OURS = {"workers", "threads", "devices"}
+OURS = {"onnx", "workers", "threads", "devices"}
 """How the machine is used."""
 
 
