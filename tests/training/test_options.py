@@ -142,7 +142,7 @@ COURSE = {
 OFF = {"cache": False, "balanced": False, "quick": False, "accumulate": 1, "warmup_epochs": 0, "num_nodes": 1}
 OFF |= dict.fromkeys(("ema_decay", "clip_norm", "patience", "max_minutes", "max_steps"))
 OURS = {"onnx", "workers", "threads", "devices"}
-"""How the machine is used."""
+"""How the machine is used, and the export that the course does not have."""
 
 
 def test_course_is_exactly_the_course():
