@@ -98,9 +98,10 @@ def test_a_link_opens_the_same_case_and_slice(page: Page, dashboard: str) -> Non
 def test_scrolling_in_the_viewer_writes_the_slice_into_the_url(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&slice=7")
     slider = page.get_by_role("slider", name=re.compile("slice", re.I)).first
-    slider.wait_for(timeout=PATIENCE_MS)
+    # The slider stands before the scan has come, and a key pressed then has nothing to move.
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("7"), timeout=PATIENCE_MS)
     slider.press("ArrowRight")
-    page.wait_for_url(re.compile("slice=8"), timeout=PATIENCE_MS)
+    expect(page).to_have_url(re.compile("slice=8"), timeout=PATIENCE_MS)
 
 
 def test_no_request_leaves_this_machine(page: Page, dashboard: str) -> None:
