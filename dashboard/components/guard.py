@@ -36,15 +36,16 @@ def require_evaluation() -> Evaluation:
 
 def no_evaluations() -> None:
     """The empty state of the pages that need scores."""
+    root = workspace().root
     st.info("No scores yet: this workspace holds no evaluation.", icon=":material/view_list:")
     st.markdown(
         "1. **Prepare a data set**, or start with synthetic patients:\n"
-        "   `python -m training prepare phantom --out workspace/datasets/phantoms`\n"
-        "2. **Train** on the *Training* page, or: `python -m training fit --data phantoms --model b0 --epochs 5`\n"
-        "3. **Evaluate:** `python -m training evaluate --run RUN --data phantoms --split valid`\n\n"
+        f"   `python -m training prepare phantom --out {root}/datasets/phantoms`\n"
+        "2. **Train** on the *Training* page, or: "
+        f"`python -m training fit --data phantoms --model b0 --epochs 5 --workspace {root}`\n"
+        f"3. **Evaluate:** `python -m training evaluate --run RUN --data phantoms --workspace {root}`\n\n"
         "Or leave this workspace aside and look at the embedded demo: start `python -m dashboard --demo`."
     )
-    st.caption(f"Workspace: {workspace().root}")
 
 
 @st.fragment(run_every=0.5)

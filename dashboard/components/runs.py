@@ -112,7 +112,7 @@ def new_run_form(workspace: Workspace, *, busy: list[Run]) -> None:
     """Choose a data set and a size, and start a quick run."""
     datasets = sorted(path.name for path in workspace.datasets.glob("[!.]*") if path.is_dir())
     if not datasets:
-        st.info("No data set in this workspace: run: python -m training prepare phantom --out WORKSPACE/datasets/phantoms")
+        st.info(f"No data set in this workspace yet; run: python -m training prepare phantom --out {workspace.datasets}/phantoms")
         return
     with st.form("new_run", border=False):
         data, model, epochs, minutes = st.columns([3, 1, 1, 1])
