@@ -18,6 +18,8 @@ class LabelClass:
     """What people read."""
     rgb: tuple[int, int, int]
     """Display colour, 0 to 255 each."""
+    chart: str
+    """The same hue as ``#rrggbb``, at a lightness that reads on white and on dark; for charts."""
 
     @property
     def hex(self) -> str:
@@ -26,10 +28,10 @@ class LabelClass:
 
 
 CLASSES: tuple[LabelClass, ...] = (
-    LabelClass(0, "background", "Background", (0, 0, 0)),
-    LabelClass(1, "stomach", "Stomach", (0, 0, 255)),
-    LabelClass(2, "small_bowel", "Small bowel", (0, 255, 0)),
-    LabelClass(3, "large_bowel", "Large bowel", (255, 0, 0)),
+    LabelClass(0, "background", "Background", (0, 0, 0), "#808080"),
+    LabelClass(1, "stomach", "Stomach", (0, 0, 255), "#3b6fe0"),
+    LabelClass(2, "small_bowel", "Small bowel", (0, 255, 0), "#1f9d55"),
+    LabelClass(3, "large_bowel", "Large bowel", (255, 0, 0), "#d64545"),
 )
 ORGANS: tuple[LabelClass, ...] = CLASSES[1:]
 NUM_CLASSES = len(CLASSES)

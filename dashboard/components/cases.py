@@ -36,7 +36,7 @@ def case_list(cases: pd.DataFrame) -> str | None:
         on_select="rerun",
         selection_mode="single-row",
         row_height=40,
-        column_order=["patient", "day", "slices", *columns, "mean_dice", "notes", "state"],
+        column_order=["patient", "day", "slices", *columns, "mean_dice", "state", "notes"],
         column_config=columns
         | {
             "patient": st.column_config.TextColumn("Patient", pinned=True),

@@ -5,8 +5,7 @@ import plotly.graph_objects as go
 
 from core.labels import ORGANS
 
-MARK_COLOURS = {"stomach": "#3b6fe0", "small_bowel": "#1f9d55", "large_bowel": "#d64545"}
-"""The organs' hues at a lightness that reads on white and on dark; overlays keep the pure colours of the class table."""
+CURVE_COLOURS = {f"valid_dice_{organ.name}": organ.chart for organ in ORGANS}
 
 
 def dice_distribution(scans: pd.DataFrame) -> go.Figure:
@@ -25,7 +24,7 @@ def dice_distribution(scans: pd.DataFrame) -> go.Figure:
             boxpoints="all",
             jitter=0.5,
             pointpos=0,
-            marker={"color": MARK_COLOURS[organ.name], "size": 8, "opacity": 0.75},
+            marker={"color": organ.chart, "size": 8, "opacity": 0.75},
             fillcolor="rgba(128,128,128,0.12)",
             line={"width": 1.5},
             customdata=rows[["scan", "outcome"]],
@@ -45,7 +44,7 @@ def dice_bars(scans: pd.DataFrame) -> go.Figure:
             x=rows.index,
             y=rows["dice"],
             name=organ.title,
-            marker_color=MARK_COLOURS[organ.name],
+            marker_color=organ.chart,
             customdata=list(zip(rows.index, rows["outcome"], strict=True)),
             hovertemplate="%{customdata[0]}<br>Dice %{y:.3f} (%{customdata[1]})<extra></extra>",
         )
@@ -65,7 +64,7 @@ def dice_along_scan(slices: pd.DataFrame) -> go.Figure:
         rows = slices[slices["organ"] == organ.name]
         figure.add_scatter(
             x=rows["slice"], y=rows["dice"], name=organ.title, mode="lines+markers",
-            line={"color": MARK_COLOURS[organ.name]}, marker={"size": 5},
+            line={"color": organ.chart}, marker={"size": 5},
             hovertemplate="slice %{x}: Dice %{y:.3f}<extra>" + organ.title + "</extra>",
         )  # fmt: skip
     figure.update_yaxes(title="Dice of the slice", range=[-0.03, 1.03])
@@ -83,7 +82,14 @@ def training_curves(metrics: pd.DataFrame, columns: dict[str, str], title: str) 
     figure = go.Figure()
     for column, name in columns.items():
         if column in metrics:
-            figure.add_scatter(x=metrics["epoch"], y=metrics[column], name=name, mode="lines+markers", marker={"size": 5})
+            figure.add_scatter(
+                x=metrics["epoch"],
+                y=metrics[column],
+                name=name,
+                mode="lines+markers",
+                marker={"size": 5},
+                line={"color": CURVE_COLOURS.get(column)},
+            )
     figure.update_xaxes(title="epoch")
     figure.update_yaxes(title=title)
     return _tidy(figure, height=300, legend=True)

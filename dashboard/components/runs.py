@@ -18,10 +18,10 @@ STATE_SIGNS = {"queued": "○", "running": "▶", "stopping": "◐", "finished":
 QUICK_RECIPE = Path("training/recipes/quick.yaml")
 LOSSES = {"train_loss": "training", "valid_loss": "validation"}
 SCORES = {
-    "valid_f1_organs": "organs, validation",
-    "valid_f1_with_background": "with background, validation",
-    "train_f1_with_background": "with background, training",
-    **{f"valid_dice_{organ.name}": f"{organ.title}, validation" for organ in ORGANS},
+    "valid_f1_organs": "organs",
+    "valid_f1_with_background": "with background",
+    "train_f1_with_background": "training, with background",
+    **{f"valid_dice_{organ.name}": organ.title for organ in ORGANS},
 }
 
 

@@ -6,15 +6,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.demo import DATASET, DemoState
 from core.files import write_json
+from core.labels import ORGANS
 from core.reviews import ReviewStore, Verdict
 from core.runs import Evaluation, RunStatus, open_run, write_status
 from core.workspace import ENVIRONMENT_VARIABLE, RunPaths, Workspace
+from dashboard.components.charts import training_curves
 from dashboard.state import SERVED_VARIABLE
 from tests.browser.small_workspace import SCANS, small_workspace
 
@@ -217,3 +220,9 @@ def stored_reviews(folder: Path):
 
 def test_the_demo_data_set_has_a_name_of_its_own() -> None:
     assert DATASET.startswith("demo")
+
+
+def test_training_curves_wear_the_organs_colours() -> None:
+    metrics = pd.DataFrame({"epoch": [1, 2], "valid_loss": [1.0, 0.5], **{f"valid_dice_{o.name}": [0.1, 0.2] for o in ORGANS}})
+    figure = training_curves(metrics, {"valid_loss": "loss", **{f"valid_dice_{o.name}": o.title for o in ORGANS}}, "F1")
+    assert {trace.name: trace.line.color for trace in figure.data[1:]} == {o.title: o.chart for o in ORGANS}
