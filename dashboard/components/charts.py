@@ -5,7 +5,13 @@ import plotly.graph_objects as go
 
 from core.labels import ORGANS
 
-CURVE_COLOURS = {f"valid_dice_{organ.name}": organ.chart for organ in ORGANS}
+CURVE_LINES: dict[str, dict[str, object]] = {
+    "valid_f1_organs": {"color": "#808080", "width": 3},
+    "valid_f1_with_background": {"color": "#808080", "dash": "dash"},
+    "train_f1_with_background": {"color": "#808080", "dash": "dot"},
+    **{f"valid_dice_{organ.name}": {"color": organ.chart} for organ in ORGANS},
+}
+"""Colour is kept for the organs; curves over several are grey."""
 
 
 def dice_distribution(scans: pd.DataFrame) -> go.Figure:
@@ -88,11 +94,11 @@ def training_curves(metrics: pd.DataFrame, columns: dict[str, str], title: str) 
                 name=name,
                 mode="lines+markers",
                 marker={"size": 5},
-                line={"color": CURVE_COLOURS.get(column)},
+                line=CURVE_LINES.get(column),
             )
     figure.update_xaxes(title="epoch")
     figure.update_yaxes(title=title)
-    return _tidy(figure, height=300, legend=True)
+    return _tidy(figure, height=360, legend=True)
 
 
 def _tidy(figure: go.Figure, *, height: int, legend: bool = False) -> go.Figure:
