@@ -14,7 +14,7 @@ from training.demo_weights import RECIPE, read_recipe
 def test_recipe_parses():
     training, recipe = read_recipe(str(RECIPE))
     assert (training.model, recipe) == ("b0", DatasetConfig(image_size=192))
-    assert training.max_minutes is not None
+    assert training.max_minutes is None  # a slower machine makes the same weights
     assert not training.onnx
 
 

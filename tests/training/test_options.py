@@ -164,4 +164,4 @@ def test_baseline_has_what_we_recommend():
 def test_demo_is_what_its_weights_were_trained_with():
     recipe = next(path for path in RECIPES if path.stem == "demo")
     training = pick(TrainingConfig, parser().read([*DATA, "--config", str(recipe)]))
-    assert (training.model, training.batch_size, training.learning_rate, training.max_minutes) == ("b0", 8, 6e-4, 55)
+    assert (training.model, training.batch_size, training.learning_rate, training.epochs) == ("b0", 8, 6e-4, 16)
