@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def _hidden_sibling(path: Path) -> Path:
@@ -103,8 +103,10 @@ def _swap(partial: Path, path: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def sha256_of_array(array: NDArray[Any]) -> str:
+def sha256_of_array(array: "NDArray[Any]") -> str:
     """SHA-256 of an array's values in C order, in hexadecimal."""
+    import numpy as np  # here, since most who read and write files have no arrays
+
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 

@@ -1,95 +1,23 @@
 """The registry of training runs and evaluations, read from disk; a damaged one is listed with what is wrong."""
 
 import os
-import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import pandas as pd
-import psutil
 
 from core.data.index import DatasetIndex
 from core.data.leakage import LeakBadge, leak_badge
 from core.errors import GutCheckError, WorkspaceError
-from core.files import read_json, write_json
+from core.files import read_json
+from core.run_status import ACTIVE, DIED, RunStatus, State, is_working, read_status, write_status
 from core.workspace import EvaluationPaths, RunPaths, Workspace
 
-State = Literal["queued", "running", "stopping", "finished", "failed", "stopped"]
-ACTIVE: tuple[State, ...] = ("queued", "running", "stopping")
-DIED = "The training process ended without a word; see the log."
-HEARTBEAT_LIMIT_S = 120.0
-"""A run whose process is gone, or silent for longer than this on another machine, counts as failed."""
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """``status.json``: where a run stands."""
-
-    state: State
-    pid: int | None = None
-    started_at: float | None = None
-    """Seconds since 1970."""
-    process_created_at: float | None = None
-    """When the process with that id was created; a recycled id has another time."""
-    heartbeat_at: float | None = None
-    """Seconds since 1970 of the last sign of life."""
-    epoch: int = 0
-    """Epochs completed."""
-    epochs: int = 0
-    step: int = 0
-    """Optimiser steps completed."""
-    remaining_s: float | None = None
-    """Estimated seconds to the end."""
-    message: str = ""
-    """One sentence for people; on a failure, the reason."""
-
-
-def read_status(run: RunPaths) -> RunStatus:
-    """The run's state, corrected for a process that died without a word.
-
-    Raises:
-        WorkspaceError: ``status.json`` is missing or damaged.
-    """
-    content = read_json(run.status)
-    try:
-        known = {field.name for field in fields(RunStatus)}
-        status = _checked(RunStatus(**{key: value for key, value in content.items() if key in known}))
-    except (TypeError, AttributeError, ValueError) as error:
-        raise WorkspaceError("status.json is not as expected", value=run.status, todo="start the run again") from error
-    if status.state in ACTIVE and not _alive(status):
-        return replace(status, state="failed", remaining_s=None, message=DIED)
-    return status
-
-
-def _checked(status: RunStatus) -> RunStatus:
-    numbers = (status.pid, status.started_at, status.process_created_at, status.heartbeat_at, status.remaining_s)
-    if not all(number is None or isinstance(number, int | float) for number in numbers):
-        raise TypeError("a time or process id is no number")
-    if status.state not in get_args(State) or (status.pid is not None and status.pid < 1):
-        raise ValueError("an impossible state or process id")
-    return status
-
-
-def is_working(status: RunStatus) -> bool:
-    """Whether the run's process is still at work: training, or evaluating what it has trained."""
-    return status.state in ACTIVE or (status.pid is not None and _alive(status))
-
-
-def _alive(status: RunStatus) -> bool:
-    if status.pid is None:
-        return status.heartbeat_at is None or time.time() - status.heartbeat_at < HEARTBEAT_LIMIT_S
-    try:
-        process = psutil.Process(status.pid)
-        same = status.process_created_at is None or abs(process.create_time() - status.process_created_at) < 2
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def write_status(run: RunPaths, status: RunStatus) -> None:
-    """Write ``status.json`` whole, with the present time as heartbeat."""
-    write_json(run.status, asdict(replace(status, heartbeat_at=time.time())))
+__all__ = [
+    "ACTIVE", "DIED", "Evaluation", "Run", "RunStatus", "State", "badge_for", "find_run", "is_working", "list_runs", "open_run",
+    "read_status", "write_status",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -143,18 +71,21 @@ class Evaluation:
         """
         return _read_table(self.paths.errors)
 
-    def slices(self) -> pd.DataFrame:
+    def slices(self, columns: list[str] | None = None) -> pd.DataFrame:
         """``slices.parquet``, see `core.metrics.tables.slice_rows`.
+
+        Args:
+            columns: those to read; all by default.
 
         Raises:
             WorkspaceError: missing or damaged.
         """
-        return _read_table(self.paths.slices)
+        return _read_table(self.paths.slices, columns)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError) as error:
         raise WorkspaceError(
             "A table of the evaluation is missing or damaged", value=path, todo="evaluate the run again"

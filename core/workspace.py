@@ -92,6 +92,26 @@ class RunPaths:
         return self.root / "stop"
 
     @property
+    def stop_now(self) -> Path:
+        """Whoever kills the training says so here, so that it does not read as a crash."""
+        return self.root / "stop-now"
+
+    @property
+    def job(self) -> Path:
+        """How a run that the dashboard queued is to be started."""
+        return self.root / "job.json"
+
+    @property
+    def claim(self) -> Path:
+        """The machine's places that a run of the queue has taken."""
+        return self.root / "claim.json"
+
+    @property
+    def about(self) -> Path:
+        """What people say of a run: title, notes, tags, promotion."""
+        return self.root / "about.json"
+
+    @property
     def evaluations(self) -> Path:
         return self.root / "evaluations"
 
@@ -117,6 +137,11 @@ class Workspace:
     @property
     def runs(self) -> Path:
         return self.root / "runs"
+
+    @property
+    def trash(self) -> Path:
+        """Deleted runs, to be put back or removed by hand."""
+        return self.root / "trash"
 
     @property
     def reviews_db(self) -> Path:

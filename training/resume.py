@@ -50,7 +50,7 @@ def check_resumable(paths: RunPaths) -> RunStatus:
     status = read_status(paths)
     if status.state == "finished":
         raise WorkspaceError("The run has finished already", value=paths.root, todo="evaluate it, or start a new run")
-    if is_first() and is_working(status) and status.pid != os.getpid():
+    if is_first() and is_working(status) and status.pid not in (os.getpid(), os.getppid()):
         raise WorkspaceError("The run is still going", value=f"{paths.root}, process {status.pid}", todo="wait, or stop it first")
     return status
 

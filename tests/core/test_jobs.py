@@ -1,8 +1,11 @@
-"""Training processes that outlive who started them."""
+"""Training processes that outlive who started them: queued, watched, stopped, resumed."""
 
 import os
+import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,37 +13,78 @@ from typing import Any
 import psutil
 import pytest
 
-from core import jobs
-from core.errors import JobError
-from core.jobs import TrainingJob, log_tail, new_run_name, request_stop, start_training
+from core.errors import ConfigError, JobError
+from core.files import read_json, write_json
+from core.jobs import TrainingJob, log_tail, new_run_name, request_stop, resume_training, start, start_training, stop_now
+from core.jobs.places import count_places, device_environment
 from core.runs import RunStatus, open_run, read_status, write_status
 from core.workspace import RunPaths, Workspace
 
 JOB = TrainingJob(Path("/data/tiny"))
+SUPERVISOR = """
+import sys
+from core.jobs import start, supervisor
+start.Queued.command = property(lambda self: [sys.executable, "-c", {program!r}])
+supervisor.wait_between_questions = lambda: __import__("time").sleep(0.05)
+supervisor.main(sys.argv[1:])
+"""
+"""The real process, with another program in place of the training."""
+SLEEP = "import time; time.sleep(60)"
 
 
-def run_instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    monkeypatch.setattr(jobs, "_command", lambda *_: [sys.executable, "-c", program])
+@pytest.fixture
+def instead(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> Iterator[Callable[[str], None]]:
+    """Have runs that are queued from now on start a program of Python instead of a training."""
+
+    def run_instead(program: str) -> None:
+        def spawn(workspace: Workspace, paths: RunPaths) -> Any:
+            command = [sys.executable, "-c", SUPERVISOR.format(program=program), str(workspace.root), paths.root.name]
+            return start.spawn(command, paths.output, start_new_session=True)
+
+        monkeypatch.setattr(start, "_spawn", spawn)
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("GUTCHECK_PLACES", "1")
+    yield run_instead
+    for process in psutil.process_iter(["cmdline"]):
+        if str(workspace.root) in (process.info["cmdline"] or []):
+            with suppress(psutil.NoSuchProcess):
+                for each in [*process.children(), process]:
+                    each.kill()
 
 
-def wait_for_state(paths: RunPaths, state: str) -> RunStatus:
-    for _ in range(500):
-        if read_status(paths).state == state:
+def wait_for(paths: RunPaths, found: Callable[[RunStatus], bool]) -> RunStatus:
+    for _ in range(1500):
+        if found(read_status(paths)):
             break
         time.sleep(0.02)
     return read_status(paths)
 
 
-def test_the_command_line(workspace: Workspace) -> None:
+def wait_for_state(paths: RunPaths, state: str) -> RunStatus:
+    return wait_for(paths, lambda status: status.state == state)
+
+
+def wait_for_process(paths: RunPaths) -> psutil.Process:
+    """The training process of a run whose turn has come."""
+    status = wait_for(paths, lambda status: status.message == "Starting.")
+    supervisor = psutil.Process(status.pid)
+    for _ in range(500):
+        if supervisor.children():
+            break
+        time.sleep(0.02)
+    return supervisor.children()[0]
+
+
+def test_the_command_line(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_spawn", lambda *_: start.spawn([sys.executable, "-c", ""], Path(os.devnull)))
     job = TrainingJob(Path("/data/tiny"), Path("/recipes/quick.yaml"), (("epochs", "5"), ("model", "b0")))
-    assert jobs._command(workspace, job, "r1") == [
+    paths = start_training(workspace, job, "r1")
+    assert start.read_job(paths).command == [
         sys.executable, "-m", "training", "fit", "--workspace", str(workspace.root), "--run", "r1",
         "--data", "/data/tiny", "--config", "/recipes/quick.yaml", "--epochs=5", "--model=b0",
     ]  # fmt: skip
-
-
-def test_without_a_recipe(workspace: Workspace) -> None:
-    assert "--config" not in jobs._command(workspace, JOB, "r1")
+    assert "--config" not in start.read_job(start_training(workspace, JOB, "r2")).command
 
 
 def test_run_names_are_those_of_a_file_and_tell_the_time(workspace: Workspace) -> None:
@@ -49,38 +93,144 @@ def test_run_names_are_those_of_a_file_and_tell_the_time(workspace: Workspace) -
     assert abs(datetime.strptime(name, "run-%Y%m%d-%H%M%S") - datetime.now()).total_seconds() < 60
 
 
-def test_a_process_of_its_own_session_that_writes_to_the_log(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_instead(monkeypatch, "import os, sys; print(os.getsid(0)); print(os.getcwd(), file=sys.stderr); input()")
+def test_a_process_of_another_session_that_writes_to_the_log(workspace: Workspace, instead: Callable[[str], None]) -> None:
+    instead("import os, sys; print(os.getsid(0), flush=True); print(os.getcwd(), file=sys.stderr); input()")
     paths = start_training(workspace, JOB, "r1")
-    status = wait_for_state(paths, "failed")  # it reads from nowhere and ends
-    lines = log_tail(paths).splitlines()
-    assert status.pid is not None
-    assert int(lines[0]) == status.pid != os.getsid(0)
-    assert lines[1] == str(jobs.PROJECT)
-
-
-def test_queued_while_it_starts_and_no_second_one_beside_it(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_instead(monkeypatch, "import time; time.sleep(60)")
-    paths = start_training(workspace, JOB, "r1")
-    status = read_status(paths)
-    assert (status.state, status.message) == ("queued", "Starting.")
-    try:
-        with pytest.raises(JobError, match=r"^Another run is active: r1; wait for it, or stop it first\.$"):
-            start_training(workspace, JOB, "r2")
-        assert not workspace.run("r2").root.exists()
-    finally:
-        psutil.Process(status.pid).kill()
     assert wait_for_state(paths, "failed").message == "The training process ended without a word; see the log."
+    lines = log_tail(paths).splitlines()
+    assert int(lines[0]) != os.getsid(0)
+    assert lines[1] == str(start.PROJECT)
 
 
-def test_a_process_that_ended_leaves_no_zombie(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_instead(monkeypatch, "")
-    pid = wait_for_state(start_training(workspace, JOB, "r1"), "failed").pid
-    for _ in range(200):
-        if not psutil.pid_exists(pid):
-            break
-        time.sleep(0.02)
-    assert not psutil.pid_exists(pid)
+def test_the_second_waits_and_starts_when_the_first_has_ended(workspace: Workspace, instead: Callable[[str], None]) -> None:
+    instead(SLEEP)
+    first = start_training(workspace, JOB, "r1")
+    training = wait_for_process(first)
+    second, third = start_training(workspace, JOB, "r2"), start_training(workspace, JOB, "r3")
+    waiting = wait_for(second, lambda status: "1" in status.message)
+    assert (waiting.state, waiting.message) == ("queued", "Waiting for 1 other run.")
+    assert wait_for(third, lambda status: "2" in status.message).message == "Waiting for 2 other runs."
+    training.kill()
+    sentence = wait_for_state(first, "failed").message
+    assert sentence.startswith("The system killed the training process (signal 9), most likely because memory ran out")
+    assert wait_for_process(second).is_running()
+    assert wait_for(third, lambda status: "1" in status.message).message == "Waiting for 1 other run."
+    assert not first.claim.exists()
+
+
+def test_two_places_take_two(workspace: Workspace, instead: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUTCHECK_PLACES", "2")
+    instead(SLEEP)
+    runs = [start_training(workspace, JOB, name) for name in ("r1", "r2")]
+    for paths in runs:
+        wait_for_process(paths)
+    assert sorted(read_json(paths.claim)["places"] for paths in runs) == [[0], [1]]
+
+
+def test_a_run_started_by_hand_counts(workspace: Workspace, instead: Callable[[str], None]) -> None:
+    write_status(workspace.run("by-hand"), RunStatus("running", pid=os.getpid()))
+    instead(SLEEP)
+    paths = start_training(workspace, JOB, "r1")
+    assert wait_for(paths, lambda status: "1" in status.message).message == "Waiting for 1 other run."
+
+
+def test_the_place_is_kept_when_only_the_watcher_is_killed(workspace: Workspace, instead: Callable[[str], None]) -> None:
+    instead(SLEEP)
+    first = start_training(workspace, JOB, "r1")
+    training = wait_for_process(first)
+    supervisor = psutil.Process(read_status(first).pid)
+    write_status(first, RunStatus("running", pid=training.pid, process_created_at=training.create_time()))
+    supervisor.kill()
+    supervisor.wait(10)
+    second = start_training(workspace, JOB, "r2")
+    assert wait_for(second, lambda status: "1" in status.message).message == "Waiting for 1 other run."
+    training.kill()
+    assert wait_for_process(second).is_running()
+    assert read_status(first).state == "failed"
+
+
+def test_taken_out_of_the_queue(workspace: Workspace, instead: Callable[[str], None]) -> None:
+    instead(SLEEP)
+    wait_for_process(start_training(workspace, JOB, "r1"))
+    waiting = start_training(workspace, JOB, "r2")
+    wait_for(waiting, lambda status: "1" in status.message)
+    stop_now(open_run(waiting.root))
+    assert wait_for_state(waiting, "stopped").message == "Taken out of the queue."
+    assert not waiting.stop_request.exists()
+
+
+def test_stopped_at_once_is_no_crash(workspace: Workspace, instead: Callable[[str], None]) -> None:
+    instead(SLEEP)
+    paths = start_training(workspace, JOB, "r1")
+    training = wait_for_process(paths)
+    write_status(paths, RunStatus("running", pid=training.pid, process_created_at=training.create_time()))
+    stop_now(open_run(paths.root))
+    stopped = wait_for_state(paths, "stopped")
+    assert stopped.message == "Stopped at once; it can be resumed after its last complete epoch."
+    assert not paths.stop_now.exists()
+
+
+def test_what_a_command_said_is_the_reason(workspace: Workspace, instead: Callable[[str], None]) -> None:
+    instead("import sys; print('The data set is gone: x; restore it.', file=sys.stderr); sys.exit(2)")
+    paths = start_training(workspace, JOB, "r1")
+    assert wait_for_state(paths, "failed").message == "The data set is gone: x; restore it."
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGBUS])
+def test_another_signal_is_named(workspace: Workspace, instead: Callable[[str], None], number: signal.Signals) -> None:
+    instead(f"import os; os.kill(os.getpid(), {int(number)})")
+    paths = start_training(workspace, JOB, "r1")
+    assert wait_for_state(paths, "failed").message == f"The training process was ended by {number.name}; it can be resumed."
+
+
+def test_trained_but_not_evaluated(workspace: Workspace, instead: Callable[[str], None]) -> None:
+    path = workspace.run("r1").status
+    instead(
+        "import pathlib, sys; from core.files import write_json; "
+        f"write_json(pathlib.Path({str(path)!r}), {{'state': 'finished'}}); "
+        "print('A scan is damaged; restore it.'); sys.exit(2)"
+    )
+    paths = start_training(workspace, JOB, "r1")
+    ended = wait_for(paths, lambda status: "evaluated" in status.message)
+    assert (ended.state, ended.message) == ("finished", "Finished, but not evaluated: A scan is damaged; restore it.")
+
+
+def test_resumed_with_the_evaluation_that_was_asked_for(workspace: Workspace, instead: Callable[[str], None]) -> None:
+    instead("")
+    paths = start_training(workspace, TrainingJob(Path("/data/tiny"), options=(("evaluate", "true"),)), "r1")
+    wait_for_state(paths, "failed")
+    assert start.read_job(resume_training(workspace, "r1")).words[:3] != ("--workspace", str(workspace.root), "--resume")
+    wait_for_state(paths, "failed")
+    write_json(paths.manifest, {})
+    write_status(paths, RunStatus("failed", epoch=3, epochs=9))
+    resume_training(workspace, "r1")
+    assert start.read_job(paths).words == ("--workspace", str(workspace.root), "--resume", "r1", "--evaluate=true")
+    assert wait_for_state(paths, "failed").epoch == 3
+
+
+def test_a_finished_run_is_not_resumed(workspace: Workspace) -> None:
+    write_status(workspace.run("r1"), RunStatus("finished"))
+    with pytest.raises(JobError, match=r"^Only a run that has stopped or failed can be resumed: r1; wait, or start a new run\.$"):
+        resume_training(workspace, "r1")
+
+
+def test_a_run_that_left_nothing_is_not_resumed(workspace: Workspace) -> None:
+    write_status(workspace.run("r1"), RunStatus("failed"))
+    with pytest.raises(JobError, match=r"^The run ended before it had begun: r1; start a new run\.$"):
+        resume_training(workspace, "r1")
+
+
+def test_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GUTCHECK_PLACES", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert count_places() == 2
+    assert device_environment((1,)) == {"CUDA_VISIBLE_DEVICES": "5"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert count_places() == 1
+    assert device_environment((0,)) == {}
+    monkeypatch.setenv("GUTCHECK_PLACES", "0")
+    with pytest.raises(ConfigError, match=r"^GUTCHECK_PLACES is no number of runs: 0; use a whole number from 1\.$"):
+        count_places()
 
 
 def test_a_name_that_is_taken(workspace: Workspace) -> None:
@@ -89,14 +239,12 @@ def test_a_name_that_is_taken(workspace: Workspace) -> None:
         start_training(workspace, JOB, "r1")
 
 
-def test_a_process_that_cannot_start_blocks_nobody(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_command", lambda *_: ["/no/such/program"])
+def test_a_process_that_cannot_start_is_said(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_spawn", lambda *_: start.spawn(["/no/such/program"], Path(os.devnull)))
     sentence = r"^The training process cannot be started: r1; check the workspace's disk and permissions\.$"
     with pytest.raises(JobError, match=sentence):
         start_training(workspace, JOB, "r1")
     assert read_status(workspace.run("r1")).state == "failed"
-    run_instead(monkeypatch, "")
-    wait_for_state(start_training(workspace, JOB, "r2"), "failed")
 
 
 def active_run(workspace: Workspace, state: Any) -> RunPaths:

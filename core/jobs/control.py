@@ -1,0 +1,72 @@
+"""Watching and stopping a run from outside."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from core.errors import JobError, WorkspaceError
+from core.files import write_whole
+from core.run_status import ACTIVE, RunStatus, process_lives
+from core.workspace import RunPaths
+
+if TYPE_CHECKING:  # a waiting run's process has no use for tables
+    from core.runs import Run
+
+
+def request_stop(run: "Run") -> None:
+    """Ask a run to finish its present step, save, and end; or take it out of the queue.
+
+    Raises:
+        JobError: the run is not active.
+    """
+    _active(run)
+    _write(run, "The stop request could not be written", run.paths.stop_request)
+
+
+def stop_now(run: "Run") -> None:
+    """Kill a run's process and those it has started; what was saved after its last complete epoch stays.
+
+    Raises:
+        JobError: the run is not active, or its process is another machine's or another person's.
+    """
+    status = _active(run)
+    if status.state == "queued":
+        request_stop(run)
+        return
+    if status.pid is None or not process_lives(status.pid, status.process_created_at):
+        raise JobError("The run's process is not on this machine", value=run.name, todo="stop it there")
+    _write(run, "The run could not be stopped", run.paths.stop_now)
+    try:
+        process = psutil.Process(status.pid)
+        for each in [*process.children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+    except psutil.Error as error:
+        raise JobError("The run's process cannot be stopped", value=run.name, todo="ask whoever started it") from error
+
+
+def _active(run: "Run") -> RunStatus:
+    if run.status is None or run.status.state not in ACTIVE:
+        raise JobError("The run is not active", value=run.name, todo="choose one that is running")
+    return run.status
+
+
+def _write(run: "Run", what: str, path: Path) -> None:
+    try:
+        write_whole(path, b"stop\n")
+    except WorkspaceError as error:
+        raise JobError(what, value=run.name, todo="free some space") from error
+
+
+def log_tail(run: RunPaths, lines: int = 40) -> str:
+    """The last lines of the run's log, or of what its process printed before it had one; empty where there is neither."""
+    for path in (run.log, run.output):
+        try:
+            with path.open("rb") as file:
+                file.seek(max(path.stat().st_size - 64_000, 0))
+                return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+        except OSError:
+            continue
+    return ""
