@@ -1,0 +1,46 @@
+"""``estimate``: how long a run will take and how much memory, before it is started."""
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+
+from core.config import DatasetConfig, TrainingConfig
+from core.data.index import load_index
+from core.options import Parser, pick
+from core.progress import Progress
+from core.workspace import Workspace
+from training.commands.shared import find_dataset, progress_bar
+
+
+def parser() -> Parser:
+    """The options of ``estimate``."""
+    made = Parser("python -m training estimate", "Time a few steps of a run: how long will it take, and how much memory?")
+    made.add_argument("--config", action="config", help="YAML file with options; those after it on the command line win")
+    made.add_argument("--data", required=True, type=str, help="a data set's folder, or its name in the workspace")
+    made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
+    made.add_argument("--json", type=bool, default=False, help="print one JSON object and nothing else")
+    made.add_class_arguments(TrainingConfig)
+    made.add_class_arguments(DatasetConfig)
+    return made
+
+
+def main(words: Sequence[str]) -> None:
+    """Run the command; see `training.estimate.estimate` for what it raises."""
+    options = parser().read(words)
+    index = load_index(find_dataset(Workspace.locate(options["workspace"]), options["data"]))
+
+    from training.estimate import estimate
+
+    with ExitStack() as bars:
+
+        def watch(work: str) -> Progress:
+            return bars.enter_context(progress_bar(work))
+
+        found = estimate(index, pick(TrainingConfig, options), pick(DatasetConfig, options), watch=watch)
+    if options["json"]:
+        print(json.dumps(asdict(found)))
+        return
+    print(f"Step: {found.seconds_per_step:.2f} s on {found.device}; epoch: {found.seconds_per_epoch / 60:.1f} min")
+    print(f"Run: about {found.total_s / 60:.0f} min for {found.epochs} epochs")
+    print(f"Memory: {found.peak_bytes / 1e9:.1f} of {found.memory_bytes / 1e9:.1f} GB")
