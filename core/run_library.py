@@ -19,8 +19,8 @@ from core.workspace import RunPaths, Workspace, check_name
 HASHES = "hashes.json"
 MAX_TITLE, MAX_NOTES, MAX_TAG = 120, 10_000, 40
 MAX_ARCHIVE_BYTES = 20_000_000_000
-LEFT_OUT = (".", "checkpoints/", "stop", "claim.json", "job.json")
-"""Beginnings of what an exported run does without: it is to be used elsewhere, not resumed."""
+LEFT_OUT = (".", "checkpoints/", "learning/", "tracker/", "stop", "claim.json", "job.json")
+"""Beginnings of what an exported run does without: it is to be used elsewhere, not resumed, and holds no pictures of patients."""
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,11 @@ class RunPaths:
         return self.root / "model"
 
     @property
+    def learning(self) -> Path:
+        """A few validation slices as outlined after each epoch: ``reference.png``, ``epoch-NNN.png``."""
+        return self.root / "learning"
+
+    @property
     def stop_request(self) -> Path:
         return self.root / "stop"
 
@@ -146,6 +151,11 @@ class Workspace:
     @property
     def reviews_db(self) -> Path:
         return self.root / "reviews.db"
+
+    @property
+    def corrections(self) -> Path:
+        """Masks that readers corrected, named by their hash."""
+        return self.root / "corrections"
 
     def dataset(self, name: str) -> Path:
         return self.datasets / check_name(name, "data set")

@@ -27,8 +27,16 @@ class TrainingJob:
     """YAML file; nothing means the defaults."""
     options: tuple[tuple[str, str], ...] = ()
     """Command-line options that override the recipe, such as ``("epochs", "5")``."""
+    evaluate: bool = False
+    """Evaluate the validation split afterwards, for review."""
     places: int = 1
     """How many of the machine's places it takes: GPUs, where there are any."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Data set and settings, as ``fit`` and ``estimate`` take them."""
+        config = ("--config", str(self.recipe)) if self.recipe else ()
+        return ("--data", str(self.dataset), *config, *(f"--{option}={value}" for option, value in self.options))
 
 
 @dataclass(frozen=True)
@@ -72,16 +80,14 @@ def start_training(workspace: Workspace, job: TrainingJob, name: str) -> RunPath
         JobError: the name is taken, or the process cannot be started.
     """
     paths = workspace.run(name)
-    words = ["--workspace", str(workspace.root), "--run", name, "--data", str(job.dataset)]
-    words += ["--config", str(job.recipe)] if job.recipe else []
-    words += [f"--{option}={value}" for option, value in job.options]
+    words = ("--workspace", str(workspace.root), "--run", name, *job.words, *(["--evaluate=true"] if job.evaluate else []))
     try:
         paths.root.mkdir(parents=True)
     except FileExistsError as error:
         raise JobError("There is a run of this name already", value=name, todo="choose another name") from error
     except OSError as error:
         raise _cannot_start(name) from error
-    _queue(workspace, paths, Queued(tuple(words), time.time(), job.places), RunStatus("queued", started_at=time.time()))
+    _queue(workspace, paths, Queued(words, time.time(), job.places), RunStatus("queued", started_at=time.time()))
     return paths
 
 

@@ -1,21 +1,21 @@
-"""Runs: their table, one in detail, and the form that starts one."""
+"""Runs: their table, and one in detail: state, progress, curves, the picture of learning, the machine, the log."""
 
 from datetime import datetime
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from core.errors import GutCheckError
-from core.jobs import TrainingJob, log_tail, new_run_name, request_stop, start_training
+from core.figures.training import training_curves
+from core.jobs import log_tail
+from core.jobs.usage import Usage, usage_of
 from core.labels import ORGANS
+from core.run_library import read_about
 from core.runs import ACTIVE, Run, RunStatus, is_working
 from core.workspace import Workspace
-from dashboard.components.charts import training_curves
-from dashboard.state import SELECTED_RUN, flash, link, project_root
+from dashboard.components.run_actions import about_line, run_buttons
+from dashboard.state import link
 
 STATE_SIGNS = {"queued": "○", "running": "▶", "stopping": "◐", "finished": "●", "failed": "✕", "stopped": "■"}
-QUICK_RECIPE = Path("training/recipes/quick.yaml")
 LOSSES = {"train_loss": "training", "valid_loss": "validation"}
 SCORES = {
     "valid_f1_organs": "organs",
@@ -23,6 +23,7 @@ SCORES = {
     "train_f1_with_background": "training, with background",
     **{f"valid_dice_{organ.name}": organ.title for organ in ORGANS},
 }
+RATE = {"learning_rate": "learning rate"}
 
 
 def run_table(runs: list[Run]) -> str | None:
@@ -32,6 +33,7 @@ def run_table(runs: list[Run]) -> str | None:
         table,
         key="run_list",
         hide_index=True,
+        height=min(36 * (len(runs) + 1) + 2, 290),
         on_select="rerun",
         selection_mode="single-row",
         column_config={
@@ -39,7 +41,8 @@ def run_table(runs: list[Run]) -> str | None:
             "best": st.column_config.NumberColumn(
                 "Best organs' F1", format="%.3f", help="Pooled over validation pixels while training; to choose a checkpoint by."
             ),
-            "run": "Run", "state": "State", "data": "Data set", "epochs": "Epochs", "leak": "Leak",
+            "tags": st.column_config.ListColumn("Tags"),
+            "run": "Run", "title": "Title", "state": "State", "data": "Data set", "epochs": "Epochs", "leak": "Leak",
         },
     )  # fmt: skip
     rows = event["selection"]["rows"]
@@ -47,94 +50,113 @@ def run_table(runs: list[Run]) -> str | None:
 
 
 def _row(run: Run) -> dict[str, object]:
-    status, manifest, metrics = run.status, run.manifest() or {}, run.metrics()
+    status, manifest, metrics, about = run.status, run.manifest() or {}, run.metrics(), read_about(run.paths)
     badges = [evaluation.badge.text for evaluation in run.evaluations()]
     return {
         "run": run.name,
+        "title": ("★ " if about.promoted_at else "") + about.title,
         "state": f"{STATE_SIGNS[status.state]} {status.state}" if status else "✕ damaged",
         "data": manifest.get("dataset", {}).get("name", "unknown"),
-        "epochs": f"{status.epoch} of {status.epochs}" if status else "",
+        "epochs": f"{status.epoch} of {status.epochs}" if status and status.epochs else "",
         "best": metrics["valid_f1_organs"].max() if "valid_f1_organs" in metrics else None,
         "leak": badges[0] if badges else "not evaluated",
+        "tags": list(about.tags),
         "started": datetime.fromtimestamp(status.started_at) if status and status.started_at else None,
     }
 
 
-def run_details(run: Run) -> None:
+def run_details(workspace: Workspace, run: Run) -> None:
     """One run: state, progress, curves, log, and what can be done with it."""
-    st.subheader(run.name)
+    st.subheader(run.name, anchor=False)
     if run.status is None:
         st.error(run.problem, icon=":material/error:")
         return
-    _state(run, run.status)
-    metrics = run.metrics()
-    if metrics.empty:
-        st.caption("Curves appear after the first epoch.")
-    else:
-        left, right = st.columns(2)
-        left.plotly_chart(training_curves(metrics, LOSSES, "loss"), key=f"loss-{run.name}")
-        right.plotly_chart(training_curves(metrics, SCORES, "F1 over pixels"), key=f"scores-{run.name}")
-    for evaluation in run.evaluations():
-        address = link(run=run.name, evaluation=evaluation.name)
-        st.page_link(
-            "views/cases.py",
-            label=f"Cases of {evaluation.name} ({evaluation.badge.text})",
-            icon=":material/view_list:",
-            query_params=address,
-        )
-    log = log_tail(run.paths)
-    if log:
-        with st.expander("Log", expanded=run.status.state == "failed"):
-            st.code(log, language=None, height=260)
+    about_line(run)
+    _state(run.status)
+    run_buttons(workspace, run, run.status)
+    _evaluations(run)
+    if run.status.state in ("running", "stopping") and run.status.pid:
+        _machine(usage_of(run.status.pid))
+    _curves(run)
+    _learning(run)
+    _log(run, run.status)
 
 
-def _state(run: Run, status: RunStatus) -> None:
+def _state(status: RunStatus) -> None:
     text = f"{STATE_SIGNS[status.state]} {status.state}: {status.message}" if status.message else status.state
     if status.state == "failed":
-        st.error(text)
+        st.error(status.message or "Failed.", icon=":material/error:")
     if status.state not in ACTIVE:
         if is_working(status):
             st.caption("Evaluating the validation split; its cases appear here.")
-        st.caption(f"{text}  Epoch {status.epoch} of {status.epochs}, step {status.step:,}.")
+        counted = f"  Epoch {status.epoch} of {status.epochs}, step {status.step:,}." if status.epochs else ""
+        st.caption(("" if status.state == "failed" else text) + counted)
+        return
+    if status.state == "queued":
+        st.info(status.message, icon=":material/hourglass:")
         return
     left = "" if status.remaining_s is None else f", about {max(round(status.remaining_s / 60), 1)} min left"
     share = min(status.epoch / status.epochs, 1.0) if status.epochs else 0.0
-    st.progress(share, text=f"{text} Epoch {status.epoch} of {status.epochs or '?'}, step {status.step:,}{left}")
-    if st.button(
-        "Stop after this step", icon=":material/stop_circle:", key=f"stop-{run.name}", disabled=status.state == "stopping"
-    ):
-        request_stop(run)
-        flash("The run stops after its present step and keeps its best checkpoint.", ":material/stop_circle:")
-        st.rerun()
+    st.progress(share, text=f"{text}, epoch {status.epoch} of {status.epochs or '?'}, step {status.step:,}{left}")
 
 
-def new_run_form(workspace: Workspace, *, busy: list[Run]) -> None:
-    """Choose a data set and a size, and start a quick run."""
-    datasets = sorted(path.name for path in workspace.datasets.glob("[!.]*") if path.is_dir())
-    if not datasets:
-        st.info(f"No data set in this workspace yet; run: python -m training prepare phantom --out {workspace.datasets}/phantoms")
+def _evaluations(run: Run) -> None:
+    for evaluation in run.evaluations():
+        st.page_link(
+            "views/cases.py",
+            label=f"Review {evaluation.name} ({evaluation.badge.text})",
+            icon=":material/view_list:",
+            query_params=link(run=run.name, evaluation=evaluation.name),
+        )
+
+
+def _machine(usage: Usage | None) -> None:
+    if usage is None:
         return
-    with st.form("new_run", border=False):
-        data, model, epochs, minutes = st.columns([3, 1, 1, 1])
-        dataset = data.selectbox("Data set", datasets)
-        size = model.selectbox("Model", [f"b{i}" for i in range(6)], help="SegFormer's size; b0 is the quickest.")
-        count = epochs.number_input("Epochs", 1, 1000, 5)
-        limit = minutes.number_input("At most, minutes", 1, 10_000, 10)
-        name = st.text_input("Name of the run", new_run_name("quick"))
-        started = st.form_submit_button("Start", type="primary", disabled=bool(busy))
-    if busy:
-        st.caption(f"One run at a time: {busy[0].name} is active.")
-    if started:
-        options = (("model", size), ("epochs", str(count)), ("max_minutes", str(limit)), ("evaluate", "true"))
-        _start(workspace, TrainingJob(workspace.dataset(dataset), project_root() / QUICK_RECIPE, options), name)
+    parts = [
+        f"Processor: {usage.cores:.1f} of {usage.machine_cores} cores",
+        f"Memory: {usage.memory_bytes / 1e9:.1f} of {usage.machine_bytes / 1e9:.1f} GB",
+    ]
+    for gpu in usage.gpus:
+        parts.append(f"{gpu.name}: {gpu.busy_percent:.0f} %, {gpu.used_bytes / 1e9:.1f} of {gpu.total_bytes / 1e9:.1f} GB")
+    st.caption(" · ".join(parts))
 
 
-def _start(workspace: Workspace, job: TrainingJob, name: str) -> None:
-    try:
-        start_training(workspace, job, name)
-    except GutCheckError as error:
-        st.error(str(error), icon=":material/error:")
+def _curves(run: Run) -> None:
+    metrics = run.metrics()
+    if metrics.empty:
+        st.caption("Curves appear after the first epoch.")
         return
-    st.session_state[SELECTED_RUN] = name
-    flash(f"Run {name} has started; it goes on when this page is closed.", ":material/play_arrow:")
-    st.rerun()
+    left, right = st.columns(2)
+    left.plotly_chart(training_curves(metrics, LOSSES, "loss"), key=f"loss-{run.name}")
+    right.plotly_chart(training_curves(metrics, SCORES, "F1 over pixels"), key=f"scores-{run.name}")
+    if metrics["learning_rate"].nunique() > 1:
+        with st.expander("Learning rate", icon=":material/show_chart:"):
+            st.plotly_chart(training_curves(metrics, RATE, "learning rate"), key=f"rate-{run.name}")
+
+
+def _learning(run: Run) -> None:
+    """The same few validation slices after every epoch: a picture of learning."""
+    folder = run.paths.learning
+    epochs = [int(path.stem.removeprefix("epoch-")) for path in sorted(folder.glob("epoch-[0-9]*.png"))]
+    if not epochs or not (folder / "reference.png").exists():
+        return
+    st.markdown("**The same four validation slices after each epoch**")
+    chosen = epochs[-1]
+    if len(epochs) > 1:
+        key = f"epoch-{run.name}"
+        if st.session_state.get(key) in (None, *epochs[-2:-1]):
+            st.session_state[key] = epochs[-1]  # follows the training until somebody looks back
+        chosen = st.select_slider("Epoch", epochs, key=key)
+    st.image(str(folder / f"epoch-{chosen:03d}.png"), caption=f"Prediction after epoch {chosen}", width=800)
+    st.image(str(folder / "reference.png"), caption="Reference", width=800)
+
+
+def _log(run: Run, status: RunStatus) -> None:
+    tracker = run.paths.root / "tracker"
+    if tracker.is_dir():
+        st.caption(f"Tracker files: {tracker}")
+    log = log_tail(run.paths)
+    if log:
+        with st.expander("Log", icon=":material/article:", expanded=status.state == "failed"):
+            st.code(log, language=None, height=260)

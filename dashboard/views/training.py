@@ -1,10 +1,12 @@
-"""*Training*: the runs, their state and curves; start a quick run, stop one."""
+"""*Training*: start a run, watch it, stop and resume it; what became of the others."""
 
 import streamlit as st
 
 from core.runs import Run, is_working, list_runs
 from dashboard.components.guard import sentences
-from dashboard.components.runs import new_run_form, run_details, run_table
+from dashboard.components.new_run import new_run_form
+from dashboard.components.run_actions import import_and_trash
+from dashboard.components.runs import run_details, run_table
 from dashboard.state import SELECTED_RUN, address, set_url, workspace
 
 
@@ -12,8 +14,10 @@ def main() -> None:
     st.title("Training")
     with sentences():
         runs = list_runs(workspace())
-        with st.expander("Start a run", icon=":material/play_arrow:", expanded=not runs):
-            new_run_form(workspace(), busy=[run for run in runs if _active(run)])
+        with st.expander("New run", icon=":material/add:", expanded=not runs):
+            new_run_form(workspace(), runs)
+        with st.expander("Import, and the trash", icon=":material/inventory_2:"):
+            import_and_trash(workspace())
     if not runs:
         st.info(
             "No run yet: start a quick one above, or run: python -m training fit --data DATASET --model b0",
@@ -39,13 +43,13 @@ def _runs(*, active: bool) -> None:
     def draw() -> None:
         with sentences():
             runs = list_runs(workspace())
-            if active and not any(_active(run) for run in runs):
+            if not runs or (active and not any(_active(run) for run in runs)):
                 st.rerun()
             picked = run_table(runs)
             chosen = next((run for run in runs if run.name == picked), _chosen(runs))
             st.session_state[SELECTED_RUN] = chosen.name
             set_url(run=chosen.name)
-            run_details(chosen)
+            run_details(workspace(), chosen)
 
     draw()
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,20 @@ import pytest
 
 from core.errors import ConfigError, JobError
 from core.files import read_json, write_json
-from core.jobs import TrainingJob, log_tail, new_run_name, request_stop, resume_training, start, start_training, stop_now
+from core.jobs import (
+    TrainingJob,
+    estimates,
+    log_tail,
+    new_run_name,
+    request_stop,
+    resume_training,
+    start,
+    start_training,
+    stop_now,
+)
+from core.jobs.estimates import Asked, ask
 from core.jobs.places import count_places, device_environment
+from core.jobs.usage import GpuUse, read_gpu, usage_of
 from core.runs import RunStatus, open_run, read_status, write_status
 from core.workspace import RunPaths, Workspace
 
@@ -197,7 +210,7 @@ def test_trained_but_not_evaluated(workspace: Workspace, instead: Callable[[str]
 
 def test_resumed_with_the_evaluation_that_was_asked_for(workspace: Workspace, instead: Callable[[str], None]) -> None:
     instead("")
-    paths = start_training(workspace, TrainingJob(Path("/data/tiny"), options=(("evaluate", "true"),)), "r1")
+    paths = start_training(workspace, TrainingJob(Path("/data/tiny"), evaluate=True), "r1")
     wait_for_state(paths, "failed")
     assert start.read_job(resume_training(workspace, "r1")).words[:3] != ("--workspace", str(workspace.root), "--resume")
     wait_for_state(paths, "failed")
@@ -281,3 +294,55 @@ def test_the_end_of_a_long_log(workspace: Workspace) -> None:
     assert log_tail(paths) == ""
     paths.log.write_text("".join(f"line {number} ü\n" for number in range(20_000)))
     assert log_tail(paths, 2) == "line 19998 ü\nline 19999 ü"
+
+
+def test_what_a_process_uses() -> None:
+    busy = "import time\nfor n in range(2): exec('x = bytearray(50_000_000)')\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", busy]) as process:
+        try:
+            found = [usage_of(process.pid) for _ in range(5)][-1]
+        finally:
+            process.kill()
+    assert found is not None
+    assert 0.1 < found.cores < 1.6
+    assert 40_000_000 < found.memory_bytes < 200_000_000
+    assert found.machine_cores == os.cpu_count()
+
+
+def test_a_process_that_is_gone_uses_nothing() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    assert usage_of(process.pid) is None
+
+
+def test_a_line_of_nvidia_smi() -> None:
+    assert read_gpu("NVIDIA H100, 80GB, 93, 1024, 81559") == GpuUse("NVIDIA H100, 80GB", 93.0, 2**30, 81559 * 2**20)
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, workspace: Workspace, program: str) -> Asked:
+    real = estimates.spawn
+    monkeypatch.setattr(estimates, "spawn", lambda command, log: real([sys.executable, "-c", program], log))
+    found = ask(workspace, JOB)
+    found.process.wait(20)
+    return found
+
+
+def test_an_estimate_that_comes(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
+    found = asked(monkeypatch, workspace, "print('a note'); print('{\"total_s\": 12.5}')")
+    assert found.answer() == {"total_s": 12.5}
+    assert found.key == ("--workspace", str(workspace.root), "--data", "/data/tiny", "--json")
+
+
+@pytest.mark.parametrize(
+    ("program", "sentence"),
+    [
+        ("import sys; print('The data set is gone: x; restore it.'); sys.exit(2)",
+         "The steps could not be timed (The data set is gone: x; restore it); correct the settings."),
+        ("import os; os.kill(os.getpid(), 9)", "The steps could not be timed: memory ran out; lower batch_size or image_size."),
+    ],
+    ids=["refused", "killed"],
+)  # fmt: skip
+def test_an_estimate_that_fails(monkeypatch: pytest.MonkeyPatch, workspace: Workspace, program: str, sentence: str) -> None:
+    with pytest.raises(JobError) as raised:
+        asked(monkeypatch, workspace, program).answer()
+    assert str(raised.value) == sentence

@@ -1,0 +1,147 @@
+"""The form that starts a training run: choices, everything that is wrong with them, what it will take, and the start."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import streamlit as st
+import yaml
+
+from core.errors import GutCheckError
+from core.jobs import TrainingJob, new_run_name, start_training
+from core.jobs.estimates import Asked, ask
+from core.run_plan import PARAMETERS, Plan, model_of, plan_run
+from core.runs import Run
+from core.workspace import Workspace
+from dashboard.state import SELECTED_RUN, flash, project_root
+
+RECIPES = project_root() / "training" / "recipes"
+OWN_RECIPE = "none: the defaults"
+FRESH = "the recipe's own"
+TRACKERS = {"csv": "CSV", "tensorboard": "TensorBoard", "wandb": "Weights & Biases", "none": "none"}
+ESTIMATE = "estimate"
+
+
+def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
+    """Choose, look at what is wrong and how long it will take, and start."""
+    datasets = sorted(path.name for path in workspace.datasets.glob("[!.]*") if path.is_dir())
+    if not datasets:
+        st.info(f"No data set in this workspace yet; run: python -m training prepare phantom --out {workspace.datasets}/phantoms")
+        return
+    dataset, recipe, options = _choices(workspace, datasets, runs)
+    name = st.text_input("Name of the run", new_run_name("run"), key="new_run_name")
+    plan = plan_run(workspace, name, dataset, recipe, dict(options))
+    _findings(plan)
+    job = TrainingJob(dataset, recipe, tuple(options.items()), evaluate=True)
+    start, ask_first, _ = st.columns([1, 1.4, 3])
+    if start.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(plan.problems), width="stretch"):
+        _start(workspace, job, name)
+    if ask_first.button("How long will it take?", icon=":material/timer:", disabled=bool(plan.problems), width="stretch"):
+        _forget_estimate()
+        st.session_state[ESTIMATE] = ask(workspace, job)
+    _estimate(workspace, job)
+    if plan.training and plan.recipe:
+        with st.expander("The whole configuration", icon=":material/settings:"):
+            st.code(yaml.safe_dump(_plain(plan), sort_keys=False), language="yaml", height=300)
+
+
+def recipes() -> dict[str, Path]:
+    """The recipes to start from, by name."""
+    return {path.stem: path for path in sorted(RECIPES.glob("*.yaml")) if path.stem != "demo"}
+
+
+def _choices(workspace: Workspace, datasets: list[str], runs: list[Run]) -> tuple[Path, Path | None, dict[str, str]]:
+    """Data set, recipe, and the options that differ from it."""
+    known = recipes()
+    left, middle, right = st.columns(3)
+    dataset = left.selectbox("Data set", datasets, help="Corrected masks that Review exported as a data set are listed here too.")
+    recipe = middle.selectbox("Recipe", [*known, OWN_RECIPE], index=list(known).index("quick") if "quick" in known else 0)
+    models = [run.name for run in runs if run.has_model]
+    weights = right.selectbox(
+        "Begin with the weights of", [FRESH, *models], help="A run of this workspace: it is fine-tuned on the data set chosen."
+    )
+    options: dict[str, str] = {}
+    boxes = st.columns(6)
+    size = boxes[0].selectbox("Model", ["of the recipe", *PARAMETERS], disabled=weights != FRESH, help="SegFormer's size.")
+    if weights != FRESH:
+        options["model"] = model_of(workspace, weights)
+    elif size != "of the recipe":
+        options["model"] = size
+    numbers = (
+        ("epochs", "Epochs", 1, 1000), ("max_minutes", "At most, minutes", 1, 100_000), ("batch_size", "Slices a step", 1, 512),
+        ("image_size", "Pixels a side", 32, 1024),
+    )  # fmt: skip
+    for box, (key, label, least, most) in zip(boxes[1:], numbers, strict=False):
+        value = box.number_input(label, least, most, None, step=32 if key == "image_size" else 1, placeholder="of the recipe")
+        if value is not None:
+            options[key] = str(value)
+    tracker = boxes[5].selectbox("Tracker", list(TRACKERS), format_func=TRACKERS.__getitem__)
+    if tracker != "csv":
+        options["tracker"] = tracker
+    return workspace.dataset(dataset), known.get(recipe), options
+
+
+def _findings(plan: Plan) -> None:
+    for problem in plan.problems:
+        st.error(problem, icon=":material/error:")
+    for warning in plan.warnings:
+        st.warning(warning, icon=":material/warning:")
+    if not plan.problems:
+        st.caption(f"Its scores will be {plan.leak.text}. On disk: about {plan.disk_bytes / 1e6:,.0f} MB.")
+
+
+def _plain(plan: Plan) -> dict[str, object]:
+    settings = asdict(plan.training) | asdict(plan.recipe)  # type: ignore[arg-type]
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+
+
+def _start(workspace: Workspace, job: TrainingJob, name: str) -> None:
+    _forget_estimate()
+    try:
+        start_training(workspace, job, name)
+    except GutCheckError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    st.session_state[SELECTED_RUN] = name
+    st.session_state.pop("new_run_name", None)
+    flash(f"Run {name} is queued; it goes on when this page is closed.", ":material/play_arrow:")
+    st.rerun()
+
+
+def _forget_estimate() -> None:
+    asked = st.session_state.pop(ESTIMATE, None)
+    if asked is not None:
+        asked.stop()
+
+
+def _estimate(workspace: Workspace, job: TrainingJob) -> None:
+    """The answer, once it is there; an answer to other settings is not shown."""
+    asked: Asked | None = st.session_state.get(ESTIMATE)
+    if asked is None:
+        return
+    if asked.key[2:-1] != job.words:
+        _forget_estimate()
+        return
+    running = asked.process.poll() is None
+
+    @st.fragment(run_every=1 if running else None)
+    def show() -> None:
+        try:
+            found = asked.answer()
+        except GutCheckError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        if found is None:
+            st.caption("Timing a few steps of this very run…")
+            return
+        if running:
+            st.rerun()
+        minutes, hours = found["total_s"] / 60, found["total_s"] / 3600
+        long = f"{hours:.1f} hours" if hours >= 2 else f"{max(minutes, 1):.0f} minutes"
+        st.success(
+            f"About {long} for {found['epochs']} epochs on {found['device']}: {found['seconds_per_step']:.2f} s a step, "
+            f"{found['seconds_per_epoch']:.0f} s an epoch; {found['peak_bytes'] / 1e9:.1f} of "
+            f"{found['memory_bytes'] / 1e9:.1f} GB of memory. Other work on this machine changes it.",
+            icon=":material/timer:",
+        )
+
+    show()

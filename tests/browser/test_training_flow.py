@@ -1,0 +1,85 @@
+"""A run started in the browser outlives page and server; it is stopped, resumed, and its scores can be opened."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.config import PhantomConfig, SplitConfig
+from core.data.prepare.phantoms import prepare_phantom
+from core.runs import read_status
+from core.workspace import Workspace
+from tests.browser.conftest import ROOT, wait_for
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PHANTOMS = PhantomConfig(patients=3, slices=8, size=64)
+LIMIT_MS = 300_000
+"""A training begins with the import of torch, on a machine with two busy cores."""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    made = Workspace(tmp_path / "workspace")
+    prepare_phantom(made.dataset("phantoms"), config=PHANTOMS, split=SplitConfig(valid_fraction=0.34))
+    yield made
+    for process in psutil.process_iter(["cmdline"]):
+        if str(made.root) in (process.info["cmdline"] or []):
+            process.kill()
+
+
+@contextmanager
+def served(workspace: Workspace, log: Path) -> Iterator[str]:
+    """The dashboard over a workspace; killed, not asked to stop, at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "dashboard", "--workspace", str(workspace.root), "--port", str(port)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with log.open("ab") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment) as process:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    box = page.get_by_label(label, exact=True)
+    box.fill(value)
+    box.press("Enter")
+
+
+def test_start_kill_the_server_stop_resume_open(workspace: Workspace, page: Page, tmp_path: Path) -> None:
+    run = workspace.run("mine")
+    with served(workspace, tmp_path / "server.log") as address:
+        page.goto(f"{address}/training")
+        fill(page, "Name of the run", "mine")
+        fill(page, "Epochs", "40")
+        fill(page, "Pixels a side", "64")
+        expect(page.get_by_text("Its scores will be patient-clean")).to_be_visible()
+        page.get_by_role("button", name="Start", exact=True).click()
+        page.get_by_text("The same four validation slices after each epoch").wait_for(timeout=LIMIT_MS)
+        expect(page.get_by_text(re.compile(r"running, epoch \d+ of 40"))).to_be_visible()
+        page.reload()
+        expect(page.get_by_role("button", name="Stop after this step")).to_be_visible()
+    epoch = read_status(run).epoch
+    with served(workspace, tmp_path / "server.log") as address:
+        page.goto(f"{address}/training?run=mine")
+        expect(page.get_by_text(re.compile(r"running, epoch \d+ of 40"))).to_be_visible()
+        assert read_status(run).epoch >= epoch >= 1
+        page.get_by_role("button", name="Stop after this step").click()
+        page.get_by_role("button", name="Resume").wait_for(timeout=LIMIT_MS)
+        assert read_status(run).state == "stopped"
+        page.get_by_role("button", name="Resume").click()
+        page.get_by_text(re.compile(r"finished: Finished\. Epoch 60 of 40")).wait_for(timeout=LIMIT_MS)
+        page.get_by_role("link", name="Review phantoms-valid (patient-clean)").click()
+        expect(page.get_by_text("patient-clean").first).to_be_visible()
+        assert "run=mine" in page.url

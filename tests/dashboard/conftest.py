@@ -1,0 +1,55 @@
+"""What the tests of pages share: a small workspace, and a page of it without a browser."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.workspace import ENVIRONMENT_VARIABLE
+from dashboard.state import SERVED_VARIABLE
+from tests.browser.small_workspace import small_workspace
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pages")
+    small_workspace(root)
+    return root / "workspace"
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of the small workspace, for a test to write to."""
+    return shutil.copytree(made, tmp_path / "workspace")
+
+
+@pytest.fixture(autouse=True)
+def _own_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv(SERVED_VARIABLE, "1")
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch):
+    def start(folder: Path, page: str = "cases", **query: str) -> AppTest:
+        monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(folder))
+        app = AppTest.from_file(APP, default_timeout=TIMEOUT_S)
+        app.query_params.update(query)
+        app.run()
+        if page != "cases":
+            app.switch_page(f"views/{page}.py")
+            app.query_params.update(query)
+            app.run()
+        assert not app.exception
+        return app
+
+    return start

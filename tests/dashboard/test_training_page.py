@@ -1,0 +1,176 @@
+"""*Training*: each state of a run, and what can be done with it; the runs' processes are not started."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.data.images import write_png
+from core.files import write_json, write_whole
+from core.jobs import start
+from core.run_library import About, read_about, trash_run, trashed
+from core.runs import RunStatus, read_status, write_status
+from core.workspace import RunPaths, Workspace
+
+METRICS = (
+    "epoch,step,seconds,learning_rate,train_loss,valid_loss,valid_f1_organs\n1,5,2,0.001,1.5,1.4,0.1\n2,10,2,0.0005,1.2,1.1,0.2\n"
+)
+
+
+@pytest.fixture
+def run(folder: Path) -> RunPaths:
+    """A run that has finished two epochs and left everything that the page shows."""
+    paths = Workspace(folder).run("r1")
+    write_status(paths, RunStatus("finished", started_at=time.time(), epoch=2, epochs=2, step=10, message="Finished."))
+    write_whole(paths.metrics, METRICS.encode())
+    write_whole(paths.log, b"Epoch 2/2: loss 1.2\n")
+    write_whole(paths.model / "model.safetensors", b"weights")
+    for name in ("reference", "epoch-001", "epoch-002"):
+        paths.learning.mkdir(exist_ok=True)
+        write_png(paths.learning / f"{name}.png", np.zeros((20, 80), np.uint8))
+    return paths
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the runs whose process would have been started."""
+    names: list[str] = []
+
+    def spawn(workspace: Workspace, paths: RunPaths) -> object:
+        names.append(paths.root.name)
+        return start.spawn(["true"], paths.output)
+
+    monkeypatch.setattr(start, "_spawn", spawn)
+    return names
+
+
+def button(app: AppTest, words: str):
+    return next(each for each in app.button if each.label == words)
+
+
+def labels(app: AppTest) -> set[str]:
+    return {each.label for each in app.button}
+
+
+def press(app: AppTest, words: str) -> AppTest:
+    button(app, words).click().run()
+    assert not app.exception
+    return app
+
+
+def test_a_finished_run(open_app, folder: Path, run: RunPaths) -> None:
+    app = open_app(folder, "training", run="r1")
+    assert len(app.get("plotly_chart")) == 3
+    assert len(app.get("imgs")) == 2
+    assert {"Use in the demo", "Delete", "Save"} <= labels(app)
+    assert not {"Resume", "Stop now"} & labels(app)
+    assert "Epoch 2/2: loss 1.2" in app.code[-1].value
+
+
+def test_promoted_and_taken_back(open_app, folder: Path, run: RunPaths) -> None:
+    app = press(open_app(folder, "training", run="r1"), "Use in the demo")
+    assert read_about(run).promoted_at is not None
+    assert app.dataframe[0].value.set_index("run").loc["r1", "title"] == "★ "
+    press(app, "No longer for the demo")
+    assert read_about(run).promoted_at is None
+
+
+def test_described_in_words_that_stay_words(open_app, folder: Path, run: RunPaths) -> None:
+    app = open_app(folder, "training", run="r1")
+    next(each for each in app.text_input if each.label == "Title").input("<b>2.5D</b> :red[x]")
+    next(each for each in app.text_input if each.label == "Tags, separated by commas").input("mr, , mr,b0")
+    press(app, "Save")
+    assert read_about(run) == About("<b>2.5D</b> :red[x]", "", ("mr", "b0"))
+    assert r"**\<b\>2\.5D\</b\> \:red\[x\]**" in [each.value for each in app.markdown]
+
+
+def test_deleted_and_put_back(open_app, folder: Path, run: RunPaths) -> None:
+    app = press(open_app(folder, "training", run="r1"), "Delete")
+    assert "r1" not in set(app.dataframe[0].value["run"])
+    assert len(trashed(Workspace(folder))) == 1
+    press(app, "Put back")
+    assert "r1" in set(app.dataframe[0].value["run"])
+
+
+def test_a_name_that_was_taken_meanwhile_is_said(open_app, folder: Path, run: RunPaths) -> None:
+    trash_run(Workspace(folder), "r1")
+    write_status(run, RunStatus("finished"))
+    app = press(open_app(folder, "training"), "Put back")
+    assert app.error[0].value == "Another run has this name now: r1; delete that one first."
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_a_run_that_ended_early_is_resumed(open_app, folder: Path, run: RunPaths, started: list[str], state: str) -> None:
+    write_status(run, RunStatus(state, epoch=1, epochs=9, message="Because."))
+    write_json(run.manifest, {})
+    app = open_app(folder, "training", run="r1")
+    assert bool(app.error) == (state == "failed")
+    press(app, "Resume")
+    assert started == ["r1"]
+    assert read_status(run).state == "queued"
+    assert read_status(run).epoch == 1
+
+
+def test_a_run_at_work(open_app, folder: Path, run: RunPaths) -> None:
+    write_status(run, RunStatus("running", pid=os.getpid(), epoch=1, epochs=4, step=7, remaining_s=150))
+    app = open_app(folder, "training", run="r1")
+    assert app.get("progress")[0].proto.text == "running, epoch 1 of 4, step 7, about 2 min left"
+    assert any("cores" in each.value and "GB" in each.value for each in app.caption)
+    assert "Delete" not in labels(app)
+    press(app, "Stop after this step")
+    assert run.stop_request.exists()
+
+
+def test_a_run_in_the_queue(open_app, folder: Path, run: RunPaths) -> None:
+    write_status(run, RunStatus("queued", pid=os.getpid(), message="Waiting for 1 other run."))
+    app = open_app(folder, "training", run="r1")
+    assert [each.value for each in app.info] == ["Waiting for 1 other run."]
+    press(app, "Take out of the queue")
+    assert run.stop_request.exists()
+
+
+def test_started_as_chosen(open_app, folder: Path, started: list[str]) -> None:
+    app = open_app(folder, "training")
+    next(each for each in app.text_input if each.label == "Name of the run").input("mine")
+    next(each for each in app.number_input if each.label == "Epochs").set_value(3)
+    next(each for each in app.selectbox if each.label == "Recipe").select("baseline")
+    next(each for each in app.selectbox if each.label == "Model").select("b1")
+    app.run()
+    assert "epochs: 3" in app.code[0].value
+    assert "model: b1" in app.code[0].value
+    assert any("patient-clean" in each.value for each in app.caption)
+    press(app, "Start")
+    assert started == ["mine"]
+    words = start.read_job(Workspace(folder).run("mine")).words
+    assert words[2:6] == ("--run", "mine", "--data", str(folder / "datasets" / "small"))
+    assert words[6:] == (
+        "--config",
+        str(start.PROJECT / "training/recipes/baseline.yaml"),
+        "--model=b1",
+        "--epochs=3",
+        "--evaluate=true",
+    )
+
+
+def test_from_the_weights_of_another_run(open_app, folder: Path, run: RunPaths, started: list[str]) -> None:
+    app = open_app(folder, "training")
+    next(each for each in app.selectbox if each.label == "Begin with the weights of").select("r1").run()
+    press(app, "Start")
+    assert f"--model={run.model}" in start.read_job(Workspace(folder).run(started[0])).words
+
+
+def test_what_is_wrong_keeps_it_from_starting(open_app, folder: Path, run: RunPaths) -> None:
+    app = open_app(folder, "training")
+    next(each for each in app.text_input if each.label == "Name of the run").input("r1").run()
+    assert "There is a run of this name already: r1; choose another name." in [each.value for each in app.error]
+    assert button(app, "Start").disabled
+
+
+def test_a_damaged_data_set_is_said_in_the_form(open_app, folder: Path) -> None:
+    (folder / "datasets" / "small" / "dataset.json").write_text("{")
+    app = open_app(folder, "training")
+    assert any("dataset.json" in each.value for each in app.error)
+    assert button(app, "Start").disabled
