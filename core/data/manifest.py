@@ -45,6 +45,8 @@ class DatasetManifest:
     scans: dict[str, ScanInfo] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     """SHA-256 by path below the data set's folder."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Which references a review replaced, by whom and when; empty for a data set that nobody corrected."""
     stated: bool = True
     """False where the folder has no ``dataset.json`` and these are defaults."""
 
@@ -62,6 +64,8 @@ class DatasetManifest:
         """What is written to ``dataset.json``."""
         content = asdict(self)
         del content["stated"]
+        if not self.provenance:
+            del content["provenance"]
         return {"format": FORMAT, "classes": class_table(), "contested_pixels": self.contested_pixels} | content
 
 
@@ -98,6 +102,7 @@ def _from_json(content: dict[str, Any]) -> DatasetManifest:
         spacing_mm=_spacing(content["spacing_mm"]),
         scans={name: _scan_info(scan) for name, scan in content["scans"].items()},
         files=dict(content["files"]),
+        provenance=dict(content.get("provenance", {})),
     )
 
 

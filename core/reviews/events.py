@@ -2,16 +2,24 @@
 
 import hashlib
 import json
+import math
+import re
+import unicodedata
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from core.errors import ReviewError
+from core.errors import ReviewError, WorkspaceError
 from core.labels import ORGAN_NAMES
+from core.workspace import check_name
 
 MAX_COMMENT = 4000
 MAX_READER = 80
-EventKind = Literal["verdict", "finding", "comment", "withdrawal"]
+MAX_READERS_PER_SCAN = 20
+_SHA256 = re.compile("[0-9a-f]{64}")
+_HASH = re.compile("[0-9A-Za-z]{0,64}")
+_ID = re.compile("[0-9A-Za-z_-]{1,64}")
+EventKind = Literal["verdict", "finding", "comment", "correction", "activity", "carry", "round", "withdrawal"]
 
 
 class Verdict(StrEnum):
@@ -80,6 +88,66 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """A mask that a reader corrected; its file is named by its hash."""
+
+    mask_sha256: str
+    """Of the corrected label volume."""
+    base_sha256: str
+    """Of the label volume that the reader began with: the prediction, or an earlier correction."""
+    changed_voxels: int
+    """Voxels whose class differs between the two."""
+    seconds: float
+    """Active time that the correction took, idle time left out."""
+
+    def __post_init__(self) -> None:
+        for digest in (self.mask_sha256, self.base_sha256):
+            if not _SHA256.fullmatch(digest):
+                raise ReviewError("A correction names its masks by SHA-256", value=digest[:80], todo="save it again")
+        if self.changed_voxels < 0 or not (math.isfinite(self.seconds) and self.seconds >= 0):
+            value = f"{self.changed_voxels} voxels, {self.seconds} s"
+            raise ReviewError("A correction has an impossible size or time", value=value, todo="save it again")
+
+
+Order = Literal["worst", "least_confident", "most_changed", "random", "name"]
+BLIND_ORDERS: tuple[Order, ...] = ("random", "name")
+"""Orders that tell nothing of the score."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """How the scans of one evaluation are reviewed: the settings that a lead gives, the last of which are in force."""
+
+    name: str = "Review"
+    readers_per_scan: int = 1
+    """Different readers that each scan goes to."""
+    blind: bool = False
+    """Hide the score, the run's name and the other readers' verdicts until one's own verdict is in."""
+    filter: str = ""
+    """The scans to review, as a URL query, see `core.reviews.filters.WorklistFilter`; empty means all."""
+    order: Order | None = None
+    """Of the queue; by default random in a blind round, since any order by score would tell it, and worst first otherwise."""
+    seed: int = 0
+    """Of the random order."""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or len(self.name) > MAX_READER or not self.name.isprintable():
+            raise ReviewError("This is no round's name", value=self.name[:MAX_READER], todo=f"use 1 to {MAX_READER} characters")
+        if not 1 <= self.readers_per_scan <= MAX_READERS_PER_SCAN:
+            todo = f"use 1 to {MAX_READERS_PER_SCAN}"
+            raise ReviewError("Impossible number of readers for a scan", value=self.readers_per_scan, todo=todo)
+        if self.blind and self.order is not None and self.order not in BLIND_ORDERS:
+            todo = f"use one of: {', '.join(BLIND_ORDERS)}"
+            raise ReviewError("This order would tell the score in a blind round", value=self.order, todo=todo)
+        check_comment(self.filter)
+
+    @property
+    def queue_order(self) -> Order:
+        """``order``, or its default."""
+        return self.order or ("random" if self.blind else "worst")
+
+
+@dataclass(frozen=True)
 class Event:
     """One row of the store."""
 
@@ -95,6 +163,38 @@ class Event:
     payload: dict[str, Any]
     previous_hash: str
     hash: str
+
+
+def check_subject(subject: Subject) -> Subject:
+    """Return ``subject`` if its names can be those of a run, an evaluation and a scan, and never lead out of a folder.
+
+    A round's settings are about no single scan, so the scan may be empty.
+
+    Raises:
+        ReviewError: an impossible name or hash.
+    """
+    try:
+        check_name(subject.run, "run")
+        check_name(subject.evaluation, "evaluation")
+        if subject.scan:
+            check_name(subject.scan, "scan")
+    except WorkspaceError as error:
+        raise ReviewError(error.what, value=error.value, todo=error.todo) from error
+    for digest in (subject.image_sha256, subject.mask_sha256):
+        if not _HASH.fullmatch(digest):
+            raise ReviewError("This is no hash", value=digest[:80], todo="open the scan again")
+    return subject
+
+
+def check_id(event_id: str) -> str:
+    """Return an event's id as its sender chose it.
+
+    Raises:
+        ReviewError: not 1 to 64 letters, digits, ``_`` or ``-``.
+    """
+    if not _ID.fullmatch(event_id):
+        raise ReviewError("This is no id of an event", value=event_id[:80], todo="use 1 to 64 letters, digits, _ and -")
+    return event_id
 
 
 def check_comment(text: str) -> str:
@@ -113,12 +213,12 @@ def check_comment(text: str) -> str:
 
 
 def check_reader(name: str) -> str:
-    """Return a reader's name without outer spaces.
+    """Return a reader's name without outer spaces, each letter in its composed form, so that one name is one reader.
 
     Raises:
         ReviewError: empty, over 80 characters, or with line breaks or other control characters.
     """
-    name = name.strip()
+    name = unicodedata.normalize("NFC", name.strip())
     if not name or len(name) > MAX_READER or not name.isprintable():
         raise ReviewError("This is no reader's name", value=name[:MAX_READER] or None, todo=f"use 1 to {MAX_READER} characters")
     return name

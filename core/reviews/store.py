@@ -1,89 +1,66 @@
-"""Writing review events and deriving the present state from them; SQLite by default, another database by its URL."""
+"""Writing review events and reading the present state; SQLite by default, another database by its URL."""
 
 import json
-import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, get_args
 from uuid import uuid4
 
-from sqlalchemy import URL, Connection, Engine, RowMapping, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import ReviewError
+from core.reviews.chain import FIRST_HASH, Head, check_chain, stored_head
+from core.reviews.database import open_database, snapshot, turn, writer
 from core.reviews.events import (
+    Correction,
     Event,
     EventKind,
     Finding,
+    Round,
     Subject,
     Verdict,
     check_comment,
+    check_id,
     check_reader,
+    check_subject,
     event_hash,
 )
-from core.reviews.schema import events, metadata
+from core.reviews.leases import Leases
+from core.reviews.schema import events, head
+from core.reviews.state import JUDGING, EvaluationState, ScanReview
 
-URL_VARIABLE = "GUTCHECK_DATABASE_URL"
-FIRST_HASH = "0" * 64
-
-
-@dataclass(frozen=True)
-class ScanReview:
-    """The present state of one scan of one evaluation, derived from its events."""
-
-    standing: dict[str, Event] = field(default_factory=dict)
-    """The verdict of each reader that is in force."""
-    findings: tuple[Event, ...] = ()
-    """Findings not taken back, oldest first."""
-
-    @property
-    def verdicts(self) -> dict[str, Verdict]:
-        """What each reader's verdict says."""
-        return {reader: Verdict(event.payload["verdict"]) for reader, event in self.standing.items()}
-
-    @property
-    def comments(self) -> dict[str, str]:
-        """The comment that came with each reader's verdict; empty where there was none."""
-        return {reader: str(event.payload["comment"]) for reader, event in self.standing.items()}
-
-    @property
-    def state(self) -> str:
-        """``Unreviewed``, the verdict's label, or ``Readers disagree``."""
-        labels = {verdict.label for verdict in self.verdicts.values()}
-        if not labels:
-            return "Unreviewed"
-        return labels.pop() if len(labels) == 1 else "Readers disagree"
+KEPT_STATES = 8
+"""Evaluations whose present state stays in memory."""
+MAX_ACTIVE_S = 24 * 3600.0
 
 
 class ReviewStore:
     """Append-only store of review events."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        """
+        Args:
+            clock: seconds since 1970, for leases.
+        """
+        self._engine, self.clock = engine, clock
+        self._states: OrderedDict[tuple[str, str], EvaluationState] = OrderedDict()
+        self._lock = Lock()
 
     @classmethod
     def open(cls, sqlite_file: Path) -> "ReviewStore":
         """Open ``sqlite_file`` (made where it is missing), or the database that ``GUTCHECK_DATABASE_URL`` names.
 
         Raises:
-            ReviewError: the database cannot be opened or is damaged.
+            ReviewError: see `core.reviews.database.open_database`.
         """
-        url = os.environ.get(URL_VARIABLE)
-        try:
-            if not url:
-                sqlite_file.parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(url or URL.create("sqlite", database=str(sqlite_file)))
-            if engine.dialect.name == "sqlite":
-                event.listen(engine, "connect", _set_sqlite_pragmas)
-                event.listen(engine, "begin", _begin_immediate)
-            metadata.create_all(engine)
-        except (SQLAlchemyError, OSError, ImportError) as error:
-            shown = sqlite_file if not url else URL_VARIABLE
-            todo = "restore the file from a backup, or check the folder and the address"
-            raise ReviewError("The review store cannot be opened", value=shown, todo=todo) from error
-        return cls(engine)
+        return cls(open_database(sqlite_file))
 
     def close(self) -> None:
         """Give back all connections."""
@@ -94,24 +71,72 @@ class ReviewStore:
     ) -> Event:
         """Store a verdict; it replaces the reader's earlier one in the present state, and both stay in the store.
 
+        The reader's lease on the scan ends with it.
+
         Raises:
-            ReviewError: an impossible reader or comment, or the database refuses; nothing was stored then.
+            ReviewError: an impossible name, hash or comment, or the database refuses; nothing was stored then.
         """
         return self._append(subject, reader, "verdict", {"verdict": verdict.value, "comment": check_comment(comment)}, event_id)
+
+    def add_carry(self, subject: Subject, *, source: Event, by: str, basis: str) -> Event:
+        """Store that a reader's verdict on an earlier run's mask holds for this one too; a second time stores nothing.
+
+        Args:
+            source: the verdict that is carried over.
+            by: who had it carried over.
+            basis: how far the two masks agree, and what was asked for.
+
+        Raises:
+            ReviewError: ``source`` is no verdict; else see `add_verdict`.
+        """
+        if source.kind not in JUDGING:
+            raise ReviewError("Only a verdict can be carried over", value=source.kind, todo="choose a verdict")
+        said = {key: source.payload[key] for key in ("verdict", "comment")}
+        payload = said | {"source": source.id, "by": check_reader(by), "basis": basis}
+        found = self.scan_review(subject).standing.get(source.reader)
+        if found is not None and found.kind == "carry" and found.payload["source"] == source.id:
+            return found
+        return self._append(subject, source.reader, "carry", payload, None)
 
     def add_finding(self, subject: Subject, *, reader: str, finding: Finding, event_id: str | None = None) -> Event:
         """Store a finding. Raises: see `add_verdict`."""
         return self._append(subject, reader, "finding", asdict(finding), event_id)
 
+    def add_comment(self, subject: Subject, *, reader: str, comment: str, event_id: str | None = None) -> Event:
+        """Store a comment that comes with no verdict. Raises: see `add_verdict`."""
+        if not check_comment(comment):
+            raise ReviewError("The comment is empty", todo="write something")
+        return self._append(subject, reader, "comment", {"comment": check_comment(comment)}, event_id)
+
+    def add_correction(self, subject: Subject, *, reader: str, correction: Correction, event_id: str | None = None) -> Event:
+        """Store that a reader corrected the mask; the mask itself is a file named by its hash. Raises: see `add_verdict`."""
+        return self._append(subject, reader, "correction", asdict(correction), event_id)
+
+    def add_activity(self, subject: Subject, *, reader: str, seconds: float, event_id: str | None = None) -> Event:
+        """Store how long a reader was active on a scan, idle time left out, see `core.reviews.activity`.
+
+        Raises:
+            ReviewError: not between 0 and a day; else see `add_verdict`.
+        """
+        if not 0 <= seconds <= MAX_ACTIVE_S:
+            raise ReviewError("Impossible time on a scan", value=f"{seconds} s", todo="measure it again")
+        return self._append(subject, reader, "activity", {"seconds": round(seconds, 1)}, event_id)
+
+    def set_round(self, run: str, evaluation: str, settings: Round, *, by: str) -> Event:
+        """Store how an evaluation is reviewed from now on; earlier verdicts keep counting. Raises: see `add_verdict`."""
+        return self._append(Subject(run, evaluation, "", "", ""), by, "round", asdict(settings), None)
+
     def withdraw(self, target: Event, *, reader: str, event_id: str | None = None) -> Event:
-        """Take back one of the reader's own events, by a new event.
+        """Take back one of the reader's own events, by a new event; a scan whose verdict is taken back is leased to him again.
 
         Raises:
             ReviewError: the event is another reader's, or the database refuses.
         """
         if target.reader != check_reader(reader):
             raise ReviewError("Only one's own entries can be taken back", value=target.reader, todo="ask that reader")
-        return self._append(target.subject, reader, "withdrawal", {"withdraws": target.id}, event_id)
+        return self._append(
+            target.subject, reader, "withdrawal", {"withdraws": target.id}, event_id, reopens=target.kind in JUDGING
+        )
 
     def history(self, *, run: str | None = None, evaluation: str | None = None, scan: str | None = None) -> list[Event]:
         """Events in order of writing, of one run, evaluation or scan where given.
@@ -124,72 +149,120 @@ class ReviewStore:
         for column, value in wanted.items():
             if value is not None:
                 query = query.where(events.c[column] == value)
-        try:
-            with self._engine.connect() as connection:
-                return [_event(row) for row in connection.execute(query).mappings()]
-        except (SQLAlchemyError, ValueError) as error:
-            raise ReviewError("The review store cannot be read", todo="restore it from a backup") from error
+        with self.reading() as connection:
+            return _read(connection, query)
 
     def scan_review(self, subject: Subject) -> ScanReview:
         """The present state of one scan."""
-        found = self.history(run=subject.run, evaluation=subject.evaluation, scan=subject.scan)
-        return derive(found).get(subject.scan, ScanReview())
+        return self.reviews(run=subject.run, evaluation=subject.evaluation).get(subject.scan, ScanReview())
 
     def reviews(self, *, run: str, evaluation: str) -> dict[str, ScanReview]:
         """The present state of every scan of an evaluation that has events, by scan."""
-        return derive(self.history(run=run, evaluation=evaluation))
+        with self.reading() as connection:
+            return self.state(connection, run, evaluation)[0]
 
-    def verify(self) -> str | None:
-        """Check the chain of hashes; ``None`` if it holds, else a sentence that names the first bad row."""
-        previous = FIRST_HASH
-        for position, each in enumerate(self.history(), start=1):
-            expected = event_hash(
-                id=each.id,
-                at=each.at,
-                reader=each.reader,
-                kind=each.kind,
-                subject=each.subject,
-                payload=each.payload,
-                previous_hash=previous,
-            )
-            if each.sequence != position or each.previous_hash != previous or each.hash != expected:
-                return f"Review event {each.sequence} was changed, or one before it is missing or out of order."
-            previous = each.hash
-        return None
+    def round(self, *, run: str, evaluation: str) -> Round | None:
+        """How the evaluation is reviewed; ``None`` where nobody said."""
+        with self.reading() as connection:
+            return self.state(connection, run, evaluation)[1]
 
-    def _append(self, subject: Subject, reader: str, kind: EventKind, payload: dict[str, Any], event_id: str | None) -> Event:
-        row = {"id": event_id or uuid4().hex, "reader": check_reader(reader), "kind": kind}
+    def state(self, connection: Connection, run: str, evaluation: str) -> tuple[dict[str, ScanReview], Round | None]:
+        """What `reviews` and `round` give, as a transaction sees it; only events since the last call are read."""
+        newer = select(events).where(events.c.run == run, events.c.evaluation == evaluation).order_by(events.c.sequence)
+        with self._lock:
+            state = self._states.setdefault((run, evaluation), EvaluationState())
+            self._states.move_to_end((run, evaluation))
+            if len(self._states) > KEPT_STATES:
+                self._states.popitem(last=False)
+            state.extend(_read(connection, newer.where(events.c.sequence > state.sequence)))
+            return dict(state.reviews), state.round
+
+    def readers(self) -> list[str]:
+        """Everybody who ever wrote, by name."""
+        with self.reading() as connection:
+            return sorted(connection.scalars(select(events.c.reader).distinct()))
+
+    def head(self) -> Head:
+        """The last event, to be kept elsewhere for `verify`; number 0 where there is none."""
+        with self.reading() as connection:
+            return stored_head(connection) or Head(0, FIRST_HASH)
+
+    def verify(self, kept: Head | None = None) -> str | None:
+        """Check the chain of hashes; ``None`` if it holds, else a sentence that names the first bad row.
+
+        Args:
+            kept: a head that was kept elsewhere, see `core.reviews.chain.check_chain`.
+        """
+        with self.reading() as connection:
+            return check_chain(connection, kept)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that reads.
+
+        Raises:
+            ReviewError: the database cannot be read.
+        """
         try:
-            with self._engine.begin() as connection:
-                return _append_row(connection, row, subject, payload)
+            with snapshot(self._engine).connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise _unreadable() from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes, one at a time among all servers, and is on disk at its end.
+
+        Raises:
+            ReviewError: the database refuses; nothing was stored then.
+        """
+        try:
+            with turn(self._engine), writer(self._engine).begin() as connection:
+                connection.execute(select(head.c.id).with_for_update())
+                yield connection
         except SQLAlchemyError as error:
             todo = "nothing was stored; free some space or check the database, and try again"
             raise ReviewError("The review could not be saved", todo=todo) from error
 
+    def _append(
+        self,
+        subject: Subject,
+        reader: str,
+        kind: EventKind,
+        payload: dict[str, Any],
+        event_id: str | None,
+        *,
+        reopens: bool = False,
+    ) -> Event:
+        if kind not in get_args(EventKind):
+            todo = f"use one of: {', '.join(get_args(EventKind))}"
+            raise ReviewError("There is no such kind of review event", value=kind, todo=todo)
+        row = {"id": check_id(event_id or uuid4().hex), "reader": check_reader(reader), "kind": kind}
+        check_subject(subject)
+        with self.writing() as connection:
+            stored = _append_row(connection, row, subject, payload)
+            leases = Leases(connection, subject.run, subject.evaluation, self.clock)
+            if kind in JUDGING:
+                leases.release(subject.scan, stored.reader)
+            elif reopens:
+                leases.take(subject.scan, stored.reader)
+            return stored
+
 
 def _append_row(connection: Connection, row: dict[str, Any], subject: Subject, payload: dict[str, Any]) -> Event:
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE events IN EXCLUSIVE MODE")
-    known = connection.execute(select(events).where(events.c.id == row["id"])).mappings().first()
+    known = connection.execute(select(events).where(events.c.id == row["id"])).first()
     if known is not None:
         return _same(_event(known), row, subject, payload)
-    last = connection.execute(select(events).order_by(events.c.sequence.desc()).limit(1)).mappings().first()
-    row = row | {
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "previous_hash": last["hash"] if last else FIRST_HASH,
-    }
+    last = stored_head(connection)
+    if last is None:
+        todo = "restore it from a backup"
+        raise ReviewError("The record of the last review event is missing", todo=todo)
+    row = row | {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "previous_hash": last.hash}
     digest = event_hash(subject=subject, payload=payload, **row)
-    stored = (
-        row
-        | asdict(subject)
-        | {
-            "sequence": last["sequence"] + 1 if last else 1,
-            "payload": json.dumps(payload, ensure_ascii=False),
-            "hash": digest,
-        }
-    )
-    connection.execute(insert(events).values(stored))
-    return Event(sequence=stored["sequence"], hash=digest, subject=subject, payload=payload, **row)
+    added = {"sequence": last.sequence + 1, "payload": json.dumps(payload, ensure_ascii=False), "hash": digest}
+    connection.execute(insert(events).values(row | asdict(subject) | added))
+    connection.execute(update(head).values(sequence=last.sequence + 1, hash=digest))
+    return Event(sequence=last.sequence + 1, hash=digest, subject=subject, payload=payload, **row)
 
 
 def _same(stored: Event, row: dict[str, Any], subject: Subject, payload: dict[str, Any]) -> Event:
@@ -199,47 +272,18 @@ def _same(stored: Event, row: dict[str, Any], subject: Subject, payload: dict[st
     return stored
 
 
-def _event(row: RowMapping) -> Event:
-    subject = Subject(row["run"], row["evaluation"], row["scan"], row["image_sha256"], row["mask_sha256"])
-    return Event(
-        sequence=row["sequence"],
-        id=row["id"],
-        at=row["at"],
-        reader=row["reader"],
-        kind=row["kind"],
-        subject=subject,
-        payload=json.loads(row["payload"]),
-        previous_hash=row["previous_hash"],
-        hash=row["hash"],
-    )
+def _read(connection: Connection, query: Select[Any]) -> list[Event]:
+    try:
+        return [_event(row) for row in connection.execute(query)]
+    except ValueError as error:
+        raise _unreadable() from error
 
 
-def derive(history: Iterable[Event]) -> dict[str, ScanReview]:
-    """The present state by scan: each reader's last verdict and all findings, without those taken back.
-
-    Taking a verdict back brings the reader's earlier one into force again.
-    """
-    ordered = sorted(history, key=lambda each: each.sequence)
-    withdrawn = {each.payload["withdraws"] for each in ordered if each.kind == "withdrawal"}
-    by_scan: dict[str, list[Event]] = {}
-    for each in ordered:
-        by_scan.setdefault(each.subject.scan, []).append(each)
-    return {scan: _derive_scan([e for e in found if e.id not in withdrawn]) for scan, found in by_scan.items()}
+def _unreadable() -> ReviewError:
+    return ReviewError("The review store cannot be read", todo="restore it from a backup")
 
 
-def _derive_scan(standing: list[Event]) -> ScanReview:
-    return ScanReview(
-        standing={each.reader: each for each in standing if each.kind == "verdict"},
-        findings=tuple(each for each in standing if each.kind == "finding"),
-    )
-
-
-def _set_sqlite_pragmas(connection: Any, _: object) -> None:
-    # pysqlite would begin a read transaction first and upgrade it on insert, which two writers can't do at once.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _event(row: Row[Any]) -> Event:
+    sequence, event_id, at, reader, kind, run, evaluation, scan, image, mask, payload, previous_hash, digest = row
+    subject = Subject(run, evaluation, scan, image, mask)
+    return Event(sequence, event_id, at, reader, kind, subject, json.loads(payload), previous_hash, digest)

@@ -68,8 +68,11 @@ class DatasetWriter:
 
 
 @contextmanager
-def writing_dataset(out: Path, manifest: DatasetManifest, split: SplitConfig) -> Iterator["Draft"]:
+def writing_dataset(out: Path, manifest: DatasetManifest, split: SplitConfig | None) -> Iterator["Draft"]:
     """Fill a data set and divide it; nothing stays behind if the block raises.
+
+    Args:
+        split: how to divide it; ``None`` validates on the slices in `Draft.valid`, as the manifest's own ``split`` says.
 
     Raises:
         DatasetError: it cannot be divided so, see `core.data.split.held_out`.
@@ -79,8 +82,10 @@ def writing_dataset(out: Path, manifest: DatasetManifest, split: SplitConfig) ->
         draft = Draft(DatasetWriter(folder), manifest, out)
         yield draft
         writer = draft.writer
-        patients, slices = writer.deal(held_out(writer.patient_of, dict(writer.annotated), split))
-        done = replace(draft.manifest, split=describe_split(split), files=hash_files(folder))
+        valid = held_out(writer.patient_of, dict(writer.annotated), split) if split else frozenset(draft.valid)
+        patients, slices = writer.deal(valid)
+        described = describe_split(split) if split else draft.manifest.split
+        done = replace(draft.manifest, split=described, files=hash_files(folder))
         write_json(folder / FILE_NAME, done.to_json())
         draft.result = Prepared(out, done, patients, slices)
 
@@ -92,3 +97,5 @@ class Draft:
 
     def __init__(self, writer: DatasetWriter, manifest: DatasetManifest, out: Path) -> None:
         self.writer, self.manifest, self.out = writer, manifest, out
+        self.valid: set[str] = set()
+        """Stems to validate on, where the split is kept."""

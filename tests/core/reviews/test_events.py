@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import ReviewError
-from core.reviews.events import Finding, FindingKind, Subject, Verdict, check_comment, check_reader, event_hash
+from core.reviews.events import Correction, Finding, FindingKind, Round, Subject, Verdict, check_comment, check_reader, event_hash
 
 SUBJECT = Subject("run1", "uw-valid", "case1_day0", "i" * 64, "m" * 64)
 EVENT = {"id": "e1", "at": "2026-11-22T00:00:00.000+00:00", "reader": "Dr A", "kind": "verdict", "previous_hash": "0" * 64}
@@ -63,3 +63,30 @@ def test_the_hash_depends_on_everything_that_an_event_says() -> None:
     assert len(changed) == len(EVENT) + 5 + 1
     assert base not in changed
     assert base == event_hash(**EVENT, subject=SUBJECT, payload={"verdict": "accept"})
+
+
+@pytest.mark.parametrize("digest", ["", "a" * 63, "A" * 64, "../" + "a" * 61, "a" * 64 + "\n"])
+def test_a_correction_names_its_masks_by_hash(digest: str) -> None:
+    with pytest.raises(ReviewError, match="A correction names its masks by SHA-256"):
+        Correction(digest, "b" * 64, changed_voxels=1, seconds=1.0)
+
+
+@pytest.mark.parametrize(("voxels", "seconds"), [(-1, 1.0), (1, -1.0), (1, float("nan")), (1, float("inf"))])
+def test_a_correction_of_an_impossible_size_or_time(voxels: int, seconds: float) -> None:
+    with pytest.raises(ReviewError, match=r"^A correction has an impossible size or time: .*; save it again\.$"):
+        Correction("a" * 64, "b" * 64, changed_voxels=voxels, seconds=seconds)
+
+
+def test_a_blind_round_s_order_tells_no_score() -> None:
+    assert (Round().queue_order, Round(blind=True).queue_order, Round(blind=True, order="name").queue_order) == (
+        "worst", "random", "name",
+    )  # fmt: skip
+    sentence = r"^This order would tell the score in a blind round: worst; use one of: random, name\.$"
+    with pytest.raises(ReviewError, match=sentence):
+        Round(blind=True, order="worst")
+
+
+@pytest.mark.parametrize("settings", [{"readers_per_scan": 0}, {"readers_per_scan": 21}, {"name": " "}, {"name": "a\nb"}])
+def test_impossible_rounds(settings: dict) -> None:
+    with pytest.raises(ReviewError):
+        Round(**settings)

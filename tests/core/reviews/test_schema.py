@@ -30,11 +30,21 @@ def test_neither_changed_nor_deleted(raw: sqlite3.Connection, statement: str) ->
 
 
 def test_an_id_is_stored_once(raw: sqlite3.Connection) -> None:
-    with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE constraint failed: events\.id"):
+    with pytest.raises(sqlite3.IntegrityError, match=r"^review events are never changed or deleted$"):
         raw.execute(
             "INSERT INTO events SELECT 2, id, at, reader, kind, run, evaluation, scan, image_sha256, mask_sha256, "
             "payload, previous_hash, hash FROM events"
         )
+
+
+@pytest.mark.parametrize("sequence", [1, 2])
+def test_not_replaced_either(raw: sqlite3.Connection, sequence: int) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=r"^review events are never changed or deleted$"):
+        raw.execute(
+            f"INSERT OR REPLACE INTO events SELECT {sequence}, id, at, 'Dr B', kind, run, evaluation, scan, image_sha256, "
+            "mask_sha256, payload, previous_hash, hash FROM events"
+        )
+    assert raw.execute("SELECT reader FROM events").fetchall() == [("Dr A",)]
 
 
 def test_writes_survive_a_power_cut(raw: sqlite3.Connection) -> None:

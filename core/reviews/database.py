@@ -1,0 +1,148 @@
+"""Opening the review store's database: where it is, how it is set, and its tables brought up to date."""
+
+import os
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.errors import ReviewError
+from core.files import write_whole
+from core.reviews.migrations import LATEST
+from core.reviews.schema import head
+
+URL_VARIABLE = "GUTCHECK_DATABASE_URL"
+CLAIM_FILE = "reviews.id"
+"""Beside where the SQLite file would be: which workspace a database of its own belongs to."""
+BUSY_TIMEOUT_S = 30
+_MIGRATION_LOCK = 6_017_310
+"""Any number that is ours alone among the advisory locks of a PostgreSQL database."""
+_WRITES = {"gutcheck_writes": True}
+# Alembic keeps the migration at work in a module of its own, so one process does one at a time.
+_migrating = threading.Lock()
+_turns: dict[str, threading.Lock] = {}
+_turns_lock = threading.Lock()
+
+
+def open_database(sqlite_file: Path) -> Engine:
+    """Open ``sqlite_file`` (made where it is missing), or the database that ``GUTCHECK_DATABASE_URL`` names.
+
+    Raises:
+        ReviewError: it cannot be opened, is damaged, is of a newer version, or is another workspace's.
+    """
+    url = os.environ.get(URL_VARIABLE)
+    try:
+        if not url:
+            sqlite_file.parent.mkdir(parents=True, exist_ok=True)
+        engine = make_engine(url or URL.create("sqlite", database=str(sqlite_file)))
+        try:
+            _bring_up_to_date(engine)
+            if url:
+                _claim(engine, sqlite_file.parent / CLAIM_FILE)
+        except Exception:
+            engine.dispose()
+            raise
+    except ImportError as error:
+        todo = "run: pip install -r requirements-postgres.txt"
+        raise ReviewError(f"The database driver is missing ({error.name})", value=URL_VARIABLE, todo=todo) from error
+    except (SQLAlchemyError, OSError) as error:
+        shown = sqlite_file if not url else URL_VARIABLE
+        todo = "restore the file from a backup, or check the folder and the address"
+        raise ReviewError("The review store cannot be opened", value=shown, todo=todo) from error
+    return engine
+
+
+def make_engine(url: str | URL) -> Engine:
+    """An engine that writes durably and one writer at a time; ``postgresql://`` means psycopg 3."""
+    url = make_url(url)
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_sqlite_pragmas)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def writer(engine: Engine) -> Engine:
+    """The same engine for transactions that write."""
+    return engine.execution_options(**_WRITES)
+
+
+def turn(engine: Engine) -> AbstractContextManager[object]:
+    """Wait for this process's turn to write: SQLite lets those who wait try again by chance, and some would never get in."""
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    with _turns_lock:
+        return _turns.setdefault(str(engine.url.database), threading.Lock())
+
+
+def snapshot(engine: Engine) -> Engine:
+    """The same engine for transactions whose every query sees the database as it was at the first, as SQLite always does."""
+    return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+def _set_sqlite_pragmas(connection: Any, _: object) -> None:
+    # pysqlite would begin a read transaction first and upgrade it on insert, which two writers can't do at once.
+    connection.isolation_level = None
+    for pragma in (f"busy_timeout={BUSY_TIMEOUT_S * 1000}", "journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().keys() & _WRITES.keys()
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if _version(connection) == LATEST:
+            return
+    with _migrating, writer(engine).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        _migrate(connection, _version(connection))
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(connection: Connection, version: str | None) -> None:
+    if version is not None and version > LATEST:
+        todo = "update GutCheck, or use the version that wrote it"
+        raise ReviewError("The review store was written by a newer GutCheck", value=f"version {version}", todo=todo)
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    # Alembic reads its settings with %-interpolation.
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    if version is None and inspect(connection).has_table("events"):
+        command.stamp(config, "0001")
+    if version != LATEST:
+        command.upgrade(config, LATEST)
+
+
+def _claim(engine: Engine, file: Path) -> None:
+    """Make the database this workspace's, or check that it is: two in one would mix runs of the same name."""
+    with writer(engine).begin() as connection:
+        owner = connection.execute(head.select().with_for_update()).mappings().one()["workspace"]
+        if owner is None:
+            owner = _written(file) or uuid4().hex
+            connection.execute(update(head).values(workspace=owner))
+            write_whole(file, f"{owner}\n".encode())
+    if _written(file) != owner:
+        todo = f"give each workspace a database of its own; if this one was moved here, bring its {CLAIM_FILE} too"
+        raise ReviewError(f"The database of {URL_VARIABLE} holds another workspace's reviews", value=file.parent, todo=todo)
+
+
+def _written(file: Path) -> str:
+    return file.read_text(encoding="utf-8").strip()[:64] if file.is_file() else ""

@@ -1,0 +1,20 @@
+"""Reviews made on the spot: who said what of which scan, without a store."""
+
+from collections.abc import Mapping
+
+from core.reviews import ScanReview, Subject, Verdict
+from core.reviews.events import Event
+
+
+def verdict_event(scan: str, reader: str, verdict: Verdict) -> Event:
+    subject = Subject("run", "set-valid", scan, "a" * 64, "b" * 64)
+    payload = {"verdict": verdict.value, "comment": ""}
+    return Event(1, f"{scan}-{reader}", "2026-01-01T00:00:00+00:00", reader, "verdict", subject, payload, "0" * 64, "1" * 64)
+
+
+def judged(verdicts: Mapping[str, Mapping[str, Verdict]]) -> dict[str, ScanReview]:
+    """The present state of each scan from its verdicts by reader."""
+    return {
+        scan: ScanReview(standing={reader: verdict_event(scan, reader, verdict) for reader, verdict in said.items()})
+        for scan, said in verdicts.items()
+    }
