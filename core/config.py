@@ -4,7 +4,7 @@ import os
 import platform
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from core.errors import ConfigError
 
@@ -14,6 +14,7 @@ QUICK_EPOCHS = 5
 Schedule = Literal["none", "multistep", "cosine"]
 Tracker = Literal["csv", "tensorboard", "wandb", "none"]
 Engine = Literal["auto", "torch", "onnx"]
+InputWindow = Literal["none", "scan"]
 
 
 def default_workers() -> int:
@@ -40,6 +41,9 @@ class DatasetConfig:
     """Standard deviation per channel, of pixels scaled to 0..1 (ImageNet's)."""
     context_stride: int = 0
     """Show the network three slices as its channels: this many slices back, the slice itself, this many on; 0: it alone."""
+    window: InputWindow = "none"
+    """Grey window of 8-bit pictures: none shows them as they are; scan stretches each scan by the 0.5th and 99.5th percentiles
+    of its whole volume, as pictures deeper than 8 bits always are. A single uploaded picture is a scan of its own."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -47,6 +51,8 @@ class DatasetConfig:
             problems.append(f"context_stride {self.context_stride} is negative")
         if self.image_size < 32 or self.image_size % 32:
             problems.append(f"image_size {self.image_size} is not a positive multiple of 32")
+        if self.window not in get_args(InputWindow):
+            problems.append(f"window {self.window} is not one of {', '.join(get_args(InputWindow))}")
         if min(self.std) <= 0:
             problems.append(f"std {self.std} holds a value that is not positive")
         _refuse(problems, self)
@@ -67,7 +73,7 @@ class TrainingConfig:
     epochs: int = 100
     """Passes over the training split."""
     max_minutes: float | None = None
-    """Stop after the epoch in which this many minutes have passed; nothing means no limit."""
+    """Stop after the epoch in which this many minutes have passed, where the cosine then ends too; nothing means no limit."""
     max_steps: int | None = None
     """Stop after this many optimiser steps; nothing means no limit."""
     workers: int = default_workers()
@@ -162,6 +168,9 @@ class InferenceConfig:
     """Weight of the organ colours in overlay pictures, 0 to 1."""
     flips: bool = False
     """Average over the slice and its mirror images (left-right, up-down, both): four times the work."""
+    flip_agreement: bool = False
+    """Store how well the outlines of the mirror images agree with the plain one, a measure of confidence: four times the work,
+    or none beside `flips`."""
 
     def __post_init__(self) -> None:
         problems = []

@@ -71,9 +71,10 @@ def slice_candidates(
 ) -> pd.DataFrame:
     """Slices and organs where a confident model disagrees with the reference, the most suspicious first.
 
-    ``suspicion`` = confidence × (1 − Dice), from 0 to 1. The confidence is the model's mean over the outline it drew there;
-    where it drew none, its mean over the organ's outline in the whole scan (``confidence_from`` says which). Where it drew
-    the organ nowhere in the scan, nothing is known of its confidence and the slice is no candidate.
+    ``suspicion`` = confidence × (1 − Dice), from 0 to 1. ``confidence_from`` says which confidence: ``slice``, the model's mean
+    over the outline that it drew there; ``absent``, where it drew none, how sure it was that there is none
+    (`core.confidence.Confidence`). An evaluation made before the latter was stored has ``scan`` in its place, the mean over
+    the organ's outline in the whole scan; where there is none of that either, the slice is no candidate.
 
     Args:
         slices: ``slices.parquet``, see `core.metrics.tables.slice_rows`.
@@ -96,16 +97,22 @@ def slice_candidates(
 
 
 def _with_confidence(slices: pd.DataFrame) -> pd.DataFrame:
-    """The slice table with differing voxels, and the scan's confidence in an organ where the slice has none."""
+    """The slice table with differing voxels, and a confidence where the organ was not drawn, see `slice_candidates`."""
     table = slices.copy()
     table["differing_voxels"] = table["reference_voxels"] + table["prediction_voxels"] - 2 * table["both_voxels"]
-    known = table[table["confidence"].notna()]
-    weighted = (known["confidence"] * known["prediction_voxels"]).groupby([known["scan"], known["organ"]]).sum()
-    mean = weighted / known.groupby(["scan", "organ"])["prediction_voxels"].sum()
-    of_scan = mean.reindex(pd.MultiIndex.from_frame(table[["scan", "organ"]])).to_numpy(float)
-    table["confidence_from"] = np.where(table["confidence"].notna(), "slice", "scan")
-    table["confidence"] = table["confidence"].fillna(pd.Series(of_scan, index=table.index))
+    stored = table["confidence_absent"] if "confidence_absent" in table else pd.Series(np.nan, index=table.index)
+    drawn = table["confidence"].notna()
+    table["confidence_from"] = np.select([drawn, stored.notna()], ["slice", "absent"], default="scan")
+    table["confidence"] = table["confidence"].fillna(stored).fillna(_of_scan(table[drawn], table))
     return table
+
+
+def _of_scan(drawn: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
+    """For each row of ``table`` the mean confidence over the organ's outline in its scan; NaN where it has none."""
+    weighted = (drawn["confidence"] * drawn["prediction_voxels"]).groupby([drawn["scan"], drawn["organ"]]).sum()
+    mean = weighted / drawn.groupby(["scan", "organ"])["prediction_voxels"].sum()
+    of_scan = mean.reindex(pd.MultiIndex.from_frame(table[["scan", "organ"]])).to_numpy(float)
+    return pd.Series(of_scan, index=table.index)
 
 
 def _kinds(table: pd.DataFrame, errors: pd.DataFrame | None) -> list[str]:

@@ -1,5 +1,6 @@
 """Predicting a split and writing its evaluation: masks at native size, slice and scan tables, and what they rest on."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -7,16 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.confidence import Confidence
 from core.config import ScoringConfig
 from core.data.index import DatasetIndex, Scan
-from core.data.masks import write_label_volume
-from core.files import new_folder, sha256_of_array, write_json
+from core.data.masks import LabelMap, read_label_volume, write_label_volume
+from core.errors import MaskError
+from core.files import sha256_of_array, write_json
+from core.kept import Kept, kept_count, kept_folder
 from core.metrics.nnunet import Case, write_summary
 from core.metrics.nnunet import summary as nnunet_summary
 from core.metrics.score_set import ScoreSet
 from core.predict import Predictor
 from core.progress import Progress, silent
-from core.quality import add_expected_dice
+from core.quality import with_expected_dice
 from core.runs import Evaluation, Run, badge_for
 from core.versions import package_versions
 from core.workspace import EvaluationPaths
@@ -35,40 +39,76 @@ def evaluate(
 ) -> Evaluation:
     """Predict every scan of a split and write ``evaluations/NAME-SPLIT``, replacing an earlier one when all is done.
 
-    One scan is in memory at a time.
+    One scan is in memory at a time. Where this fails or is killed, the scans that it has predicted are kept, and the next
+    evaluation of the same images with the same weights, recipe and versions takes them over; the result is the same.
 
     Raises:
         DatasetError, ImageError, MaskError: the split cannot be read; the earlier evaluation then stays.
         WorkspaceError: the disk refuses.
     """
     scans = index.scans(split)
-    paths = run.paths.evaluation(f"{index.name}-{split}")
+    paths = _paths(run, index, split)
     badge = badge_for(run.manifest(), index, split)
     scores = ScoreSet(leak=badge.text, config=scoring or ScoringConfig())
     facts: dict[str, dict[str, Any]] = {}
-    with new_folder(paths.root, replace=True) as folder:
+    with kept_folder(paths.root, _key(predictor), replace=True) as kept:
+        partial = EvaluationPaths(kept.folder)
         for done, scan in enumerate(scans):
             progress(done, len(scans), scan.id)
             image = scan.read_image()
             reference = scan.read_labels(shape=(image.shape[1], image.shape[2]))
-            numbers = [each.name.number for each in scan.slices]
-            prediction, confidence = predictor.predict_volume(image, numbers=numbers)
-            write_label_volume(EvaluationPaths(folder).mask(scan.id), prediction)
+            prediction, confidence = _predicted(kept, scan, image, predictor)
             scores.add(scan, reference=reference, prediction=prediction, confidence=confidence)
             facts[scan.id] = _facts(scan, image, reference=reference, prediction=prediction)
+        kept.settle({partial.mask(scan.id).relative_to(partial.root).as_posix() for scan in scans})
         summary = _provenance(run, predictor, index, split, facts) | {"leak": badge.to_json()} | scores.summary()
-        _write(EvaluationPaths(folder), scores, summary | {"scans": facts})
+        summary = _write(partial, scores, summary, facts)
         if scores.config.nnunet:
-            write_summary(folder / "summary.json", nnunet_summary(_cases(index, split, paths, scores), leak=badge.text))
+            write_summary(partial.root / "summary.json", nnunet_summary(_cases(index, split, paths, scores), leak=badge.text))
         progress(len(scans), len(scans), "written")
-    return add_expected_dice(Evaluation(run.name, paths.root.name, paths, summary | {"scans": facts}))
+    return Evaluation(run.name, paths.root.name, paths, summary)
 
 
-def _write(paths: EvaluationPaths, scores: ScoreSet, summary: dict[str, Any]) -> None:
-    scores.slices().to_parquet(paths.slices, index=False)
-    scores.scans().to_parquet(paths.scans, index=False)
+def scans_taken_over(run: Run, predictor: Predictor, index: DatasetIndex, split: str) -> int:
+    """How many scans an earlier evaluation had predicted when it was cut off; those that changed since are predicted again."""
+    return kept_count(_paths(run, index, split).root, _key(predictor))
+
+
+def _paths(run: Run, index: DatasetIndex, split: str) -> EvaluationPaths:
+    return run.paths.evaluation(f"{index.name}-{split}")
+
+
+def _key(predictor: Predictor) -> dict[str, Any]:
+    return {"format": FORMAT, "versions": package_versions(), **predictor.identity()}
+
+
+def _predicted(kept: Kept, scan: Scan, image: NDArray[Any], predictor: Predictor) -> tuple[LabelMap, Confidence]:
+    """Label volume (Z, H, W) and confidence of a scan: kept, or predicted now."""
+    numbers = [each.name.number for each in scan.slices]
+    digest = f"{sha256_of_array(image)} {image.dtype} {image.shape} {numbers}"
+    path = EvaluationPaths(kept.folder).mask(scan.id)
+    record = kept.get(scan.id, digest)
+    if record is not None:
+        with suppress(MaskError):
+            volume = read_label_volume(path)
+            if sha256_of_array(volume) == record["prediction_sha256"]:
+                return volume, Confidence.from_json(record)
+    found = predictor.predict_scan(image, numbers=numbers)
+    write_label_volume(path, found.labels)
+    kept.put(scan.id, digest, {"prediction_sha256": sha256_of_array(found.labels)} | found.confidence.to_json())
+    return found.labels, found.confidence
+
+
+def _write(paths: EvaluationPaths, scores: ScoreSet, summary: dict[str, Any], facts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Write the tables and ``evaluation.json``; return the latter."""
+    slices = scores.slices()
+    scans, quality = with_expected_dice(scores.scans(), slices)
+    slices.to_parquet(paths.slices, index=False)
+    scans.to_parquet(paths.scans, index=False)
     scores.errors().to_parquet(paths.errors, index=False)
+    summary = summary | ({} if quality is None else {"expected_dice": quality.to_json()}) | {"scans": facts}
     write_json(paths.summary, summary)
+    return summary
 
 
 def _cases(index: DatasetIndex, split: str, paths: EvaluationPaths, scores: ScoreSet) -> list[Case]:
@@ -105,7 +145,9 @@ def _provenance(
         "inference": {
             "engine": predictor.engine.name,
             "flips": predictor.config.flips,
+            "flip_agreement": predictor.config.flip_agreement,
             "context_stride": predictor.recipe.context_stride,
+            "window": predictor.recipe.window,
         },
         "weights_sha256": predictor.weights_hash,
         "versions": package_versions(),

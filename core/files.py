@@ -72,13 +72,13 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         WorkspaceError: ``path`` exists and is not empty, or the disk refuses.
     """
-    if not replace and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise WorkspaceError("The output folder already holds something", value=path, todo="choose a new or empty one")
+    if not replace:
+        check_empty(path)
     partial = _hidden_sibling(path)
     try:
         partial.mkdir(parents=True)
         yield partial
-        _swap(partial, path)
+        swap_folder(partial, path)
     except OSError as error:
         raise WorkspaceError(
             f"A folder could not be written ({error.strerror or error})",
@@ -89,7 +89,22 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _swap(partial: Path, path: Path) -> None:
+def check_empty(path: Path) -> None:
+    """Check that an output folder is new or empty.
+
+    Raises:
+        WorkspaceError: it is not.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WorkspaceError("The output folder already holds something", value=path, todo="choose a new or empty one")
+
+
+def swap_folder(partial: Path, path: Path) -> None:
+    """Move ``partial`` to ``path``; what stands there is deleted once the new one stands.
+
+    Raises:
+        OSError: the disk refuses; what stood there then stays.
+    """
     if not path.exists():
         partial.rename(path)
         return

@@ -1,5 +1,8 @@
 """Prediction by ONNX Runtime on a CPU, without torch: the network that `core.onnx_export` wrote beside the weights."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.confidence import NetworkOutput, mirror_pairs
 from core.config import InferenceConfig
 from core.data.masks import LabelMap
 from core.model_files import ONNX, source_hash
@@ -22,12 +26,22 @@ MIRRORS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
 
 
 class OnnxEngine:
-    """A network in ONNX Runtime: what the network is shown in, best classes and their probability out."""
+    """A network in ONNX Runtime: what the network is shown in, best classes and their probability out.
+
+    One slice at a time goes through the network, since a batch is no faster on a CPU (its feature maps leave the cache). A
+    single slice is divided between the threads; of several, each thread takes one, which saves them the waiting for each other.
+    """
 
     name = "onnx"
 
-    def __init__(self, session: "onnxruntime.InferenceSession", config: InferenceConfig) -> None:
+    def __init__(self, session: "onnxruntime.InferenceSession", config: InferenceConfig, path: Path | None = None) -> None:
+        """
+        Args:
+            path: the session's file, to open it anew for several slices at once; without it they go one after the other.
+        """
         self.session, self.config = session, config
+        self.lanes = 1
+        self._path = path
 
     @classmethod
     def open(cls, folder: Path, config: InferenceConfig) -> "OnnxEngine | None":
@@ -36,35 +50,62 @@ class OnnxEngine:
         if not path.is_file():
             return None
         session = open_session(path.read_bytes(), threads=config.threads)
-        return None if session is None or not _is_of(session, folder) else cls(session, config)
+        return None if session is None or not _is_of(session, folder) else cls(session, config, path)
 
     @cached_property
     def weights_hash(self) -> str:
         """SHA-256 of the weights that the network was made from, see `core.model.weights_hash`."""
         return str(self.session.get_modelmeta().custom_metadata_map["weights_sha256"])
 
-    def best(self, planes: NDArray[np.uint8]) -> tuple[LabelMap, NDArray[np.uint8]]:
-        """Best class and its probability (255 for certainty), each (N, S, S) uint8.
+    def best(self, planes: NDArray[np.uint8]) -> NetworkOutput:
+        """Best class, its probability and the rest of what is known of N slices.
 
         Args:
             planes: (N, C, S, S) uint8, see `core.predict.Predictor.network_input`.
         """
-        labels, certain = (np.empty((len(planes), *planes.shape[2:]), np.uint8) for _ in range(2))
-        # One slice at a time: on a CPU a batch is no faster (its feature maps leave the cache), and takes more memory.
-        for position, plane in enumerate(planes):
-            labels[position], certain[position] = best_class(self._probabilities(plane))
-        return labels, certain
+        if len(planes) > 1:
+            self._open_lanes()
+        if self.lanes == 1:
+            found = [self._slice(plane) for plane in planes]
+        else:
+            with ThreadPoolExecutor(self.lanes) as pool:
+                found = list(pool.map(self._slice, planes))
+        labels, certain, highest, pairs = zip(*found, strict=True)
+        mirrored = np.stack(pairs) if self.config.flip_agreement else None
+        return NetworkOutput(np.stack(labels), np.stack(certain), np.stack(highest), mirrored)
 
-    def _probabilities(self, plane: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(4, S, S) of one slice (C, S, S)."""
-        mirrors = MIRRORS if self.config.flips else MIRRORS[:1]
+    def _open_lanes(self) -> None:
+        """Have each thread take slices of its own from now on; threads beyond the slices of a batch help them all."""
+        threads = self.config.threads or usable_cores()
+        lanes = min(threads, self.config.batch_size)
+        if self.lanes > 1 or lanes == 1 or self._path is None:
+            return
+        whose = self.weights_hash
+        with suppress(OSError):
+            session = open_session(self._path.read_bytes(), threads=threads - lanes + 1)
+            # A file that was replaced meanwhile is of other weights than this engine says.
+            if session is not None and session.get_modelmeta().custom_metadata_map.get("weights_sha256") == whose:
+                self.session, self.lanes = session, lanes
+
+    def _slice(
+        self, plane: NDArray[np.uint8]
+    ) -> tuple[LabelMap, NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64] | None]:
+        """Labels, certainty, highest probabilities and class pairs of mirror images of one slice (C, S, S)."""
+        mirrors = MIRRORS if self.config.flips or self.config.flip_agreement else MIRRORS[:1]
         views = [np.flip(probabilities(self._logits(np.flip(plane, axes)), plane.shape[-1]), axes) for axes in mirrors]
-        return views[0] if len(views) == 1 else np.mean(views, axis=0)
+        shares = np.mean(views, axis=0) if self.config.flips else views[0]
+        pairs = mirror_pairs([best_class(view)[0] for view in views]) if self.config.flip_agreement else None
+        return *best_class(shares), shares.max(axis=(1, 2)), pairs
 
     def _logits(self, plane: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(4, S/4, S/4)."""
         found: NDArray[np.float32] = self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(plane[None])})[0][0]
         return found
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_session(content: bytes, *, threads: int | None = None) -> "onnxruntime.InferenceSession | None":

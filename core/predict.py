@@ -1,6 +1,7 @@
 """Slices in, label maps and confidence out, at the slices' own size; torch is imported only where it does the work."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.confidence import Confidence
 from core.config import DatasetConfig, InferenceConfig
 from core.data.context import neighbours
 from core.data.images import Window, model_window
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 """What a GPU that torch can use leaves on a Linux machine."""
+
+
+@dataclass(frozen=True)
+class ScanPrediction:
+    """What was found in a scan, at the slices' own size."""
+
+    labels: LabelMap
+    """(Z, H, W) uint8."""
+    certain: NDArray[np.uint8]
+    """(Z, H, W) uint8: the softmax probability of the chosen class, 255 for certainty."""
+    confidence: Confidence
 
 
 class Predictor:
@@ -65,6 +78,11 @@ class Predictor:
         """SHA-256 of the weights, see `core.model.weights_hash`."""
         return self.engine.weights_hash
 
+    def identity(self) -> dict[str, Any]:
+        """What a prediction rests on apart from the picture; equal for predictors that find the same, but for rounding."""
+        config = {"flips": self.config.flips, "flip_agreement": self.config.flip_agreement}
+        return {"weights": self.weights_hash, "recipe": asdict(self.recipe), "engine": self.engine.name, **config}
+
     def predict_volume(
         self, volume: NDArray[Any], window: Window | None = None, *, numbers: Sequence[int] | None = None
     ) -> tuple[LabelMap, NDArray[np.uint8]]:
@@ -72,14 +90,21 @@ class Predictor:
 
         Args:
             volume: (Z, H, W), uint8 or uint16.
-            window: grey window; by default the one of the whole volume (`core.data.images.model_window`).
+            window: grey window; by default the recipe's for the whole volume (`core.data.images.model_window`).
             numbers: the slices' numbers, ascending, by which a recipe with context finds neighbours; by default without gaps.
 
         Returns:
             Label volume (Z, H, W) uint8, and confidence (Z, H, W) uint8: the softmax probability of the chosen class,
             255 for certainty.
         """
-        window = window or model_window(volume)
+        found = self.predict_scan(volume, window, numbers=numbers)
+        return found.labels, found.certain
+
+    def predict_scan(
+        self, volume: NDArray[Any], window: Window | None = None, *, numbers: Sequence[int] | None = None
+    ) -> ScanPrediction:
+        """The same with the confidence of each slice and organ; see `predict_volume` for the arguments."""
+        window = window or model_window(volume, self.recipe.window)
         channels = neighbours(range(len(volume)) if numbers is None else numbers, self.recipe.context_stride)
         return self._predict(volume, window, channels)
 
@@ -89,25 +114,30 @@ class Predictor:
         """Predict one slice, (H, W) uint8 or uint16; see `predict_volume`.
 
         Args:
+            window: grey window; by default the recipe's, by the percentiles of this slice (and those beside it) alone.
             between: the slices one context stride before and after it, of the same size; without them a recipe with
                 context is shown the slice itself in their place.
         """
         volume = image[None] if between is None else np.stack([between[0], image, between[1]])
         middle = len(volume) // 2
         channels = np.asarray([[0, middle, len(volume) - 1]])
-        labels, confidence = self._predict(volume, window or model_window(volume), channels)
-        return labels[0], confidence[0]
+        found = self._predict(volume, window or model_window(volume, self.recipe.window), channels)
+        return found.labels[0], found.certain[0]
 
-    def _predict(self, volume: NDArray[Any], window: Window, channels: NDArray[np.intp]) -> tuple[LabelMap, NDArray[np.uint8]]:
+    def _predict(self, volume: NDArray[Any], window: Window, channels: NDArray[np.intp]) -> ScanPrediction:
         """Predict a slice for each row of ``channels``, (N, 3): positions in the volume of the three channels."""
         size, step = volume.shape[1:], self.config.batch_size
-        labels, confidence = (np.empty((len(channels), *size), np.uint8) for _ in range(2))
+        labels, certain = (np.empty((len(channels), *size), np.uint8) for _ in range(2))
+        highest, mirrored = [], []
         for start in range(0, len(channels), step):
-            best, certain = self.engine.best(self.network_input(volume, window, channels[start : start + step]))
-            for offset, (label_map, sure) in enumerate(zip(best, certain, strict=True), start):
+            found = self.engine.best(self.network_input(volume, window, channels[start : start + step]))
+            for offset, (label_map, sure) in enumerate(zip(found.labels, found.certain, strict=True), start):
                 labels[offset] = _resize(label_map, size, cv2.INTER_NEAREST_EXACT)
-                confidence[offset] = _resize(sure, size, cv2.INTER_LINEAR)
-        return labels, confidence
+                certain[offset] = _resize(sure, size, cv2.INTER_LINEAR)
+            highest.append(found.highest)
+            mirrored += [] if found.mirrored is None else [found.mirrored]
+        pairs = np.concatenate(mirrored) if mirrored else None
+        return ScanPrediction(labels, certain, Confidence.of(labels, certain, np.concatenate(highest), pairs))
 
     def network_input(self, volume: NDArray[Any], window: Window, channels: NDArray[np.intp]) -> NDArray[np.uint8]:
         """What the network is shown before normalisation: (N, C, S, S) uint8, one channel where the recipe has no context."""

@@ -1,25 +1,27 @@
 """The Dice to expect where there is no reference, from the confidence alone: fitted on some patients, checked on others."""
 
-import io
-from dataclasses import dataclass, replace
+import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.files import write_json, write_whole
 from core.labels import ORGANS
-from core.runs import Evaluation
 
 MIN_PATIENTS = 8
 """Fewer say nothing about the next one."""
 RIDGE = 1.0
 """Pull of the slopes towards none, in units of one scan: few scans give small slopes."""
+LEVEL = 0.9
+"""Share of the scans whose Dice the interval of an estimate should hold."""
 KEYS = ["patient", "scan", "organ"]
+COLUMNS = ["expected_dice", "expected_dice_low", "expected_dice_high"]
 METHOD = (
     "ridge regression of a scan's Dice per organ on the mean confidence over the predicted organ, that of its least certain "
-    "tenth of slices, and the logarithm of its predicted voxels; each patient is estimated from the others alone"
+    "tenth of slices, and the logarithm of its predicted voxels; each patient is estimated from the others alone, and so is its "
+    "interval, from their errors when they were left out (split conformal)"
 )
 
 
@@ -29,6 +31,8 @@ class QualityModel:
 
     weights: dict[str, tuple[float, ...]]
     """By organ: the intercept and the slopes."""
+    half_width: dict[str, float]
+    """By organ: half of the interval's width, see `_half_width`."""
     patients: int
     estimates: int
     """Scans and organs that it was checked on."""
@@ -36,9 +40,13 @@ class QualityModel:
     """Of the estimates for patients that were left out of the fit."""
     error_of_the_mean: float
     """The same if each organ's mean over the other patients were the estimate: what the confidence has to beat."""
+    correlation: float | None
+    """Pearson's between those estimates and the Dice, each less its organ's mean; nothing where one of them is constant."""
+    coverage: float
+    """Share of the scans and organs whose Dice lies in the interval of its estimate; `LEVEL` is aimed at."""
 
     def expect(self, slices: pd.DataFrame) -> pd.DataFrame:
-        """``patient``, ``scan``, ``organ`` and ``expected_dice`` (0 to 1) of every scan; no reference is read.
+        """``patient``, ``scan``, ``organ`` and `COLUMNS` (0 to 1) of every scan; no reference is read.
 
         NaN where nothing of the organ was drawn, or its confidence is unknown: a missed organ cannot be told from one that
         is not there.
@@ -47,22 +55,16 @@ class QualityModel:
             slices: ``slices.parquet``, see `core.metrics.tables.slice_rows`.
         """
         table = features(slices)
-        table["expected_dice"] = [
-            _estimate(np.asarray(self.weights[organ]), row) if organ in self.weights else np.nan
-            for organ, row in zip(table["organ"], _matrix(table), strict=True)
-        ]
-        return table[[*KEYS, "expected_dice"]]
+        table["expected_dice"] = np.nan
+        table["half_width"] = table["organ"].map(self.half_width)
+        for organ, weights in self.weights.items():
+            rows = (table["organ"] == organ) & table["mean"].notna()
+            table.loc[rows, "expected_dice"] = _estimate(np.asarray(weights), table[rows])
+        return _with_interval(table)
 
     def to_json(self) -> dict[str, Any]:
         """For ``evaluation.json``."""
-        return {
-            "method": METHOD,
-            "weights": {organ: list(values) for organ, values in self.weights.items()},
-            "patients": self.patients,
-            "estimates": self.estimates,
-            "mean_absolute_error": self.mean_absolute_error,
-            "error_of_the_mean": self.error_of_the_mean,
-        }
+        return {"method": METHOD, "level": LEVEL} | asdict(self)
 
 
 def features(slices: pd.DataFrame) -> pd.DataFrame:
@@ -91,30 +93,60 @@ def fit_quality(slices: pd.DataFrame, scans: pd.DataFrame) -> tuple[QualityModel
         slices, scans: ``slices.parquet`` and ``scans.parquet`` of one evaluation.
     """
     table = features(slices).merge(scans[[*KEYS, "dice"]], on=KEYS)
-    table["expected_dice"] = np.nan
-    table["by_mean"] = np.nan
-    weights = {}
+    table[["expected_dice", "half_width", "by_mean", "about_mean"]] = np.nan
+    weights, half_width = {}, {}
     for organ in ORGANS:
-        rows = table[(table["organ"] == organ.name) & table["mean"].notna() & table["dice"].notna()]
+        rows = table[(table["organ"] == organ.name) & table["mean"].notna() & table["dice"].notna()].copy()
         if rows["patient"].nunique() < MIN_PATIENTS:
             continue
         weights[organ.name] = tuple(float(value) for value in _fit(rows))
-        for _, mine in rows.groupby("patient"):
-            others = rows[rows["patient"] != mine["patient"].iloc[0]]
-            solved = _fit(others)
-            table.loc[mine.index, "expected_dice"] = [_estimate(solved, row) for row in _matrix(mine)]
-            table.loc[mine.index, "by_mean"] = others["dice"].mean()
-    checked = table[table["expected_dice"].notna()]
+        half_width[organ.name] = _leave_patients_out(rows)
+        table.loc[rows.index] = rows
     if not weights:
         return None
-    model = QualityModel(
-        weights, int(checked["patient"].nunique()), len(checked), _error(checked, "expected_dice"), _error(checked, "by_mean")
+    checked = table[table["expected_dice"].notna()]
+    return _checked(weights, half_width, checked), _with_interval(table)
+
+
+def _leave_patients_out(rows: pd.DataFrame) -> float:
+    """Fill the columns of one organ's ``rows``, each patient's from the others; return the half width for a new patient."""
+    for patient in rows["patient"].unique():
+        mine = rows["patient"] == patient
+        rows.loc[mine, "expected_dice"] = _estimate(_fit(rows[~mine]), rows[mine])
+        rows.loc[mine, "by_mean"] = rows.loc[~mine, "dice"].mean()
+    off = (rows["expected_dice"] - rows["dice"]).abs()
+    for patient in rows["patient"].unique():
+        mine = rows["patient"] == patient
+        rows.loc[mine, "half_width"] = _half_width(off[~mine])
+    rows["about_mean"] = rows["dice"] - rows["dice"].mean()
+    return _half_width(off)
+
+
+def _half_width(off: pd.Series) -> float:
+    """The split-conformal quantile (Vovk 2005): the ⌈(n + 1) · `LEVEL`⌉-th smallest of n errors, at most the largest."""
+    rank = min(math.ceil((len(off) + 1) * LEVEL), len(off))
+    return float(np.sort(off.to_numpy())[rank - 1])
+
+
+def _checked(weights: dict[str, tuple[float, ...]], half_width: dict[str, float], checked: pd.DataFrame) -> QualityModel:
+    off, by_mean = ((checked[column] - checked["dice"]).abs() for column in ("expected_dice", "by_mean"))
+    estimates = checked["expected_dice"] - checked.groupby("organ")["expected_dice"].transform("mean")
+    moving = estimates.std() > 0 and checked["about_mean"].std() > 0
+    return QualityModel(
+        weights,
+        half_width,
+        patients=int(checked["patient"].nunique()),
+        estimates=len(checked),
+        mean_absolute_error=float(off.mean()),
+        error_of_the_mean=float(by_mean.mean()),
+        correlation=float(np.corrcoef(estimates, checked["about_mean"])[0, 1]) if moving else None,
+        coverage=float((off <= checked["half_width"]).mean()),
     )
-    return model, table[[*KEYS, "expected_dice"]]
 
 
-def _error(checked: pd.DataFrame, column: str) -> float:
-    return float((checked[column] - checked["dice"]).abs().mean())
+def _with_interval(table: pd.DataFrame) -> pd.DataFrame:
+    low, high = (table["expected_dice"] + sign * table["half_width"] for sign in (-1, 1))
+    return table.assign(expected_dice_low=low.clip(lower=0), expected_dice_high=high.clip(upper=1))[[*KEYS, *COLUMNS]]
 
 
 def _matrix(table: pd.DataFrame) -> NDArray[np.float64]:
@@ -131,26 +163,17 @@ def _fit(rows: pd.DataFrame) -> NDArray[np.float64]:
     return np.concatenate([[dice.mean() - slopes @ middle], slopes])
 
 
-def _estimate(weights: NDArray[np.float64], row: NDArray[np.float64]) -> float:
-    return float(np.clip(weights[0] + row @ weights[1:], 0, 1))
+def _estimate(weights: NDArray[np.float64], rows: pd.DataFrame) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.clip(weights[0] + _matrix(rows) @ weights[1:], 0, 1)
+    return found
 
 
-def add_expected_dice(evaluation: Evaluation) -> Evaluation:
-    """Write the column ``expected_dice`` to ``scans.parquet`` and the estimate's error to ``evaluation.json``.
+def with_expected_dice(scans: pd.DataFrame, slices: pd.DataFrame) -> tuple[pd.DataFrame, QualityModel | None]:
+    """``scans.parquet`` with the columns `COLUMNS`, and what is to be said of them.
 
-    With too few patients for an estimate nothing is written.
-
-    Raises:
-        WorkspaceError: a table is missing or damaged, or the disk refuses.
+    With too few patients for an estimate the columns are left out.
     """
-    scans = evaluation.scans().drop(columns="expected_dice", errors="ignore")
-    fitted = fit_quality(evaluation.slices(), scans)
+    fitted = fit_quality(slices, scans)
     if fitted is None:
-        return evaluation
-    model, expected = fitted
-    content = io.BytesIO()
-    scans.merge(expected, on=KEYS, how="left").to_parquet(content, index=False)
-    write_whole(evaluation.paths.scans, content.getvalue())
-    summary = evaluation.summary | {"expected_dice": model.to_json()}
-    write_json(evaluation.paths.summary, summary)
-    return replace(evaluation, summary=summary)
+        return scans, None
+    return scans.merge(fitted[1], on=KEYS, how="left"), fitted[0]

@@ -5,8 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from core.confidence import NetworkOutput, mirror_pairs
 from core.config import DatasetConfig, InferenceConfig
-from core.data.masks import LabelMap
 from core.errors import ConfigError
 from core.model import weights_hash
 
@@ -33,18 +33,27 @@ class TorchEngine:
         return weights_hash(self.model)
 
     @torch.inference_mode()
-    def best(self, planes: NDArray[np.uint8]) -> tuple[LabelMap, NDArray[np.uint8]]:
-        """Best class and its probability (255 for certainty), each (N, S, S) uint8.
+    def best(self, planes: NDArray[np.uint8]) -> NetworkOutput:
+        """Best class, its probability and the rest of what is known of N slices.
 
         Args:
             planes: (N, C, S, S) uint8, see `core.predict.Predictor.network_input`.
         """
         pixels = (torch.from_numpy(planes).to(self.device).float().div(255) - self._mean) / self._std
-        mirrors = MIRRORS if self.config.flips else MIRRORS[:1]
-        views = [self._probabilities(pixels.flip(axes)).flip(axes) for axes in mirrors]
-        best = torch.stack(views).mean(dim=0).max(dim=1)
-        certain = best.values.mul(255).round().to(torch.uint8)
-        return best.indices.to(torch.uint8).cpu().numpy(), certain.cpu().numpy()
+        mirrors = MIRRORS if self.config.flips or self.config.flip_agreement else MIRRORS[:1]
+        views = torch.stack([self._probabilities(pixels.flip(axes)).flip(axes) for axes in mirrors])
+        mean = views.mean(dim=0) if self.config.flips else views[0]
+        best = mean.max(dim=1)
+        return NetworkOutput(
+            best.indices.to(torch.uint8).cpu().numpy(),
+            best.values.mul(255).round().to(torch.uint8).cpu().numpy(),
+            mean.amax(dim=(2, 3)).cpu().numpy(),
+            self._mirror_pairs(views) if self.config.flip_agreement else None,
+        )
+
+    def _mirror_pairs(self, views: torch.Tensor) -> NDArray[np.int64]:
+        labels = views.argmax(dim=2).to(torch.uint8).cpu().numpy()
+        return np.stack([mirror_pairs(list(labels[:, position])) for position in range(labels.shape[1])])
 
     def _probabilities(self, pixels: torch.Tensor) -> torch.Tensor:
         logits = self.model(pixel_values=pixels).logits

@@ -1,18 +1,21 @@
 """Outlining the organs in loose pictures: which ones, under which window, and the files that come of it."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.config import InputWindow
 from core.data.context import neighbours
 from core.data.identity import parse_slice_name
-from core.data.images import FULL_8BIT, SUFFIXES, Pixels, Window, model_window, read_image, write_png
+from core.data.images import SUFFIXES, Pixels, Window, model_window, read_image, write_png
 from core.data.index import MAX_NAMED
 from core.errors import ImageError
+from core.files import sha256_of_array
+from core.kept import Kept
 from core.overlay import blend, class_statistics
 from core.progress import Progress, silent
 
@@ -44,34 +47,26 @@ def find_pictures(source: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Checked:
-    """Pictures that can be used, by scan, with the scan's window; and what is wrong with the others."""
+    """Pictures that can be used, by scan; and what is wrong with the others."""
 
     scans: dict[str, list[Path]]
-    windows: dict[str, Window]
     problems: dict[Path, str]
 
 
 def check_pictures(paths: list[Path], *, progress: Progress = silent) -> Checked:
-    """Decode every picture once, before anything is predicted.
-
-    Pictures whose names say that they are one scan get one window, as `core.data.images.model_window` finds it.
-    """
+    """Decode every picture once, before anything is predicted."""
     scans: dict[str, list[Path]] = defaultdict(list)
     problems: dict[Path, str] = {}
-    deep: dict[str, list[Any]] = defaultdict(list)
     for done, path in enumerate(paths):
         progress(done, len(paths), path.name)
         scan = parse_slice_name(path.stem).scan
         try:
-            pixels = read_image(path)
+            read_image(path)
         except ImageError as error:
             problems[path] = f"{path.name}: {error.what[:1].lower()}{error.what[1:]}"
             continue
         scans[scan].append(path)
-        if pixels.dtype != np.uint8:
-            deep[scan].append(pixels.ravel())
-    windows = {scan: model_window(np.concatenate(deep[scan])) if scan in deep else FULL_8BIT for scan in scans}
-    return Checked(dict(scans), windows, problems)
+    return Checked(dict(scans), problems)
 
 
 def refuse_problems(checked: Checked) -> None:
@@ -89,29 +84,41 @@ def refuse_problems(checked: Checked) -> None:
     raise ImageError(what, value="; ".join(problems[:MAX_NAMED]) + more, todo=todo)
 
 
-def _like(pixels: Pixels, path: Path) -> Pixels:
-    """The picture at ``path``; where it is of another size or depth, the slice beside it stands in."""
-    found = read_image(path)
+def _like(pixels: Pixels, found: Pixels) -> Pixels:
+    """A neighbour; where it is of another size or depth, the slice beside it stands in."""
     return found if (found.shape, found.dtype) == (pixels.shape, pixels.dtype) else pixels
 
 
-def predict_pictures(checked: Checked, predictor: "Predictor", folder: Path) -> Iterator[dict[str, Any]]:
+def scan_window(images: Sequence[Pixels], depth: np.dtype[Any], kind: InputWindow) -> Window:
+    """The window of a scan's pictures of that depth, which may differ in size; see `core.data.images.model_window`."""
+    return model_window(np.concatenate([image.ravel() for image in images if image.dtype == depth]), kind)
+
+
+def predict_pictures(checked: Checked, predictor: "Predictor", kept: Kept) -> Iterator[dict[str, Any]]:
     """Write ``NAME_mask.png`` (class ids, the picture's own size) and ``NAME_overlay.png`` for each picture.
 
-    One picture, with its neighbours where the model wants them, is in memory at a time.
+    One scan, which pictures are by their names, is in memory at a time, and has one window. What is done already, from the very
+    same pixels, is left as it is.
 
     Yields:
         Names of the files and pixels per class, for each picture.
     """
-    for scan, found in checked.scans.items():
+    recipe = predictor.recipe
+    for found in checked.scans.values():
         paths = sorted(found, key=lambda path: parse_slice_name(path.stem).number)
-        table = neighbours([parse_slice_name(path.stem).number for path in paths], predictor.recipe.context_stride)
-        for path, (before, _, after) in zip(paths, table, strict=True):
-            pixels = read_image(path)
-            window = FULL_8BIT if pixels.dtype == np.uint8 else checked.windows[scan]
-            between = (_like(pixels, paths[before]), _like(pixels, paths[after])) if predictor.recipe.context_stride else None
-            label_map, _ = predictor.predict_slice(pixels, window, between=between)
+        images = [read_image(path) for path in paths]
+        windows = {depth: scan_window(images, depth, recipe.window) for depth in {image.dtype for image in images}}
+        table = neighbours([parse_slice_name(path.stem).number for path in paths], recipe.context_stride)
+        for path, pixels, (before, _, after) in zip(paths, images, table, strict=True):
+            window = windows[pixels.dtype]
+            between = (_like(pixels, images[before]), _like(pixels, images[after])) if recipe.context_stride else None
             mask, overlay = f"{path.stem}_mask.png", f"{path.stem}_overlay.png"
-            write_png(folder / mask, label_map)
-            write_png(folder / overlay, blend(window.apply(pixels), label_map, opacity=predictor.config.opacity))
-            yield {"input": str(path), "mask": mask, "overlay": overlay, "classes": class_statistics(label_map)}
+            shown = " ".join(f"{sha256_of_array(each)} {each.dtype} {each.shape}" for each in (pixels, *(between or ())))
+            facts = kept.get(path.stem, f"{shown} {window}")
+            if facts is None:
+                label_map, _ = predictor.predict_slice(pixels, window, between=between)
+                write_png(kept.folder / mask, label_map)
+                write_png(kept.folder / overlay, blend(window.apply(pixels), label_map, opacity=predictor.config.opacity))
+                facts = {"mask": mask, "overlay": overlay, "classes": class_statistics(label_map)}
+                kept.put(path.stem, f"{shown} {window}", facts)
+            yield {"input": str(path)} | facts

@@ -76,13 +76,19 @@ def mean_interval(
     having = np.unique(code[known.any(axis=0)]).size
     if having < FEWEST_PATIENTS:
         return None
-    drawn = draws(len(names), resamples=resamples, seed=seed)[:, code].astype(np.float64)
-    counts = drawn @ known.T.astype(np.float64)
-    sums = drawn @ np.where(known, table, 0).T
+    # Each patient's scans come together or not at all, so their sums are drawn; nothing grows with the number of scans.
+    drawn = draws(len(names), resamples=resamples, seed=seed).astype(np.float64)
+    counts = drawn @ _by_patient(known.astype(np.float64), code, len(names))
+    sums = drawn @ _by_patient(np.where(known, table, 0), code, len(names))
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     defined = means[~np.isnan(means).all(axis=1)]
     low, high = np.quantile(np.nanmean(defined, axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high), having)
+
+
+def _by_patient(rows: NDArray[np.float64], code: NDArray[np.intp], patients: int) -> NDArray[np.float64]:
+    """(patients, groups): the sum over each patient's scans of (groups, scans)."""
+    return np.stack([np.bincount(code, weights=row, minlength=patients) for row in rows], axis=1)
 
 
 def column_interval(rows: pd.DataFrame, column: str) -> Interval | None:

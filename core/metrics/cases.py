@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
-from core.labels import ORGAN_NAMES, organ
+from core.labels import ORGAN_NAMES, ORGANS
 
 OUTCOME_WORDS = {"missed": "missed", "false_alarm": "false alarm", "absent": "absent"}
 
@@ -24,21 +23,18 @@ def case_table(scans: pd.DataFrame, states: Mapping[str, str]) -> pd.DataFrame:
     wide = scans.pivot(index="scan", columns="organ", values="dice").reindex(columns=list(ORGAN_NAMES))
     facts = scans.drop_duplicates("scan").set_index("scan")[["patient", "day", "slices"]]
     table = facts.join(wide)
-    table["mean_dice"] = _row_means(wide)
-    table["notes"] = scans.groupby("scan")[["organ", "outcome"]].apply(_notes)
+    table["mean_dice"] = wide.mean(axis=1)
+    table["notes"] = _notes(scans).reindex(table.index, fill_value="")
     table["state"] = [states.get(str(scan), "Unreviewed") for scan in table.index]
     return table.sort_values(["mean_dice", "patient", "day"], na_position="last", kind="stable").reset_index()
 
 
-def _row_means(wide: pd.DataFrame) -> list[float]:
-    rows = wide.to_numpy(float)
-    return [float(np.mean(row[~np.isnan(row)])) if (~np.isnan(row)).any() else float("nan") for row in rows]
-
-
-def _notes(rows: pd.DataFrame) -> str:
-    outcomes = zip(rows["organ"], rows["outcome"], strict=True)
-    words = [f"{organ(name).title} {OUTCOME_WORDS[outcome]}" for name, outcome in outcomes if outcome in OUTCOME_WORDS]
-    return ", ".join(words)
+def _notes(scans: pd.DataFrame) -> "pd.Series[str]":
+    """By scan, what is missed, a false alarm or absent, for the scans that have any of it."""
+    rows = scans[scans["outcome"].isin(list(OUTCOME_WORDS))]
+    titles = rows["organ"].map({each.name: each.title for each in ORGANS})
+    words = titles.astype(str) + " " + rows["outcome"].map(OUTCOME_WORDS).astype(str)
+    return words.groupby(rows["scan"], sort=False).agg(", ".join)
 
 
 def next_unreviewed(cases: pd.DataFrame, after: str | None = None) -> str | None:

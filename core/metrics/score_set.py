@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.confidence import Confidence
 from core.config import ScoringConfig
 from core.data.index import Scan
 from core.data.masks import LabelMap
@@ -48,28 +48,27 @@ class ScoreSet:
         self.leak, self.config = leak, config
         self.totals: dict[str, Confusion] = {}
         """(4, 4) class pairs by scan."""
-        self._slices: list[dict[str, Any]] = []
+        self._slices: list[pd.DataFrame] = []
         self._scans: list[dict[str, Any]] = []
         self._errors: list[dict[str, Any]] = []
         self._competition: list[CompetitionTerms] = []
         self._unmeasured: dict[str, list[str]] = defaultdict(list)
 
-    def add(
-        self, scan: Scan, *, reference: LabelMap, prediction: LabelMap, confidence: NDArray[np.uint8] | None = None
-    ) -> ScanScores:
+    def add(self, scan: Scan, *, reference: LabelMap, prediction: LabelMap, confidence: Confidence | None = None) -> ScanScores:
         """Score one scan; see `VolumePair.of` for what it raises.
 
         Args:
             reference, prediction: (Z, H, W) uint8 at the size in which the scan is stored.
-            confidence: (Z, H, W) uint8, 255 for certainty; ``None`` where nobody knows.
+            confidence: the network's own; ``None`` where nobody knows.
         """
         pair = VolumePair.of(reference=reference, prediction=prediction)
         spacing, reason = grid_spacing(scan, (reference.shape[1], reference.shape[2]))
         if reason != KNOWN:
             self._unmeasured[reason].append(scan.id)
         scores = score_pair(pair, spacing, self.config.tolerances_mm)
-        self._slices += slice_rows(scan, pair.confusion, prediction=prediction, confidence=confidence, leak=self.leak)
-        self._scans += scan_rows(scan, scores, leak=self.leak)
+        # As a table: a row of each slice and organ as a dictionary takes ten times the memory.
+        self._slices.append(frame(slice_rows(scan, pair.confusion, confidence=confidence, leak=self.leak)))
+        self._scans += scan_rows(scan, scores, confidence=confidence, leak=self.leak)
         self._errors += region_rows(scan, error_regions(reference, prediction, spacing))
         self.totals[scan.id] = pair.total
         if is_whole(scan):
@@ -78,7 +77,7 @@ class ScoreSet:
 
     def slices(self) -> pd.DataFrame:
         """``slices.parquet``, see `core.metrics.tables.slice_rows`."""
-        return frame(self._slices)
+        return pd.concat(self._slices, ignore_index=True)
 
     def scans(self) -> pd.DataFrame:
         """``scans.parquet``, see `core.metrics.tables.scan_rows`."""

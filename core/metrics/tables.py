@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.confidence import NOTHING, Confidence
 from core.data.index import Scan
-from core.data.masks import LabelMap
 from core.labels import ORGANS, LabelClass
 from core.metrics.bootstrap import Interval, column_interval, mean_interval
 from core.metrics.overlap import Confusion, Overlap
@@ -20,40 +20,33 @@ OTHER_MEANS = ("hd95_mm", "mean_surface_distance_mm", "volume_error_ml", "volume
 
 
 def slice_rows(
-    scan: Scan, confusion: Confusion, *, prediction: LabelMap, confidence: NDArray[np.uint8] | None, leak: str = "unknown"
+    scan: Scan, confusion: Confusion, *, confidence: Confidence | None = None, leak: str = "unknown"
 ) -> list[dict[str, Any]]:
     """Rows of ``slices.parquet`` for one scan: overlap per slice and organ, to find the slice to look at.
 
     Args:
         confusion: (Z, 4, 4), see `core.metrics.overlap.confusion_per_slice`.
-        prediction: (Z, H, W) uint8 label volume.
-        confidence: (Z, H, W) uint8, 255 for certainty; ``None`` where nobody knows.
+        confidence: the network's own; ``None`` where nobody knows.
         leak: text of the leak badge, beside every score.
     """
-    rows = []
-    for position, each in enumerate(scan.slices):
-        for organ in ORGANS:
-            overlap = Overlap.of(confusion[position], organ.id)
-            rows.append(
-                _identity(scan)
-                | {"slice": each.name.number, "position": position, "name": each.name.stem}
-                | _overlap(overlap, organ.name)
-                | {"confidence": _confidence(overlap, prediction[position] == organ.id, confidence, position), "leak": leak}
-            )
-    return rows
+    return [
+        _identity(scan)
+        | {"slice": each.name.number, "position": position, "name": each.name.stem}
+        | _overlap(Overlap.of(confusion[position], organ.id), organ.name)
+        | (NOTHING if confidence is None else confidence.on_slice(position, organ.id))
+        | {"leak": leak}
+        for position, each in enumerate(scan.slices)
+        for organ in ORGANS
+    ]
 
 
-def _confidence(overlap: Overlap, drawn: NDArray[np.bool_], confidence: NDArray[np.uint8] | None, position: int) -> float:
-    """Mean over the predicted organ on one slice, 0 to 1; NaN where none was predicted or nobody knows."""
-    if confidence is None or not overlap.prediction:
-        return float("nan")
-    return float(confidence[position][drawn].mean()) / 255
-
-
-def scan_rows(scan: Scan, scores: ScanScores, *, leak: str = "unknown") -> list[dict[str, Any]]:
+def scan_rows(
+    scan: Scan, scores: ScanScores, *, confidence: Confidence | None = None, leak: str = "unknown"
+) -> list[dict[str, Any]]:
     """Rows of ``scans.parquet`` for one scan: every score of the whole volume.
 
     Args:
+        confidence: the network's own; ``None`` where nobody knows.
         leak: text of the leak badge, beside every score.
     """
     return [
@@ -61,6 +54,7 @@ def scan_rows(scan: Scan, scores: ScanScores, *, leak: str = "unknown") -> list[
         | {"slices": len(scan.slices)}
         | _overlap(scores.organs[organ.name].overlap, organ.name)
         | _distances_and_volumes(scores.organs[organ.name], scores.tolerances_mm)
+        | {"flip_agreement": float("nan") if confidence is None else confidence.flip_agreement(organ.id)}
         | {"leak": leak}
         for organ in ORGANS
     ]

@@ -3,12 +3,14 @@
 Run by `make bench`. The figures are printed; what is asserted is agreement and the aims for speed.
 """
 
+import hashlib
 import subprocess
 import sys
 import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ import pytest
 from core.data.masks import write_label_volume
 from core.labels import ORGANS
 from core.metrics.overlap import Overlap
-from core.metrics.scan_scores import score_scan
+from core.metrics.scan_scores import score_scan, score_scans
 from tests.core.metrics.references import (
     PERTURBATIONS,
     RUN_LENGTHS,
@@ -169,6 +171,29 @@ def test_speed_beside_the_others(scans: Volumes, perturb: Callable[[np.ndarray],
     print(f"\n{perturb.__name__}: ours {ours * 1e3:.1f} ms a scan")
     for name, seconds in others.items():
         print(f"  {name:28s} {seconds:7.2f} s  ×{seconds / ours:.0f}")
+
+
+def test_two_threads_beside_one(scans: Volumes) -> None:
+    """Scans in memory, in turns in one run. Hashing, which holds no lock either, tells what a second thread can gain here."""
+    work = [(name, volume, shifted(volume), MM) for name, volume in list(scans.items())[:8]]
+    block = bytes(30_000_000)
+
+    def hashes(workers: int) -> list[object]:
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(hashlib.sha256, [block] * 8))
+
+    kinds = {"scores": lambda workers: list(score_scans(work, workers=workers)), "hashing": hashes}
+    spent: dict[tuple[str, int], list[float]] = {(kind, workers): [] for kind in kinds for workers in (1, 2)}
+    for _ in range(5):
+        for (kind, workers), times in spent.items():
+            times.append(best_s(lambda run=kinds[kind], count=workers: run(count), 1))
+    print()
+    for kind in kinds:
+        one, two = (float(np.median(spent[kind, workers][1:])) / len(work) * 1e3 for workers in (1, 2))
+        print(f"{kind}: {one:.0f} ms each on one thread, {two:.0f} on two: ×{one / two:.2f}")
+    first, second = (list(score_scans(work, workers=workers)) for workers in (1, 2))
+    # As text, in which one NaN is as another.
+    assert [(name, repr(scores.organs)) for name, scores in first] == [(name, repr(scores.organs)) for name, scores in second]
 
 
 WHOLE_SET = """

@@ -14,6 +14,7 @@ import torch
 from onnxruntime import InferenceSession, SessionOptions
 
 from core.config import DatasetConfig, InferenceConfig, PhantomConfig, SplitConfig
+from core.data.images import read_image
 from core.data.index import load_index
 from core.data.prepare.phantoms import prepare_phantom
 from core.demo import CARRIED_RUN
@@ -23,6 +24,7 @@ from core.onnx_engine import INPUT
 from core.onnx_export import export_onnx, sample_planes
 from core.predict import Predictor
 
+REAL = Path(__file__).parents[3] / "shared" / "data" / "uwm-pairs" / "images"
 SLICES, TURNS, THREADS = 144, 3, 2
 CPU = InferenceConfig(device="cpu", threads=THREADS)
 
@@ -75,10 +77,46 @@ def test_torch_beside_onnx_runtime(model: Path, volume: np.ndarray) -> None:
     print(f"torch over onnx: {ratios[0]:.1f} in batches, {ratios[1]:.1f} one by one")
     scan_s = [seconds(lambda: engines["onnx"].predict_volume(volume)) for _ in range(TURNS)]
     print(f"scan of {SLICES} slices: {np.median(scan_s):.1f} s ({min(scan_s):.1f} to {max(scan_s):.1f}), {THREADS} threads")
-    ours, theirs = (engines[name].predict_volume(volume)[0] for name in ("onnx", "torch"))
-    print(f"pixels of another class: {(ours != theirs).sum()} of {ours.size:,} ({np.count_nonzero(theirs):,} of organs)")
-    assert (ours != theirs).mean() < 1e-5
+    compare(engines, volume, "phantom")
     assert ratios[0] > 1
+
+
+def compare(engines: dict[str, Predictor], volume: np.ndarray, what: str) -> None:
+    ours, theirs = (engines[name].predict_volume(volume)[0] for name in ("onnx", "torch"))
+    print(f"{what}: {(ours != theirs).sum()} pixels of another class, of {ours.size:,} ({np.count_nonzero(theirs):,} of organs)")
+    assert (ours != theirs).mean() < 1e-5
+
+
+@pytest.mark.benchmark
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"the real samples are not here: {REAL}")
+@pytest.mark.parametrize("scan", ["case16_day0", "case102_day0"])
+def test_the_same_classes_as_torch_on_real_slices(model: Path, scan: str) -> None:
+    engines = {name: Predictor.load(model, replace(CPU, engine=name)) for name in ("torch", "onnx")}
+    real = np.stack([read_image(path) for path in sorted(REAL.glob(f"{scan}_*.png"))])
+    assert len(real) == SLICES
+    print(f"\n{scan}: {sum(plane.min() == plane.max() for plane in real)} empty slices of {SLICES}")
+    compare(engines, real, scan)
+
+
+@pytest.mark.benchmark
+def test_a_slice_for_each_thread(model: Path, volume: np.ndarray) -> None:
+    """Two threads, in turns: both on one slice, and each on its own. The processor's time does not depend on the neighbours."""
+    divided, alone = (Predictor.load(model, replace(CPU, engine="onnx")) for _ in range(2))
+    divided.engine._path = None
+    part = volume[64:96]
+    found: dict[str, list[tuple[float, float]]] = {"divided": [], "a slice each": []}
+    for _ in range(TURNS + 1):
+        for name, predictor in zip(found, (divided, alone), strict=True):
+            before = time.process_time()
+            wall = seconds(lambda it=predictor: it.predict_volume(part)) / len(part)
+            found[name].append((wall, (time.process_time() - before) / len(part)))
+    assert (divided.engine.lanes, alone.engine.lanes) == (1, THREADS)
+    print()
+    for name, times in found.items():
+        wall, cpu = np.median(times[1:], axis=0) * 1e3
+        print(f"{name}: {wall:.0f} ms a slice, {cpu:.0f} ms of processor")
+    ratio = np.median(found["divided"][1:], axis=0) / np.median(found["a slice each"][1:], axis=0)
+    print(f"divided over a slice each: ×{ratio[0]:.2f}, processor ×{ratio[1]:.2f}")
 
 
 @pytest.mark.benchmark

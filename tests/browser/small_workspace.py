@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
+from core.confidence import Confidence
 from core.config import DatasetConfig, InferenceConfig, SplitConfig
 from core.data.images import write_png
 from core.data.index import load_index
 from core.data.prepare.pairs import prepare_pairs
 from core.evaluate import evaluate
 from core.files import write_json
+from core.predict import ScanPrediction
 from core.runs import Evaluation, Run, open_run
 from core.workspace import Workspace
 
@@ -35,11 +37,15 @@ class ShiftedReference:
         self.references = iter(references)
         self.missed = missed
 
-    def predict_volume(self, volume: NDArray[np.generic], **_: object) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def identity(self) -> dict[str, str]:
+        return {"weights": self.weights_hash}
+
+    def predict_scan(self, volume: NDArray[np.generic], **_: object) -> ScanPrediction:
         prediction = np.roll(next(self.references), 2, axis=2)
         half = len(prediction) // 2
         prediction[:half][prediction[:half] == self.missed] = 0
-        return prediction, np.full(prediction.shape, 200, np.uint8)
+        certain = np.full(prediction.shape, 200, np.uint8)
+        return ScanPrediction(prediction, certain, Confidence.of(prediction, certain, np.zeros((len(prediction), 4), np.float32)))
 
 
 def small_volume(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

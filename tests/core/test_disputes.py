@@ -46,6 +46,22 @@ def test_slices_by_hand() -> None:
     assert not found["disputed"].any()
 
 
+def test_where_nothing_was_drawn_it_counts_how_sure_that_is() -> None:
+    """Case 2's large bowel, drawn nowhere, becomes a candidate: the model was sure of that and the reference has 300 voxels."""
+    absent = SLICES.assign(confidence_absent=[NAN, NAN, 0.6, NAN, 0.8, 0.99])
+    found = slice_candidates(absent).set_index(["scan", "slice"])
+    assert found["confidence_from"].to_dict() == {
+        ("case2_day0", 2): "absent",
+        ("case1_day0", 3): "absent",
+        ("case2_day0", 1): "slice",
+        ("case1_day0", 1): "slice",
+    }
+    assert found["suspicion"].tolist() == pytest.approx([0.8, 0.6, 0.5, 0.45])
+    scans = scan_candidates(absent).set_index("scan")["suspicion"]
+    # (0.9 × 100 + 0.9 × 20 + 0.6 × 200) / 600 and (0.5 × 100 + 0.8 × 300) / 400.
+    assert scans.to_dict() == pytest.approx({"case2_day0": 0.725, "case1_day0": 0.38})
+
+
 def test_more_is_a_candidate_with_a_lower_bound() -> None:
     assert len(slice_candidates(SLICES, min_voxels=1)) == 4
     assert len(slice_candidates(SLICES, min_voxels=0)) == 4

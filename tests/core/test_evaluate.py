@@ -2,9 +2,15 @@
 
 import json
 import math
+import re
+import signal
+import subprocess
+import sys
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import SegformerForSemanticSegmentation
@@ -15,17 +21,18 @@ from core.data.index import DatasetIndex, load_index
 from core.data.masks import read_label_volume
 from core.data.prepare.pairs import prepare_pairs
 from core.errors import ImageError, MaskError, WorkspaceError
-from core.evaluate import evaluate
+from core.evaluate import evaluate, scans_taken_over
 from core.files import sha256_of_array, write_json
 from core.labels import ORGANS
 from core.metrics.geometry import NO_SPACING
-from core.model import architecture
+from core.model import architecture, save_model
 from core.payload import scan_payload
 from core.predict import Predictor
 from core.runs import Evaluation, Run, open_run
 from core.workspace import Workspace
 from tests.core.metrics.references import by_scipy
 
+ROOT = Path(__file__).parents[2]
 STEMS = [f"case{patient}_day{day}_slice_{number:04d}" for patient, day in ((1, 0), (2, 0), (2, 4)) for number in (9, 10, 11)]
 
 
@@ -215,11 +222,115 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_a_failure_midway_keeps_the_old_evaluation(
     evaluation: Evaluation, run: Run, predictor: Predictor, index: DatasetIndex
 ) -> None:
-    before = files_of(run.paths.evaluations)
+    before = files_of(evaluation.paths.root)
     index.scan("valid", "case2_day4").slices[1].image.write_bytes(b"")
     with pytest.raises(ImageError, match="The picture is empty"):
         evaluate(run, predictor, index, "valid")
-    assert files_of(run.paths.evaluations) == before
+    assert files_of(evaluation.paths.root) == before
+    assert [found.name for found in run.evaluations()] == ["tiny-valid"]
+
+
+class Counting(Predictor):
+    """Notes how many slices each scan has that it predicts."""
+
+    def __init__(self, other: Predictor, config: InferenceConfig | None = None) -> None:
+        self.recipe, self.config, self.engine = other.recipe, config or other.config, other.engine
+        self.asked: list[int] = []
+
+    def predict_scan(self, volume, window=None, *, numbers=None):
+        self.asked.append(len(volume))
+        return super().predict_scan(volume, window, numbers=numbers)
+
+
+def without_time(files: dict[str, bytes]) -> dict[str, bytes]:
+    summary = re.sub(rb'"created_at": "[^"]*"', b"", files["evaluation.json"])
+    return files | {"evaluation.json": summary}
+
+
+def test_after_a_failure_only_what_is_missing_is_predicted(run: Run, predictor: Predictor, index: DatasetIndex) -> None:
+    whole = files_of(evaluate(run, predictor, index, "valid").paths.root)
+    spoilt, counting = index.scan("valid", "case2_day4").slices[1].image, Counting(predictor)
+    sound = spoilt.read_bytes()
+    spoilt.write_bytes(b"")
+    with pytest.raises(ImageError):
+        evaluate(run, counting, index, "valid")
+    spoilt.write_bytes(sound)
+    assert (counting.asked, scans_taken_over(run, predictor, index, "valid")) == ([3], 1)
+    done = evaluate(run, counting, index, "valid")
+    assert counting.asked == [3, 3]
+    assert without_time(files_of(done.paths.root)) == without_time(whole)
+    assert scans_taken_over(run, predictor, index, "valid") == 0
+
+
+@pytest.mark.parametrize("change", ["image", "mask file", "flips", "weights"])
+def test_what_changed_is_predicted_again(run: Run, predictor: Predictor, index: DatasetIndex, change: str) -> None:
+    last = index.scan("valid", "case2_day4").slices[1].mask
+    sound = last.read_bytes()
+    last.write_bytes(b"")
+    with pytest.raises(MaskError):
+        evaluate(run, predictor, index, "valid")
+    last.write_bytes(sound)
+    counting = Counting(predictor, InferenceConfig(device="cpu", flips=True) if change == "flips" else None)
+    if change == "image":
+        write_png(index.scan("valid", "case2_day0").slices[0].image, np.zeros((41, 57), np.uint8))
+    if change == "mask file":
+        (kept,) = run.paths.evaluations.glob(".tiny-valid.*/masks/case2_day0.npy.zst")
+        kept.write_bytes(kept.read_bytes()[:-9])
+    if change == "weights":
+        other = deepcopy(predictor.engine.model)
+        other.decode_head.classifier.bias.data += 1
+        counting.engine = Predictor(other, predictor.recipe, predictor.config).engine
+    evaluate(run, counting, index, "valid")
+    assert counting.asked == [3, 3]
+    assert [path.name for path in run.paths.evaluations.iterdir()] == ["tiny-valid"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from core.config import InferenceConfig
+from core.data.index import load_index
+from core.evaluate import evaluate, scans_taken_over
+from core.predict import Predictor
+from core.runs import open_run
+
+def progress(done, total, what):
+    if done == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run, index = open_run(Path(sys.argv[1])), load_index(Path(sys.argv[2]))
+evaluate(run, Predictor.load(run.paths.model, InferenceConfig(device="cpu")), index, "valid", progress=progress)
+"""
+
+
+def test_after_a_kill_the_result_is_that_of_one_go(run: Run, predictor: Predictor, index: DatasetIndex) -> None:
+    """A real process, killed when it has predicted one of two scans; what it left is taken over by another process."""
+    save_model(predictor.engine.model, run.paths.model, predictor.recipe)
+    words = [sys.executable, "-c", KILLED, str(run.paths.root), str(index.root)]
+    killed = subprocess.run([*words, "1"], cwd=ROOT, capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not run.evaluations()
+    counting = Counting(Predictor.load(run.paths.model, InferenceConfig(device="cpu")))
+    assert scans_taken_over(run, counting, index, "valid") == 1
+    resumed = files_of(evaluate(run, counting, index, "valid").paths.root)
+    assert counting.asked == [3]
+    again = files_of(evaluate(run, counting, index, "valid").paths.root)
+    assert counting.asked == [3, 3, 3]
+    assert without_time(resumed) == without_time(again)
+    assert [path.name for path in run.paths.evaluations.iterdir()] == ["tiny-valid"]
+
+
+def test_flip_agreement_is_stored_where_it_is_asked_for(
+    evaluation: Evaluation, run: Run, predictor: Predictor, index: DatasetIndex
+) -> None:
+    assert evaluation.scans()["flip_agreement"].isna().all()
+    plain = evaluation.scans().drop(columns="flip_agreement")
+    config = InferenceConfig(device="cpu", flip_agreement=True)
+    done = evaluate(run, Predictor(predictor.engine.model, predictor.recipe, config), index, "valid")
+    assert done.summary["inference"]["flip_agreement"]
+    assert done.scans()["flip_agreement"].between(0, 1).any()
+    assert done.slices()["flip_agreement"].between(0, 1).any()
+    pd.testing.assert_frame_equal(done.scans().drop(columns="flip_agreement"), plain)
 
 
 def test_a_mask_of_another_size_than_its_image(run: Run, predictor: Predictor, index: DatasetIndex) -> None:
@@ -227,7 +338,7 @@ def test_a_mask_of_another_size_than_its_image(run: Run, predictor: Predictor, i
         write_png(each.mask, np.zeros((40, 50), np.uint8))
     with pytest.raises(MaskError, match=r"^A mask has another size than its image \(mask 50×40, image 57×41\)"):
         evaluate(run, predictor, index, "valid")
-    assert not run.paths.evaluations.exists() or not any(run.paths.evaluations.iterdir())
+    assert not run.paths.evaluations.exists() or not any(run.paths.evaluations.glob("[!.]*"))
 
 
 def test_what_is_shown_must_be_what_was_scored(evaluation: Evaluation, index: DatasetIndex) -> None:

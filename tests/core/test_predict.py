@@ -106,6 +106,18 @@ def test_16_bit_scans_are_seen_under_the_window_of_the_whole_scan(predictor: Pre
     np.testing.assert_array_equal(confidence, windowed[1])
 
 
+def test_8_bit_scans_are_windowed_where_the_recipe_says_so(model, predictor: Predictor, volume: np.ndarray) -> None:
+    """A volume by its own percentiles, and a single picture by the picture's."""
+    dark = volume // 3
+    windowing = Predictor(model, replace(RECIPE, window="scan"), CPU)
+    bright = volume_window(dark).apply(dark)
+    assert bright.max() > 2 * dark.max()
+    np.testing.assert_array_equal(windowing.predict_volume(dark)[0], predictor.predict_volume(bright)[0])
+    alone = volume_window(dark[1]).apply(dark[1])
+    assert not np.array_equal(alone, bright[1])
+    np.testing.assert_array_equal(windowing.predict_slice(dark[1])[0], predictor.predict_slice(alone)[0])
+
+
 def test_a_window_of_one_s_own(predictor: Predictor, volume: np.ndarray) -> None:
     window = Window(20, 200)
     np.testing.assert_array_equal(predictor.predict_volume(volume, window)[0], predictor.predict_volume(window.apply(volume))[0])

@@ -4,10 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.files import write_json
-from core.quality import KEYS, MIN_PATIENTS, add_expected_dice, features, fit_quality
-from core.runs import Evaluation
-from core.workspace import EvaluationPaths
+from core.quality import COLUMNS, KEYS, LEVEL, MIN_PATIENTS, RIDGE, features, fit_quality, with_expected_dice
 
 
 def tables(patients: int = 20, *, telling: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -43,6 +40,7 @@ def test_telling_confidence_beats_the_mean() -> None:
     assert (model.patients, model.estimates, set(model.weights)) == (20, 40, {"stomach"})
     assert model.mean_absolute_error < 0.03
     assert model.error_of_the_mean > 0.15
+    assert model.correlation > 0.98
     stomach = expected.merge(scans, on=KEYS).query("organ == 'stomach'")
     assert model.mean_absolute_error == pytest.approx((stomach["expected_dice"] - stomach["dice"]).abs().mean())
     assert expected[expected["organ"] != "stomach"]["expected_dice"].isna().all()
@@ -51,6 +49,7 @@ def test_telling_confidence_beats_the_mean() -> None:
 def test_confidence_that_tells_nothing_is_found_out() -> None:
     model, _ = fit_quality(*tables(telling=False))
     assert model.mean_absolute_error > 0.9 * model.error_of_the_mean
+    assert model.correlation < 0.3
 
 
 def test_a_patient_s_own_dice_does_not_enter_its_estimate() -> None:
@@ -83,21 +82,63 @@ def test_without_confidence_there_is_no_estimate() -> None:
     assert fit_quality(slices.assign(confidence=np.nan), scans) is None
 
 
+@pytest.mark.parametrize("telling", [True, False])
+def test_the_interval_holds_what_it_says_on_unseen_patients(telling: bool) -> None:
+    """Fitted on 40 patients, checked on 160 others."""
+    slices, scans = tables(200, telling=telling)
+    known = slices["patient"].isin([f"case{number}" for number in range(40)])
+    model, _ = fit_quality(slices[known], scans[scans["scan"].isin(slices[known]["scan"])])
+    assert model.coverage == pytest.approx(LEVEL, abs=0.06)
+    found = model.expect(slices[~known]).merge(scans, on=KEYS).query("organ == 'stomach'")
+    inside = found["dice"].between(found["expected_dice_low"], found["expected_dice_high"])
+    assert inside.mean() > LEVEL - 0.06
+    assert telling or inside.mean() < LEVEL + 0.06
+    width = (found["expected_dice_high"] - found["expected_dice_low"]).max()
+    assert width < 0.1 if telling else width > 0.5
+
+
+def test_the_estimates_are_those_of_least_squares() -> None:
+    """An independent recoding: NumPy's least squares with the ridge as extra rows, and each left-out patient by hand."""
+    slices, scans = tables(12)
+    model, expected = fit_quality(slices, scans)
+    rows = features(slices).merge(scans, on=KEYS).query("organ == 'stomach'")
+    rows = rows.assign(size=rows["size"] + np.linspace(0, 0.1, len(rows)))
+    _, expected = fit_quality(_with_sizes(slices, rows), scans)
+    found = rows.merge(expected, on=KEYS)
+    for patient, mine in found.groupby("patient"):
+        others = found[found["patient"] != patient]
+        assert mine["expected_dice"].to_numpy() == pytest.approx(_by_lstsq(others, mine), abs=1e-6)
+    off = (found["expected_dice"] - found["dice"]).abs()
+    mine = found["patient"] == "case3"
+    half = np.sort(off[~mine])[int(np.ceil((22 + 1) * LEVEL)) - 1]
+    assert (found["expected_dice"] - found["expected_dice_low"])[mine].tolist() == pytest.approx([half] * 2)
+    assert model.patients == 12
+
+
+def _with_sizes(slices: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The slices with such voxel counts that the scans have the sizes of ``rows``."""
+    voxels = (10 ** rows.set_index(KEYS)["size"]) / 4
+    found = slices.set_index(KEYS).join(voxels.rename("voxels"))
+    return found.assign(prediction_voxels=found.pop("voxels").fillna(0.0)).reset_index()
+
+
+def _by_lstsq(others: pd.DataFrame, mine: pd.DataFrame) -> np.ndarray:
+    seen, dice = others[["mean", "low", "size"]].to_numpy(), others["dice"].to_numpy()
+    middle, spread = seen.mean(axis=0), seen.std(axis=0)
+    rows = np.vstack([(seen - middle) / spread, np.sqrt(RIDGE) * np.eye(3)])
+    slopes = np.linalg.lstsq(rows, np.concatenate([dice - dice.mean(), np.zeros(3)]))[0]
+    return dice.mean() + (mine[["mean", "low", "size"]].to_numpy() - middle) / spread @ slopes
+
+
 @pytest.mark.parametrize("patients", [3, 10])
-def test_adding_it_to_an_evaluation(tmp_path, patients: int) -> None:
-    paths = EvaluationPaths(tmp_path)
+def test_adding_it_to_the_scan_table(patients: int) -> None:
     slices, scans = tables(patients)
-    slices.to_parquet(paths.slices, index=False)
-    scans.to_parquet(paths.scans, index=False)
-    write_json(paths.summary, {"macro_dice": 0.5})
-    first = add_expected_dice(Evaluation("r1", "tiny-valid", paths, {"macro_dice": 0.5}))
-    done = add_expected_dice(first)
-    assert done == first
-    table = done.scans()
+    table, model = with_expected_dice(scans, slices)
     pd.testing.assert_frame_equal(table[scans.columns.tolist()], scans)
     if patients < MIN_PATIENTS:
-        assert "expected_dice" not in table
-        assert done.summary == {"macro_dice": 0.5}
+        assert model is None
+        assert not set(COLUMNS) & set(table)
     else:
-        assert table["expected_dice"].notna().sum() == 2 * patients
-        assert done.summary["expected_dice"]["patients"] == patients
+        assert table[COLUMNS].notna().sum().tolist() == [2 * patients] * 3
+        assert model.to_json()["patients"] == patients
+        assert table["expected_dice"].between(table["expected_dice_low"], table["expected_dice_high"]).mean() > 0

@@ -11,7 +11,7 @@ from core.metrics.surface import nsd_column
 from core.options import Parser, pick
 from core.runs import Run, find_run
 from core.workspace import Workspace
-from training.commands.shared import find_dataset, print_json, progress_bar
+from training.commands.shared import find_dataset, going_on, print_json, progress_bar
 
 if TYPE_CHECKING:
     from core.runs import Evaluation
@@ -52,13 +52,14 @@ def evaluate_run(
     run: Run, index: DatasetIndex, split: str, config: InferenceConfig, scoring: ScoringConfig | None = None
 ) -> "Evaluation":
     """Evaluate a run's model on a split, with a bar; see `core.evaluate.evaluate` for what it raises."""
-    index.scans(split)
+    scans = index.scans(split)
 
-    from core.evaluate import evaluate
+    from core.evaluate import evaluate, scans_taken_over
     from core.predict import Predictor
 
     predictor = Predictor.load(run.paths.model, config)
-    with progress_bar(f"Evaluating {split}") as progress:
+    title = going_on(f"Evaluating {split}", scans_taken_over(run, predictor, index, split), len(scans))
+    with progress_bar(title) as progress:
         return evaluate(run, predictor, index, split, scoring=scoring, progress=progress)
 
 

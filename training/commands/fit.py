@@ -3,19 +3,19 @@
 import os
 import re
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.config import DatasetConfig, InferenceConfig, TrainingConfig
+from core.config import ArchiveConfig, DatasetConfig, InferenceConfig, TrainingConfig
 from core.data.index import DatasetIndex, load_index
-from core.errors import ConfigError
+from core.errors import ConfigError, DatasetError
 from core.options import Parser, pick
 from core.progress import Progress
 from core.runs import find_run, open_run
-from core.workspace import RunPaths, Workspace
+from core.workspace import RunPaths, Workspace, check_name
 from training.commands.evaluate import evaluate_run, table
 from training.commands.shared import find_dataset, progress_bar
 from training.ranks import RUN_VARIABLE, is_first, started_together
@@ -31,6 +31,9 @@ def parser() -> Parser:
     )
     made.add_argument("--config", action="config", help="YAML file with options; those after it on the command line win")
     made.add_argument("--data", required=True, type=str, help="a data set's folder, or its name in the workspace")
+    address = "web address of the course's zip, fetched as by `prepare uw-madison` where --data is not there yet"
+    made.add_argument("--address", type=str | None, default=None, help=address)
+    made.add_class_arguments(ArchiveConfig, skip={"address", "archive"})
     made.add_argument("--run", type=str | None, default=None, help="name of the run; by default from model and time")
     made.add_argument("--resume", type=str | None, default=None, help="take up this run after its last complete epoch")
     made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
@@ -45,21 +48,22 @@ def main(words: Sequence[str]) -> None:
     options = parser().read(_with_settings(words))
     training, recipe = pick(TrainingConfig, options), pick(DatasetConfig, options)
     workspace = Workspace.locate(options["workspace"])
-    data = find_dataset(workspace, options["data"])
-    index = load_index(data)
-    if is_first() and not index.manifest.stated:
+    data, archive = choose_data(workspace, options)
+    index = load_index(data) if archive is None else None
+    if is_first() and index is not None and not index.manifest.stated:
         print("Note: the data set has no dataset.json; names are read as the UW-Madison set's, spacing is unknown.")
     resume = options["resume"] is not None
     paths = find_run(workspace, options["resume"]).paths if resume else choose_run(workspace, options["run"], training.model)
     if not is_first():
         # The first process tells the person and sets the exit code; another code than 0 here would have it killed.
         with suppress(KeyboardInterrupt):
-            train(index, paths, training, recipe, resume=resume)
+            train(index or data, paths, training, recipe, archive=archive, resume=resume)
         return
-    result = train(index, paths, training, recipe, resume=resume)
+    result = train(index or data, paths, training, recipe, archive=archive, resume=resume)
     report(result, data, workspace)
     if options["evaluate"] and result.checkpoint is not None:
-        print(table(evaluate_run(open_run(result.paths.root), index, "valid", InferenceConfig(threads=training.threads))))
+        inference = InferenceConfig(threads=training.threads)
+        print(table(evaluate_run(open_run(result.paths.root), index or load_index(data), "valid", inference)))
 
 
 def _with_settings(words: Sequence[str]) -> list[str]:
@@ -80,6 +84,26 @@ def _with_settings(words: Sequence[str]) -> list[str]:
     return ["--config", str(find_run(Workspace.locate(known.workspace), known.resume).paths.config), *words]
 
 
+def choose_data(workspace: Workspace, options: Mapping[str, Any]) -> tuple[Path, ArchiveConfig | None]:
+    """The data set's folder; and where it comes from, if it is not there yet and an address is given.
+
+    Raises:
+        DatasetError: it is not there.
+        ConfigError: it is not there, and a launcher started several processes, of which none can wait for the first to fetch it.
+    """
+    name = options["data"]
+    try:
+        return find_dataset(workspace, name), None
+    except DatasetError:
+        if options["address"] is None:
+            raise
+    if started_together():
+        todo = "fetch it first: python -m training prepare uw-madison"
+        raise ConfigError("Processes that start together need a data set that is there", value=name, todo=todo)
+    folder = Path(name) if "/" in name else workspace.dataset(check_name(name, "data set"))
+    return folder, pick(ArchiveConfig, options)
+
+
 def choose_run(workspace: Workspace, name: str | None, model: str) -> RunPaths:
     """The run's folder: by its name, or a new one; the same for all of several processes.
 
@@ -97,7 +121,15 @@ def choose_run(workspace: Workspace, name: str | None, model: str) -> RunPaths:
     return paths
 
 
-def train(index: DatasetIndex, paths: RunPaths, training: TrainingConfig, recipe: DatasetConfig, *, resume: bool) -> "FitResult":
+def train(
+    source: DatasetIndex | Path,
+    paths: RunPaths,
+    training: TrainingConfig,
+    recipe: DatasetConfig,
+    *,
+    archive: ArchiveConfig | None,
+    resume: bool,
+) -> "FitResult":
     """`training.fit.fit` with a bar for each piece of long work before it."""
     from training.datamodule import unwatched
     from training.fit import fit
@@ -107,7 +139,8 @@ def train(index: DatasetIndex, paths: RunPaths, training: TrainingConfig, recipe
         def watch(work: str) -> Progress:
             return bars.enter_context(progress_bar(work))
 
-        return fit(index, paths, training, recipe, resume=resume, watch=watch if is_first() else unwatched)
+        shown = watch if is_first() else unwatched
+        return fit(source, paths, training, recipe, archive=archive, resume=resume, watch=shown)
 
 
 def new_run(workspace: Workspace, model: str) -> RunPaths:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from core.config import InferenceConfig
 from core.errors import ModelError
-from core.files import new_folder
+from core.kept import kept_count, kept_folder
 from core.options import Parser, pick
 from core.runs import find_run
+from core.versions import package_versions
 from core.workspace import Workspace
-from training.commands.shared import print_json, progress_bar
+from training.commands.shared import going_on, print_json, progress_bar
 from training.pictures import Checked, check_pictures, find_pictures, predict_pictures, refuse_problems
 
 
@@ -25,7 +26,7 @@ def parser() -> Parser:
     made.add_argument("--skip_bad", action="store_true", help="leave out pictures that cannot be used instead of stopping")
     made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
     made.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
-    made.add_class_arguments(InferenceConfig)
+    made.add_class_arguments(InferenceConfig, skip={"flip_agreement"})
     return made
 
 
@@ -50,11 +51,13 @@ def main(words: Sequence[str]) -> None:
 
     predictor = Predictor.load(model, config)
     results = []
-    with progress_bar("Predicting") as progress, new_folder(out) as folder:
-        total = sum(len(paths) for paths in checked.scans.values())
-        for result in predict_pictures(checked, predictor, folder):
+    total = sum(len(paths) for paths in checked.scans.values())
+    key = {"opacity": config.opacity, "versions": package_versions(), **predictor.identity()}
+    with progress_bar(going_on("Predicting", kept_count(out, key), total)) as progress, kept_folder(out, key) as kept:
+        for result in predict_pictures(checked, predictor, kept):
             results.append(result)
             progress(len(results), total, result["mask"])
+        kept.settle([result[kind] for result in results for kind in ("mask", "overlay")])
     skipped = list(checked.problems.values())
     if options["json"]:
         print_json({"out": str(out.resolve()), "model": str(model), "pictures": results, "skipped": skipped})

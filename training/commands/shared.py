@@ -63,6 +63,11 @@ def progress_bar(title: str) -> Iterator[Progress]:
         bar.close()
 
 
+def going_on(title: str, done: int, total: int) -> str:
+    """A bar's title, with how much an attempt that was cut off had done."""
+    return f"{title}, {min(done, total)} of {total} taken over" if done else title
+
+
 def print_json(content: dict[str, Any]) -> None:
     """Print one JSON object on standard output."""
     print(json.dumps(content, indent=2, allow_nan=False))

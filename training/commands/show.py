@@ -25,7 +25,7 @@ def parser() -> Parser:
     made.add_argument("--seed", type=int, default=42, help="seed of that draw")
     made.add_argument("--out", required=True, type=str, help="the picture, a PNG file; an earlier one is replaced")
     made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
-    made.add_class_arguments(InferenceConfig, skip={"flips"})
+    made.add_class_arguments(InferenceConfig, skip={"flips", "flip_agreement"})
     return made
 
 

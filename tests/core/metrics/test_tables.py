@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from core.confidence import Confidence
 from core.data.identity import SliceName
 from core.data.index import Scan, SliceFile
 from core.data.manifest import ScanInfo
@@ -60,22 +61,26 @@ def test_a_scan_is_scored_as_one_volume() -> None:
         "reference_voxels": 5, "prediction_voxels": 5, "both_voxels": 4,
         "hd95_mm": pytest.approx(1.2), "nsd_1_5mm": 1.0, "nsd_3mm": 1.0, "mean_surface_distance_mm": pytest.approx(0.3),
         "reference_ml": pytest.approx(0.03375), "prediction_ml": pytest.approx(0.03375), "volume_error_ml": 0.0,
-        "volume_error_percent": 0.0, "leak": "patient-clean",
+        "volume_error_percent": 0.0, "flip_agreement": pytest.approx(math.nan, nan_ok=True), "leak": "patient-clean",
     }  # fmt: skip
 
 
 def test_slice_rows_by_hand() -> None:
     reference, prediction = volume([1, 1, 0], [0, 0, 2]), volume([1, 0, 0], [0, 0, 3])
-    confidence = np.full((2, 1, 3), 255, np.uint8)
-    confidence[1, 0, 2] = 51
+    certain = np.full((2, 1, 3), 255, np.uint8)
+    certain[1, 0, 2] = 51
+    highest = np.array([[1, 1, 0.25, 0], [1, 0.5, 0.75, 0.5]], np.float32)
     confusion = confusion_per_slice(reference=reference, prediction=prediction)
-    table = frame(slice_rows(make_scan("case1", 2), confusion, prediction=prediction, confidence=confidence))
+    table = frame(slice_rows(make_scan("case1", 2), confusion, confidence=Confidence.of(prediction, certain, highest)))
     assert table["outcome"].tolist() == ["scored", "absent", "absent", "absent", "missed", "false_alarm"]
     assert table["slice"].tolist() == [3, 3, 3, 4, 4, 4]
     assert table["position"].tolist() == [0, 0, 0, 1, 1, 1]
     assert table["dice"].iloc[0] == pytest.approx(2 / 3)
     assert table["confidence"].iloc[[0, 5]].tolist() == pytest.approx([1.0, 0.2])
     assert table["confidence"].iloc[1:5].isna().all()
+    assert table["confidence_absent"].iloc[1:5].tolist() == [0.75, 1.0, 0.5, 0.25]
+    assert table["confidence_absent"].iloc[[0, 5]].isna().all()
+    assert table["flip_agreement"].isna().all()
 
 
 def test_days_that_names_do_not_tell_stay_empty() -> None:
@@ -153,7 +158,7 @@ def test_other_tolerances_have_other_columns() -> None:
 def test_the_badge_stands_beside_every_score() -> None:
     one = volume([1, 0])
     confusion = confusion_per_slice(reference=one, prediction=one)
-    rows = slice_rows(make_scan("case1", 1), confusion, prediction=one, confidence=None, leak="leaked (1 of 1 patients)")
+    rows = slice_rows(make_scan("case1", 1), confusion, leak="leaked (1 of 1 patients)")
     assert {row["leak"] for row in rows} == {"leaked (1 of 1 patients)"}
     assert all(math.isnan(row["confidence"]) for row in rows)
 

@@ -1,0 +1,114 @@
+"""Folders that outlive a failure: who goes on with which, and what ends up in the finished one."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from core.errors import WorkspaceError
+from core.kept import kept_count, kept_folder
+
+KEY = {"weights": "abc"}
+
+
+def fail(path: Path, done: dict[str, str], key: dict[str, str] = KEY) -> Path:
+    """An attempt that does some things and fails; where it was at work."""
+    places = []
+
+    def work() -> None:
+        with kept_folder(path, key) as kept:
+            places.append(kept.folder)
+            for name, text in done.items():
+                (kept.folder / name).write_text(text)
+                kept.put(name, "made of this", {"text": text})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+    return places[0]
+
+
+def test_the_next_attempt_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    fail(out, {"a": "first"})
+    assert not out.exists()
+    assert (kept_count(out, KEY), kept_count(out, {"weights": "other"})) == (1, 0)
+    with kept_folder(out, KEY) as kept:
+        assert kept.get("a", "made of this") == {"text": "first"}
+        assert kept.get("a", "made of that") is None
+        assert kept.get("b", "made of this") is None
+        (kept.folder / "b").write_text("second")
+        (kept.folder / "litter.partial").touch()
+        kept.settle({"a", "b"})
+    assert {path.name: path.read_text() for path in out.iterdir()} == {"a": "first", "b": "second"}
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_another_key_begins_anew_and_clears_up(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    fail(out, {"a": "first"})
+    with kept_folder(out, {"weights": "other"}) as kept:
+        assert kept.get("a", "made of this") is None
+        kept.settle(set())
+    assert list(tmp_path.iterdir()) == [out]
+    assert not any(out.iterdir())
+
+
+def test_nothing_done_leaves_nothing(tmp_path: Path) -> None:
+    fail(tmp_path / "out", {})
+    assert not any(tmp_path.iterdir())
+
+
+def test_of_two_at_once_each_has_its_own(tmp_path: Path) -> None:
+    """The other is a living process that began before its folder; once it is gone, its folder is taken over."""
+    out, sleeper = tmp_path / "out", subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        left = fail(out, {"a": "theirs"})
+        theirs = tmp_path / left.name.replace(f".{os.getpid()}.", f".{sleeper.pid}.")
+        (tmp_path / left.name.replace(f".{os.getpid()}.", ".0.")).rename(theirs)
+        os.utime(theirs, (time.time() + 5, time.time() + 5))
+        with kept_folder(out, KEY, replace=True) as kept:
+            assert kept.get("a", "made of this") is None
+            kept.settle(set())
+        assert theirs.is_dir()
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    assert kept_count(out, KEY) == 1
+
+
+def test_a_process_id_that_was_given_again_is_not_its_owner(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    left = fail(out, {"a": "first"})
+    theirs = tmp_path / left.name.replace(f".{os.getpid()}.", f".{os.getppid()}.")
+    (tmp_path / left.name.replace(f".{os.getpid()}.", ".0.")).rename(theirs)
+    os.utime(theirs, (1, 1))
+    assert kept_count(out, KEY) == 1
+
+
+def test_an_output_folder_in_use_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    with pytest.raises(WorkspaceError, match=r"^The output folder already holds something"), kept_folder(tmp_path, KEY):
+        pass
+
+
+def test_a_file_that_is_gone(tmp_path: Path) -> None:
+    with (
+        pytest.raises(WorkspaceError, match=r"^1 files are gone that were written: "),
+        kept_folder(tmp_path / "out", KEY) as kept,
+    ):
+        kept.settle({"a"})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    left = fail(out, {"a": "first"})
+    record = tmp_path / left.name.replace(f".{os.getpid()}.", ".0.") / ".kept" / "a.json"
+    record.write_text(record.read_text()[:-4])
+    with kept_folder(out, KEY) as kept:
+        assert kept.get("a", "made of this") is None
+        kept.settle(set())
