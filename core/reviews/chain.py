@@ -73,7 +73,7 @@ def check_chain(connection: Connection, kept: Head | None = None) -> str | None:
             return problem
         last = Head(sequence, str(row.hash if row else ""))
         found_kept = found_kept or last == kept
-    return _end_problem(last, stored_head(connection)) or (None if found_kept else _kept_problem(last, kept))
+    return _end_problem(last, stored_head(connection)) or (None if kept is None or found_kept else _kept_problem(last, kept))
 
 
 def _problem(sequence: int, row: Row[Any] | None, last: Head) -> str | None:
@@ -135,8 +135,7 @@ def _end_problem(last: Head, recorded: Head | None) -> str | None:
     return None
 
 
-def _kept_problem(last: Head, kept: Head | None) -> str:
-    assert kept is not None
+def _kept_problem(last: Head, kept: Head) -> str:
     if kept.sequence > last.sequence:
         return f"Review event {kept.sequence} of the kept head is missing: the store ends at event {last.sequence}."
     return f"Review event {kept.sequence} is another than the kept head says: it or one before it was rewritten."
