@@ -1,6 +1,7 @@
 """Label map to colours, blending and error maps: the pixel arithmetic that front ends and exports share."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,27 @@ from core.data.masks import LabelMap
 from core.labels import ORGANS, PALETTE
 
 Rgb = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ErrorColour:
+    """One kind of voxel in an error map."""
+
+    name: str
+    title: str
+    """What people read."""
+    rgb: tuple[int, int, int]
+    """Display colour, 0 to 255 each."""
+
+
+ERROR_COLOURS: tuple[ErrorColour, ...] = (
+    ErrorColour("agreement", "Agreement", (0, 114, 178)),
+    ErrorColour("missed", "Missed", (213, 94, 0)),
+    ErrorColour("extra", "Extra", (240, 228, 66)),
+    ErrorColour("swapped", "Swapped", (86, 180, 233)),
+)
+"""Kinds 1 to 4 of `error_map`, in those four of Okabe and Ito's colours that, laid over grey, stay furthest apart for readers
+with any colour blindness; agreement is the one that recedes."""
 
 
 def num_to_rgb(label_map: LabelMap) -> Rgb:
@@ -29,9 +51,45 @@ def blend(image: NDArray[np.uint8], label_map: LabelMap, *, opacity: float, orga
     Returns:
         (H, W, 3) uint8: ``round((1 - opacity) · grey + opacity · colour)`` on the organs drawn, ties to even.
     """
+    return _mix(image, label_map, PALETTE, _shown(label_map, organs), opacity)
+
+
+def error_map(reference: LabelMap, prediction: LabelMap) -> NDArray[np.uint8]:
+    """Where two label maps (…) uint8 of one shape agree and differ.
+
+    Returns:
+        (…) uint8: 0 where both show background, 1 the same organ (agreement), 2 an organ only in the reference (missed),
+        3 only in the prediction (extra), 4 two different organs (swapped).
+    """
+    kinds = np.select([reference == prediction, prediction == 0, reference == 0], [1, 2, 3], 4)
+    return np.where((reference == 0) & (prediction == 0), 0, kinds).astype(np.uint8)
+
+
+def blend_errors(
+    image: NDArray[np.uint8],
+    reference: LabelMap,
+    prediction: LabelMap,
+    *,
+    opacity: float,
+    organs: Collection[int] | None = None,
+) -> Rgb:
+    """Lay the error map's colours over a grey slice, as `blend` does the organs'.
+
+    Args:
+        organs: class ids to look at, all by default; a voxel is drawn where either side shows one of them.
+    """
+    palette = np.array([(0, 0, 0), *(kind.rgb for kind in ERROR_COLOURS)], np.uint8)
+    drawn = _shown(reference, organs) | _shown(prediction, organs)
+    return _mix(image, error_map(reference, prediction), palette, drawn, opacity)
+
+
+def _shown(label_map: LabelMap, organs: Collection[int] | None) -> NDArray[np.bool_]:
+    return np.isin(label_map, [o.id for o in ORGANS] if organs is None else list(organs)) & (label_map > 0)
+
+
+def _mix(image: NDArray[np.uint8], codes: LabelMap, palette: Rgb, drawn: NDArray[np.bool_], opacity: float) -> Rgb:
     grey = np.repeat(image[..., None], 3, axis=-1)
-    drawn = np.isin(label_map, [o.id for o in ORGANS] if organs is None else list(organs)) & (label_map > 0)
-    mixed = (1 - opacity) * grey[drawn] + opacity * PALETTE[label_map[drawn]]
+    mixed = (1 - opacity) * grey[drawn] + opacity * palette[codes[drawn]]
     grey[drawn] = np.rint(mixed).astype(np.uint8)
     return grey
 

@@ -2,9 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -12,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from core.errors import GutCheckError, WorkspaceError
-from core.payload import ScanPayload, payload_etag, scan_payload
-from core.runs import Evaluation, open_run
-from core.workspace import Workspace, check_name
+from core.errors import WorkspaceError
+from core.payload import PARTS, Part, ScanPayload, payload_etag, scan_payload
+from core.runs import Evaluation
+from core.workspace import Workspace
+from dashboard.refusal import Refusal, find_evaluation, refusing
 from dashboard.viewer.assets import module_routes
 
 PREFIX = "/gutcheck/scan"
@@ -29,8 +28,8 @@ FOREVER = "private, max-age=31536000, immutable"
 def scan_routes(workspace: Workspace) -> list[BaseRoute]:
     """The routes to serve beside Streamlit's: scans under ``/gutcheck/scan``, the viewer's modules under ``/gutcheck/viewer``.
 
-    ``GET /gutcheck/scan/RUN/EVALUATION/SCAN`` answers a `core.payload.ScanPayload`, or one sentence as plain text: 400
-    for what can be no name, 404 for what is not there, 409 where the data set has changed, 422 for damaged files.
+    ``GET /gutcheck/scan/RUN/EVALUATION/SCAN[?part=PART]`` answers a `core.payload.ScanPayload`, or one sentence as plain text:
+    400 for what can be no name or part, 404 for what is not there, 409 where the data set has changed, 422 for damaged files.
     """
     packer = Packer(KEPT_SCANS)
 
@@ -68,9 +67,9 @@ class Packer:
         self._lock = threading.Lock()
         self._slots = threading.Semaphore(PACKED_AT_ONCE)
 
-    def pack(self, evaluation: Evaluation, scan: str) -> ScanPayload:
+    def pack(self, evaluation: Evaluation, scan: str, part: Part = "scan") -> ScanPayload:
         """See `core.payload.scan_payload`."""
-        key = (evaluation.run, evaluation.name, scan, _etag(evaluation, scan))
+        key = (evaluation.run, evaluation.name, scan, part, _etag(evaluation, scan))
         with self._lock:
             known = self._kept.get(key)
             packed = self._kept[key] = known or Future()
@@ -78,59 +77,42 @@ class Packer:
             while len(self._kept) > self._limit:
                 self._kept.popitem(last=False)
         if known is None:
-            self._fill(packed, key, evaluation, scan)
+            self._fill(packed, key, evaluation, scan, part)
         return packed.result()
 
-    def _fill(self, packed: Future[ScanPayload], key: tuple[str, ...], evaluation: Evaluation, scan: str) -> None:
+    def _fill(self, packed: Future[ScanPayload], key: tuple[str, ...], evaluation: Evaluation, scan: str, part: Part) -> None:
         try:
             with self._slots:
-                packed.set_result(scan_payload(evaluation, scan))
+                packed.set_result(scan_payload(evaluation, scan, part))
         except BaseException as error:  # whoever waits for this scan must get it too
             with self._lock:
                 self._kept.pop(key, None)
             packed.set_exception(error)
 
 
-class _Refusal(Exception):
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-
-
-@contextmanager
-def _refusing(status: int, kind: type[GutCheckError] = GutCheckError) -> Iterator[None]:
-    try:
-        yield
-    except kind as error:
-        raise _Refusal(status, str(error)) from error
-
-
 def _answer(workspace: Workspace, packer: Packer, request: Request) -> Response:
     try:
         run, evaluation_name, scan = (request.path_params[part] for part in ("run", "evaluation", "scan"))
-        evaluation = _find(workspace, run, evaluation_name, scan)
-        with _refusing(422):
+        evaluation = find_evaluation(workspace, run, evaluation_name, scan)
+        part = _part(request)
+        with refusing(422):
             etag = _etag(evaluation, scan)
         headers = _headers(etag, request)
         if f'"{etag}"' in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        with _refusing(422), _refusing(409, WorkspaceError):
-            body = packer.pack(evaluation, scan).body
-    except _Refusal as refusal:
-        return PlainTextResponse(str(refusal), refusal.status, {"Cache-Control": "no-store"})
+        with refusing(422), refusing(409, WorkspaceError):
+            body = packer.pack(evaluation, scan, part).body
+    except Refusal as refusal:
+        return refusal.response()
     return Response(body, media_type="application/octet-stream", headers=headers | {"Content-Encoding": "gzip"})
 
 
-def _find(workspace: Workspace, run: str, evaluation: str, scan: str) -> Evaluation:
-    with _refusing(400):
-        check_name(run, "run"), check_name(evaluation, "evaluation"), check_name(scan, "scan")
-    with _refusing(404):
-        folder = workspace.run(run).root
-        if not folder.is_dir():
-            raise WorkspaceError("There is no such run", value=run, todo="choose one from Runs")
-        found = open_run(folder).evaluation(evaluation)
-        found.scan_facts(scan)
-    return found
+def _part(request: Request) -> Part:
+    named = request.query_params.get("part", "scan")
+    for part in PARTS:
+        if named == part:
+            return part
+    raise Refusal(400, f"There is no such part of a scan: {named[:40]}; ask for one of {', '.join(PARTS)}.")
 
 
 def _etag(evaluation: Evaluation, scan: str) -> str:

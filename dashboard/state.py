@@ -1,6 +1,7 @@
 """What the dashboard remembers: session keys, the address of a case in the URL, and which workspace is open."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,12 @@ NEXT_CASE = "next_case"
 """The worst unreviewed case other than the one that is open."""
 JUMP = "jump"
 """A new value moves the viewer to the slice in the URL."""
+QUEUE = "queue"
+"""The `dashboard.components.worklist.Queue` that the reader works through, and whose evaluation it is of."""
+LAST_SAID = "last_said"
+"""The reader's last verdict or finding of this session, which *Undo* takes back."""
+ROUND_PARAMETER = "round"
+"""Names an evaluation in the URL where its run is to stay hidden, see `dashboard.components.blind`."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +39,21 @@ class Address:
 
     run: str | None
     evaluation: str | None
+    token: str | None
+    """Stands for run and evaluation where the run is to stay hidden."""
     case: str | None
     slice_number: int | None
+    view: str
+    """How the viewer shows it, see `dashboard.viewer.ViewerState.link`; may be anything that somebody typed."""
 
 
 def address() -> Address:
     """What the page's URL names."""
     found = st.query_params
     number = found.get("slice", "")
-    return Address(found.get("run"), found.get("evaluation"), found.get("case"), int(number) if number.isdecimal() else None)
+    position = int(number) if number.isdecimal() else None
+    names = (found.get(name) for name in ("run", "evaluation", ROUND_PARAMETER, "case"))
+    return Address(*names, position, found.get("view", ""))
 
 
 def link(**parts: str | int | None) -> dict[str, str]:
@@ -50,8 +63,13 @@ def link(**parts: str | int | None) -> dict[str, str]:
 
 def set_url(**parts: str | int | None) -> None:
     """Make the URL name what the page shows, so that it can be sent to a colleague."""
-    wanted = link(**parts)
-    if st.query_params.to_dict() != wanted:
+    set_query(link(**parts))
+
+
+def set_query(wanted: Mapping[str, str | list[str]]) -> None:
+    """As `set_url`, for parameters that may come several times."""
+    now = {key: st.query_params.get_all(key) for key in st.query_params}
+    if now != {key: [value] if isinstance(value, str) else value for key, value in wanted.items()}:
         st.query_params.from_dict(wanted)
 
 

@@ -1,23 +1,21 @@
-"""The scan viewer as a Streamlit component: reference and prediction side by side, scrolled in the browser."""
+"""The scan viewer as a Streamlit component: up to four panes of a scan, scrolled in the browser."""
 
-import math
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any
 
 import streamlit as st
 
-from core.labels import ORGANS
 from dashboard.viewer import assets
 
-Mode = Literal["fill", "contour"]
-ALL_ORGANS: tuple[int, ...] = tuple(organ.id for organ in ORGANS)
+_LINK = re.compile(r"[\w.:~/+-]{0,400}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A place that a reader marked; drawn in both panes."""
+    """A place that a reader marked; drawn in every pane."""
 
     slice_number: int
     x: int
@@ -40,17 +38,29 @@ class Pick:
 
 
 @dataclass(frozen=True)
+class OtherRun:
+    """Another evaluation's prediction of the same picture, which a pane can show."""
+
+    id: str
+    """``RUN/EVALUATION``; part of a link."""
+    title: str
+    """What people read."""
+    url: str
+    """Its payload of this scan, see `dashboard.scan_route.scan_url`."""
+
+
+@dataclass(frozen=True)
 class ViewerState:
     """What the viewer shows, as last reported: a moment after the reader came to rest."""
 
     slice_number: int | None
     """Nothing until the viewer has reported, where Python asked for no slice."""
-    organs: tuple[int, ...]
-    """Class ids shown."""
-    opacity: float
-    mode: Mode
+    link: str
+    """Panes, planes, organs, window, zoom and the rest, for the page's address; empty where all is as usual."""
     picked: Pick | None = None
     """A click on a pane; present in the one rerun that the click caused."""
+    edited: Any = None
+    """What the tools that correct a prediction reported; present in the one rerun that it caused."""
 
 
 @cache
@@ -66,13 +76,11 @@ def viewer(
     key: str,
     slice_number: int | None = None,
     jump: str | int | None = None,
-    organs: Collection[int] = ALL_ORGANS,
-    opacity: float = 0.5,
-    mode: Mode = "fill",
+    link: str = "",
     findings: Sequence[Finding] = (),
-    labels: tuple[str, str] = ("Reference", "Prediction"),
+    others: Sequence[OtherRun] = (),
     next_url: str | None = None,
-    pane_height: int | None = None,
+    edit: Mapping[str, Any] | None = None,
 ) -> ViewerState:
     """Show a scan and return where the reader is.
 
@@ -85,29 +93,25 @@ def viewer(
         slice_number: shown when the scan is new, and again whenever ``jump`` changes; the nearest that there is. By
             default the slice where most voxels differ.
         jump: any token; a new one moves the viewer to ``slice_number``.
-        organs: class ids shown at first.
-        opacity: 0 to 1, at first.
-        mode: filled or outlined, at first.
+        link: the display at first, as an earlier `ViewerState` told it; what makes no sense in it is left out.
         findings: drawn on their slices.
-        labels: of the left and the right pane.
+        others: runs whose prediction a pane can show too.
         next_url: a scan to fetch ahead, once this one is shown.
-        pane_height: at most, in CSS pixels; by default what leaves room for the rest of the viewer and a page's head.
+        edit: for the tools that correct a prediction, see ``viewer/edit``.
     """
-    asked = ViewerState(slice_number, tuple(sorted(organs)), opacity, mode)
+    asked = ViewerState(slice_number, link)
     known = read_state(st.session_state.get(key), asked, url=url, jump=jump)
     data = {
         "url": url,
         "slice": known.slice_number,
         "jump": jump,
-        "organs": list(known.organs),
-        "opacity": known.opacity,
-        "mode": known.mode,
-        "labels": list(labels),
+        "link": known.link,
         "findings": [{"slice": f.slice_number, "x": f.x, "y": f.y, "organ": f.organ, "kind": f.kind} for f in findings],
+        "others": [asdict(each) for each in others],
         "next": next_url,
-        "paneHeight": pane_height,
+        "edit": edit,
     }
-    result = _component()(key=key, data=data, on_view_change=_nothing, on_pick_change=_nothing)
+    result = _component()(key=key, data=data, on_view_change=_nothing, on_pick_change=_nothing, on_edited_change=_nothing)
     return read_state(result, asked, url=url, jump=jump)
 
 
@@ -123,13 +127,12 @@ def read_state(reported: Any, asked: ViewerState, *, url: str, jump: str | int |
     view = _mapping(_mapping(reported).get("view"))
     here = view.get("url") == url and view.get("jump") == jump
     slice_number = view.get("slice") if here else None
-    organs, opacity, mode = view.get("organs"), view.get("opacity"), view.get("mode")
+    link = view.get("link")
     return ViewerState(
         slice_number=slice_number if _is_whole(slice_number) else asked.slice_number,
-        organs=tuple(i for i in ALL_ORGANS if i in organs) if isinstance(organs, list) else asked.organs,
-        opacity=float(opacity) if _is_share(opacity) else asked.opacity,
-        mode=mode if mode in get_args(Mode) else asked.mode,
+        link=link if isinstance(link, str) and _LINK.fullmatch(link) else asked.link,
         picked=_read_pick(_mapping(reported).get("pick"), url),
+        edited=_mapping(reported).get("edited"),
     )
 
 
@@ -148,7 +151,3 @@ def _mapping(value: Any) -> Any:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1

@@ -21,8 +21,8 @@ _ENTRY = """export default async function (component) {
 
 @cache
 def modules() -> dict[str, bytes]:
-    """The JavaScript modules by file name."""
-    return {path.name: path.read_bytes() for path in sorted(FOLDER.glob("*.js"))}
+    """The JavaScript modules by their path below this folder, such as ``edit/brush.js``."""
+    return {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in sorted(FOLDER.rglob("*.js"))}
 
 
 @cache
@@ -42,8 +42,8 @@ def read_text(name: str) -> str:
 
 
 def module_routes() -> list[BaseRoute]:
-    """GET ``/gutcheck/viewer/DIGEST/NAME.js``."""
-    return [Route(f"{PREFIX}/{{digest}}/{{name}}", _module, methods=["GET"])]
+    """GET ``/gutcheck/viewer/DIGEST/NAME.js``, also in a folder below."""
+    return [Route(f"{PREFIX}/{{digest}}/{{name:path}}", _module, methods=["GET"])]
 
 
 async def _module(request: Request) -> Response:

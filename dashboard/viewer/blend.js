@@ -1,24 +1,48 @@
-// Grey slice and label map to colours, voxel by voxel, with the arithmetic of core.overlay.blend.
+// Grey slice and label maps to colours, voxel by voxel, with the arithmetic of core.overlay.
 
 export const REFERENCE = 0; // bits to shift a packed label right
 export const PREDICTION = 2;
+export const OTHER = 4; // a second run's prediction
+export const CORRECTION = 6;
 
 /**
- * The colour of every (class, grey) pair as RGBA in memory order, index class·256 + grey.
- * @param {import("./scan.js").Organ[]} organs
- * @param {Set<number>} shown organ ids to colour; the others stay grey
+ * Colours of every (code, grey) pair as RGBA in memory order, index code·256 + grey.
+ * @param {(number[] | null)[]} rgbs the colour of each code; null leaves the voxel grey
  * @param {number} opacity 0 to 1
  */
-export function colourTable(organs, shown, opacity) {
-  const table = new Uint8ClampedArray(4 * 256 * 4);
-  for (let id = 0; id < 4; id++) {
-    const rgb = shown.has(id) ? organs.find((organ) => organ.id === id)?.rgb : null;
+export function colourTable(rgbs, opacity) {
+  const table = new Uint8ClampedArray(rgbs.length * 256 * 4);
+  rgbs.forEach((rgb, code) => {
     for (let grey = 0; grey < 256; grey++) {
       const mixed = rgb ? rgb.map((colour) => roundHalfEven((1 - opacity) * grey + opacity * colour)) : [grey, grey, grey];
-      table.set([...mixed, 255], (id * 256 + grey) * 4);
+      table.set([...mixed, 255], (code * 256 + grey) * 4);
     }
-  }
+  });
   return new Uint32Array(table.buffer);
+}
+
+/** The colours of the four classes, background and hidden organs without. */
+export function organColours(organs, shown) {
+  return [0, 1, 2, 3].map((id) => (shown.has(id) ? (organs.find((organ) => organ.id === id)?.rgb ?? null) : null));
+}
+
+/**
+ * The colours of the sixteen pairs of classes, index reference + 4·prediction, where a shown organ is on either side.
+ * @param {{name: string, rgb: number[]}[]} kinds the table of core.overlay
+ */
+export function errorColours(kinds, shown) {
+  const rgbOf = (name) => kinds.find((kind) => kind.name === name).rgb;
+  return Array.from({ length: 16 }, (_, pair) => {
+    const kind = errorKind(pair & 3, pair >> 2);
+    return kind && (shown.has(pair & 3) || shown.has(pair >> 2)) ? rgbOf(kind) : null;
+  });
+}
+
+/** What a voxel is, by its two classes; null where both say background (core.overlay.error_map). */
+export function errorKind(reference, prediction) {
+  if (reference === prediction) return reference ? "agreement" : null;
+  if (!prediction) return "missed";
+  return reference ? "swapped" : "extra";
 }
 
 /** NumPy's rint; Math.round sends halves up, and a voxel at 50 % opacity is a half every second time. */
@@ -28,16 +52,14 @@ function roundHalfEven(value) {
 }
 
 /**
- * Writes one slice with one of its label maps into `pixels`.
- * @param {import("./scan.js").Scan} scan
- * @param {number} position
- * @param {number} shift REFERENCE or PREDICTION
+ * Writes one slice with one of its label maps, or a pair of them, into `pixels`.
+ * @param {Uint8Array} grey
+ * @param {Uint8Array} labels packed, of the same slice
+ * @param {number} shift where the map's bits begin
+ * @param {number} mask 3 for one map, 15 for two that stand side by side
  * @param {Uint32Array} table see colourTable
- * @param {Uint32Array} pixels height·width
+ * @param {Uint32Array} pixels
  */
-export function compose(scan, position, shift, table, pixels) {
-  const area = scan.height * scan.width;
-  const start = position * area;
-  const { image, labels } = scan;
-  for (let i = 0; i < area; i++) pixels[i] = table[(((labels[start + i] >> shift) & 3) << 8) | image[start + i]];
+export function compose(grey, labels, shift, mask, table, pixels) {
+  for (let i = 0; i < pixels.length; i++) pixels[i] = table[(((labels[i] >> shift) & mask) << 8) | grey[i]];
 }

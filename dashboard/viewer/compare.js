@@ -20,7 +20,7 @@ export function compare(labels, depth, organs) {
   const area = labels.length / depth;
   for (let z = 0; z < depth; z++) {
     const pairs = new Uint32Array(16);
-    for (let i = z * area, end = i + area; i < end; i++) pairs[labels[i]]++;
+    for (let i = z * area, end = i + area; i < end; i++) pairs[labels[i] & 15]++;
     for (const [id, organ] of counts) tally(organ, z, id, pairs);
   }
   return counts;

@@ -2,34 +2,40 @@
 
 import { verdict } from "./compare.js";
 import { BINDINGS } from "./keys.js";
-import { positionAt } from "./strip.js";
+import { CONTENTS } from "./layout.js";
+import { syncWindow, wireWindow } from "./levels.js";
+import { PLANES } from "./planes.js";
+import { syncReadout } from "./readout.js";
 
-const WHEEL_NOTCH = 50; // CSS pixels; a mouse's notch sends 100 or more, a trackpad many small ones
-const TRACKPAD_SLICE = 30;
 const THUMB_PX = 14; // as in viewer.css
+const ANNOUNCE_AFTER_MS = 600;
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
 /** Wires all controls once; the viewer's methods do the rest. @param {Viewer} viewer */
 export function wireControls(viewer) {
   const { part } = viewer;
-  part("previous").onclick = () => viewer.step(-1);
-  part("next").onclick = () => viewer.step(1);
+  part("previous").onclick = () => viewer.goTo(viewer.view.at.z - 1);
+  part("next").onclick = () => viewer.goTo(viewer.view.at.z + 1);
   part("slider").oninput = ({ target }) => viewer.goTo(target.valueAsNumber);
   part("number").onchange = ({ target }) => viewer.goToNumber(target.valueAsNumber);
   part("opacity").oninput = ({ target }) => viewer.change({ opacity: target.valueAsNumber / 100 });
   part("hide").onclick = () => viewer.toggleHidden();
   part("fill").onclick = () => viewer.change({ mode: "fill", hidden: false });
   part("contour").onclick = () => viewer.change({ mode: "contour", hidden: false });
+  part("layout").onchange = ({ target }) => viewer.setLayout(target.value);
+  part("cross").onclick = () => viewer.change({ cross: !viewer.view.cross });
+  part("ruler").onclick = () => viewer.ruler.toggle();
+  part("reset").onclick = () => viewer.change({ zoom: 1, centre: null });
   part("help").onclick = () => viewer.toggleHelp();
   part("close").onclick = () => viewer.toggleHelp();
   part("retry").onclick = () => viewer.load();
-  part("keys").replaceChildren(...BINDINGS.map(helpRow));
+  part("keys").replaceChildren(...BINDINGS.filter(({ shown }) => shown).map(helpRow));
   // After a click with the mouse the keys belong to the scan again; whoever tabs keeps the control.
   viewer.root.addEventListener("pointerup", ({ target }) => {
     if (target.closest("button, input[type=range]")) requestAnimationFrame(() => viewer.focus());
   }, { signal: viewer.listening.signal });
-  wirePanes(viewer);
+  wireWindow(viewer);
   wireStrip(viewer);
 }
 
@@ -40,39 +46,34 @@ function helpRow({ shown, does }) {
   return row;
 }
 
-function wirePanes(viewer) {
-  let rest = 0;
-  viewer.part("panes").addEventListener("wheel", (event) => {
-    if (event.ctrlKey || !viewer.scan) return; // with Ctrl the browser zooms
-    event.preventDefault();
-    const delta = event.deltaMode ? event.deltaY * WHEEL_NOTCH : event.deltaY;
-    rest = Math.abs(delta) >= WHEEL_NOTCH ? Math.sign(delta) * TRACKPAD_SLICE : rest + delta;
-    const slices = Math.trunc(rest / TRACKPAD_SLICE);
-    rest -= slices * TRACKPAD_SLICE;
-    if (slices) viewer.step(slices);
-  }, { passive: false, signal: viewer.listening.signal });
-  for (const pane of viewer.panes) {
-    pane.canvas.onclick = (event) => viewer.pick(pane.voxelAt(event));
-    pane.canvas.onpointermove = (event) => viewer.pointAt(pane, pane.voxelAt(event));
-    pane.canvas.onpointerleave = () => viewer.pointAt(pane, null);
-  }
+function wireStrip(viewer) {
+  const { strip } = viewer;
+  const { canvas } = strip;
+  canvas.onpointerdown = (event) => {
+    if (!viewer.scan) return;
+    canvas.setPointerCapture(event.pointerId);
+    const region = strip.regionAt(event);
+    if (region) viewer.goToVoxel(region);
+    else viewer.goTo(strip.positionAt(event));
+  };
+  canvas.onpointermove = (event) => {
+    if (!viewer.scan) return;
+    if (event.buttons) viewer.goTo(strip.positionAt(event));
+    const region = strip.regionAt(event);
+    canvas.title = region ? `${titleOf(viewer.scan, region)}: ${region.voxels.toLocaleString("en")} voxels` : "";
+  };
 }
 
-function wireStrip(viewer) {
-  const strip = viewer.part("strip");
-  const jump = (event) => viewer.scan && viewer.goTo(positionAt(strip, viewer.scan, event));
-  strip.onpointerdown = (event) => {
-    strip.setPointerCapture(event.pointerId);
-    jump(event);
-  };
-  strip.onpointermove = (event) => event.buttons && jump(event);
+function titleOf(scan, { organ, kind }) {
+  return `${scan.organs.find(({ name }) => name === organ)?.title}, ${kind.replaceAll("_", " ")}`;
 }
 
 /** Builds what depends on the scan: the organs' chips and rows, the slider's range. @param {Viewer} viewer */
 export function showScan(viewer) {
   const { part, scan } = viewer;
   part("chips").replaceChildren(...scan.organs.map((organ) => chip(viewer, organ)));
-  part("names").replaceChildren(...scan.organs.map(organName));
+  part("names").replaceChildren(...scan.organs.map((organ) => named(organ)));
+  part("kinds").replaceChildren(...scan.errorKinds.map((kind) => named(kind)));
   part("scores").replaceChildren(...scan.organs.map(() => document.createElement("span")));
   const slider = part("slider");
   slider.max = String(scan.depth - 1);
@@ -98,41 +99,76 @@ function chip(viewer, organ) {
   return button;
 }
 
-function organName(organ) {
+function named(each) {
   const name = document.createElement("span");
-  name.append(swatch(organ), organ.title);
+  name.append(swatch(each), each.title);
   return name;
 }
 
 /** Makes every control say what the view is. @param {Viewer} viewer */
 export function syncControls(viewer) {
   const { part, scan, view } = viewer;
-  const number = scan.sliceNumbers[view.position];
-  part("slider").value = String(view.position);
-  part("slider").setAttribute("aria-valuetext", `Slice ${number}, ${view.position + 1} of ${scan.depth}`);
+  const { z } = view.at;
+  const number = scan.sliceNumbers[z];
+  part("slider").value = String(z);
+  part("slider").setAttribute("aria-valuetext", `Slice ${number}, ${z + 1} of ${scan.depth}`);
   if (part("number") !== viewer.root.getRootNode().activeElement || part("number").valueAsNumber !== number) {
     part("number").value = String(number);
   }
-  part("place").textContent = `(${view.position + 1} of ${scan.depth})`;
+  say(part("place"), `(${z + 1} of ${scan.depth})`);
   part("opacity").value = String(Math.round(view.opacity * 100));
-  part("percent").textContent = `${Math.round(view.opacity * 100)} %`;
-  part("hide").setAttribute("aria-pressed", String(view.hidden));
-  part("hide").textContent = view.hidden ? "Show overlay" : "Hide overlay";
-  for (const mode of ["fill", "contour"]) part(mode).setAttribute("aria-pressed", String(view.mode === mode));
-  for (const each of part("chips").children) {
-    each.setAttribute("aria-pressed", String(view.organs.has(Number(each.dataset.organ))));
-  }
-  scan.organs.forEach(({ id }, row) => showScore(part("scores").children[row], verdict(scan.counts.get(id), view.position)));
+  say(part("percent"), `${Math.round(view.opacity * 100)} %`);
+  press(part("hide"), view.hidden);
+  press(part("cross"), view.cross);
+  part("reset").disabled = view.zoom === 1 && !view.centre;
+  say(part("reset"), `${Math.round(view.zoom * 100)} %`);
+  for (const mode of ["fill", "contour"]) press(part(mode), view.mode === mode);
+  for (const each of part("chips").children) press(each, view.organs.has(Number(each.dataset.organ)));
+  const shows = (wanted) => view.panes.some(({ content }) => content === wanted);
+  part("kinds").hidden = !shows("errors");
+  part("lines").hidden = !shows("both");
+  scan.organs.forEach(({ id }, row) => showScore(part("scores").children[row], verdict(scan.counts.get(id), z)));
+  syncWindow(viewer);
+  syncReadout(viewer);
+  viewer.figures.forEach((figure, i) => figure.classList.toggle("active", i === viewer.active && view.panes.length > 1));
+}
+
+/** Writes only what has changed: the browser would lay the page out again. */
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function press(button, pressed) {
+  button.setAttribute("aria-pressed", String(pressed));
 }
 
 function showScore(cell, text) {
-  cell.textContent = text;
+  say(cell, text);
   cell.className = text === "missed" || text === "extra" ? "alarm" : "";
 }
 
-/** One sentence for those who do not see the pictures. @param {Viewer} viewer */
-export function describe(viewer, side) {
+/** Tells a screen reader what the panes show, once the reader rests. @param {Viewer} viewer */
+export function announceSlice(viewer) {
+  const { at, panes } = viewer.view;
+  const now = [at.x, at.y, at.z, viewer.data.url, JSON.stringify(panes)].join();
+  if (viewer.announced === now) return;
+  viewer.announced = now;
+  clearTimeout(viewer.announceTimer);
+  viewer.announceTimer = setTimeout(() => {
+    if (!viewer.scan) return;
+    for (const pane of viewer.shownPanes()) pane.canvas.setAttribute("aria-label", describe(viewer, pane));
+    viewer.announce(`Slice ${viewer.scan.sliceNumbers[at.z]}`);
+  }, ANNOUNCE_AFTER_MS);
+}
+
+/** One sentence for those who do not see the picture. */
+function describe(viewer, pane) {
   const { scan, view } = viewer;
-  const present = scan.organs.filter(({ id }) => scan.counts.get(id)[side][view.position]).map(({ title }) => title.toLowerCase());
-  return `slice ${scan.sliceNumbers[view.position]}, ${present.join(", ") || "no organ"}`;
+  const { title } = CONTENTS[pane.content];
+  if (pane.plane !== "axial") return `${title}, ${PLANES[pane.plane].title.toLowerCase()} plane at ${PLANES[pane.plane].through} ${pane.position}`;
+  const has = (side) => scan.organs.filter(({ id }) => scan.counts.get(id)[side][view.at.z]).map((organ) => organ.title.toLowerCase());
+  const list = (side) => has(side).join(", ") || "no organ";
+  const sides = { reference: list("reference"), prediction: list("prediction") };
+  const said = sides[pane.content] ?? (["both", "errors"].includes(pane.content) ? `reference ${sides.reference}; prediction ${sides.prediction}` : "");
+  return [`${title}: slice ${scan.sliceNumbers[view.at.z]}`, said].filter(Boolean).join(", ");
 }

@@ -1,15 +1,19 @@
-// What each key does: one table, read by the handler and by the key list that "?" shows.
+// What each key does: one table, read by the handler and by the key list that "?" shows. Modules may add theirs.
+// The Review page itself uses a e m x w u g (verdicts), which must stay free here.
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
-/** @type {{keys: string[], shown: string, does: string, run: (viewer: Viewer) => void}[]} */
+const PAN_PX = 40;
+const ZOOM_STEP = 1.25;
+
+/** @type {{keys: string[], shown: string, does: string, run: (viewer: Viewer) => void, ctrl?: boolean, shift?: boolean}[]} */
 export const BINDINGS = [
   { keys: ["ArrowDown", "ArrowRight"], shown: "↓ →", does: "Next slice", run: (v) => v.step(1) },
   { keys: ["ArrowUp", "ArrowLeft"], shown: "↑ ←", does: "Previous slice", run: (v) => v.step(-1) },
   { keys: ["PageDown"], shown: "Page Down", does: "Ten slices on", run: (v) => v.step(10) },
   { keys: ["PageUp"], shown: "Page Up", does: "Ten slices back", run: (v) => v.step(-10) },
-  { keys: ["Home"], shown: "Home", does: "First slice", run: (v) => v.goTo(0) },
-  { keys: ["End"], shown: "End", does: "Last slice", run: (v) => v.goTo(Infinity) },
+  { keys: ["Home"], shown: "Home", does: "First slice", run: (v) => v.step(-Infinity) },
+  { keys: ["End"], shown: "End", does: "Last slice", run: (v) => v.step(Infinity) },
   { keys: ["n"], shown: "N", does: "Next slice where the two clearly differ", run: (v) => v.goToDifference(1) },
   { keys: ["p"], shown: "P", does: "Previous slice where the two clearly differ", run: (v) => v.goToDifference(-1) },
   { keys: ["N"], shown: "Shift N", does: "Next slice with any difference", run: (v) => v.goToDifference(1, 1) },
@@ -21,6 +25,19 @@ export const BINDINGS = [
   { keys: ["f"], shown: "F", does: "Filled or outlined", run: (v) => v.toggleMode() },
   { keys: ["["], shown: "[", does: "More transparent", run: (v) => v.addOpacity(-0.1) },
   { keys: ["]"], shown: "]", does: "More opaque", run: (v) => v.addOpacity(0.1) },
+  { keys: ["l"], shown: "L", does: "Next layout: 1 to 4 panes, three planes", run: (v) => v.nextLayout() },
+  { keys: ["v"], shown: "V", does: "Next plane; with three planes, the next pane", run: (v) => v.nextPlane() },
+  { keys: ["h"], shown: "H", does: "Show or hide the cross-hair", run: (v) => v.change({ cross: !v.view.cross }) },
+  { keys: ["+", "="], shown: "+", does: "Zoom in", run: (v) => v.zoomAt(v.panes[v.active], null, ZOOM_STEP) },
+  { keys: ["-"], shown: "−", does: "Zoom out", run: (v) => v.zoomAt(v.panes[v.active], null, 1 / ZOOM_STEP) },
+  { keys: ["0"], shown: "0", does: "Whole slices again (zoom and pan back)", run: (v) => v.change({ zoom: 1, centre: null }) },
+  { keys: ["ArrowLeft"], shift: true, shown: "Shift arrows", does: "Pan", run: (v) => v.pan(v.panes[v.active], PAN_PX, 0) },
+  { keys: ["ArrowRight"], shift: true, run: (v) => v.pan(v.panes[v.active], -PAN_PX, 0) },
+  { keys: ["ArrowUp"], shift: true, run: (v) => v.pan(v.panes[v.active], 0, PAN_PX) },
+  { keys: ["ArrowDown"], shift: true, run: (v) => v.pan(v.panes[v.active], 0, -PAN_PX) },
+  { keys: ["9"], shown: "9", does: "The scan's own window and level again", run: (v) => v.change({ window: null }) },
+  { keys: ["r"], shown: "R", does: "Ruler: drag in a picture", run: (v) => v.ruler.toggle() },
+  { keys: ["Delete", "Backspace"], shown: "Delete", does: "Delete the last ruler", run: (v) => v.ruler.removeLast() },
   { keys: ["?"], shown: "?", does: "This list", run: (v) => v.toggleHelp() },
 ];
 
@@ -31,19 +48,25 @@ const STREAMLIT_KEYS = ["c", "C", "r", "R"]; // clear the cache, rerun: never me
  * @param {KeyboardEvent} event
  */
 export function handleKey(viewer, event) {
-  const modified = event.ctrlKey || event.metaKey || event.altKey;
-  if (modified && !event.getModifierState("AltGraph")) return; // AltGr types [ and ] on many keyboards
-  const binding = BINDINGS.find(({ keys }) => keys.includes(event.key));
-  if (binding || STREAMLIT_KEYS.includes(event.key)) event.stopPropagation();
+  const binding = BINDINGS.find((each) => means(each, event));
+  if (binding || (STREAMLIT_KEYS.includes(event.key) && !event.ctrlKey && !event.metaKey)) event.stopPropagation();
   if (!binding || belongsToControl(event) || (viewer.helpIsOpen() && event.key !== "?")) return;
   event.preventDefault();
   binding.run(viewer);
 }
 
-/** True where the control in focus has its own use for the key: typing, moving a slider, pressing a button. */
+function means({ keys, ctrl = false, shift }, event) {
+  const modified = event.ctrlKey || event.metaKey || event.altKey;
+  const typed = event.getModifierState("AltGraph"); // AltGr types [ and ] on many keyboards
+  if (ctrl ? !(event.ctrlKey || event.metaKey) : modified && !typed) return false;
+  return keys.includes(event.key) && (event.key.startsWith("Arrow") ? event.shiftKey === Boolean(shift) : true);
+}
+
+/** True where the control in focus has its own use for the key: typing, moving a slider, choosing, pressing a button. */
 function belongsToControl(event) {
   const target = event.composedPath()[0];
-  const typed = event.key.length > 1 || /[\d ]/.test(event.key);
+  if (target instanceof HTMLSelectElement) return !event.ctrlKey;
+  const typed = event.key.length > 1 || /[\d -]/.test(event.key);
   if (target instanceof HTMLInputElement) return typed;
   return target instanceof HTMLButtonElement && event.key === " ";
 }

@@ -1,147 +1,155 @@
-// One pane: a slice with one label map, drawn at its physical aspect, with its markers.
+// One pane: a slice of one plane with what is laid over it, drawn at its physical aspect; and where a pointer lies on it.
 
-import { compose } from "./blend.js";
-import { outlines } from "./contour.js";
+import { compose, REFERENCE } from "./blend.js";
+import { CONTENTS } from "./layout.js";
+import { extent, PLANES, voxelOf } from "./planes.js";
 
-const MARKER_PX = 8;
+const PAIR = 15; // both label maps at once, for the error map
+const SINGLE = 3;
+const LINE_PX = 1.75;
+const DASH_PX = [7, 5];
 
 export class Pane {
-  /**
-   * @param {HTMLCanvasElement} canvas
-   * @param {number} shift which label map: REFERENCE or PREDICTION
-   */
-  constructor(canvas, shift) {
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
     this.canvas = canvas;
-    this.shift = shift;
     this.context = canvas.getContext("2d", { alpha: false });
     this.native = document.createElement("canvas"); // the composed slice, one pixel a voxel
+    this.paper = this.native.getContext("2d");
+    this.pixelRatio = 1;
   }
 
-  /** @param {import("./scan.js").Scan} scan */
-  open(scan) {
-    this.scan = scan;
-    Object.assign(this.native, { width: scan.width, height: scan.height });
-    this.composed = new ImageData(scan.width, scan.height);
-    this.pixels = new Uint32Array(this.composed.data.buffer);
+  /** @param {import("./planes.js").Slices} slices */
+  open(slices) {
+    this.slices = slices;
+    this.scan = slices.scan;
+    this.drawn = null;
   }
 
   /** Fits the drawing surface to the element, in device pixels; true where that blanked it. */
   resize() {
     const { canvas } = this;
-    const scale = window.devicePixelRatio || 1;
-    const width = Math.max(1, Math.round(canvas.clientWidth * scale));
-    const height = Math.max(1, Math.round(canvas.clientHeight * scale));
+    this.pixelRatio = window.devicePixelRatio || 1;
+    const width = Math.max(1, Math.round(canvas.clientWidth * this.pixelRatio));
+    const height = Math.max(1, Math.round(canvas.clientHeight * this.pixelRatio));
     if (width === canvas.width && height === canvas.height) return false;
     Object.assign(canvas, { width, height });
     return true;
   }
 
+  /** The largest scale at which the whole slice fits, in canvas pixels a mm. */
+  fittingScale(plane) {
+    const { width, height } = extent(this.scan, plane);
+    return Math.min(this.canvas.width / width, this.canvas.height / height);
+  }
+
+  /**
+   * Decides what is painted and where it lies.
+   * @param {import("./layout.js").PaneChoice} choice
+   * @param {import("./viewer.js").View} view
+   * @param {number} scale canvas pixels a mm
+   */
+  place({ content, plane }, view, scale) {
+    const { across, down, through } = PLANES[plane];
+    const { step, size } = this.scan;
+    const centre = view.centre ?? { x: size.x / 2, y: size.y / 2, z: size.z / 2 };
+    Object.assign(this, { content, plane, position: view.at[through], pxU: step[across] * scale, pxV: step[down] * scale });
+    this.left = this.canvas.width / 2 - centre[across] * this.pxU;
+    this.top = this.canvas.height / 2 - centre[down] * this.pxV;
+  }
+
+  /** Voxel coordinates of the picture (fractions allowed) to canvas pixels. */
+  toScreen(u, v) {
+    return [this.left + u * this.pxU, this.top + v * this.pxV];
+  }
+
+  /** @returns {import("./tools.js").Hit} */
+  hitAt({ clientX, clientY }) {
+    const area = this.canvas.getBoundingClientRect();
+    const u = (((clientX - area.left) / area.width) * this.canvas.width - this.left) / this.pxU;
+    const v = (((clientY - area.top) / area.height) * this.canvas.height - this.top) / this.pxV;
+    const { plane, position } = this;
+    return { pane: this, plane, position, u, v, voxel: voxelOf(this.scan, plane, position, u, v) };
+  }
+
+  /** Where a voxel's centre lies on this pane; null where it is not on the slice shown. */
+  screenOf(voxel) {
+    const { across, down, through } = PLANES[this.plane];
+    return voxel[through] === this.position ? this.toScreen(voxel[across] + 0.5, voxel[down] + 0.5) : null;
+  }
+
   /**
    * @param {import("./viewer.js").View} view
-   * @param {Uint32Array} table colours, see blend.js
-   * @param {object[]} findings those of this slice
-   * @param {{x: number, y: number, pane: Pane} | null} hover
+   * @param {{organs: Uint32Array, errors: Uint32Array, grey: Uint32Array}} tables see viewer.js
    */
-  paint(view, table, findings, hover) {
-    compose(this.scan, view.position, this.shift, table, this.pixels);
-    this.native.getContext("2d").putImageData(this.composed, 0, 0);
-    const { context, canvas } = this;
-    const { left, top, width, height } = this.box();
+  paint(view, tables) {
+    const { context, canvas, scan } = this;
+    const { width, height } = this.fill(tables);
     context.fillStyle = "#000";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.imageSmoothingEnabled = false; // a reader judges voxels, so they are shown as they are
-    context.drawImage(this.native, left, top, width, height);
-    if (view.mode === "contour" && !view.hidden) this.paintOutlines(view);
-    for (const finding of findings) this.paintFinding(finding);
-    if (view.picked?.position === view.position) this.paintCross(view.picked, "#fff", MARKER_PX);
-    if (hover && hover.pane !== this) this.paintCross(hover, "rgb(255 255 255 / 80%)", MARKER_PX / 2);
-    canvas.dataset.slice = this.scan.sliceNumbers[view.position];
+    context.drawImage(this.native, this.left, this.top, width * this.pxU, height * this.pxV);
+    const { layers } = CONTENTS[this.content];
+    if (!view.hidden && (view.mode === "contour" || layers.length > 1)) layers.forEach((layer) => this.paintOutlines(layer, view));
+    canvas.dataset.slice = this.plane === "axial" ? scan.sliceNumbers[this.position] : this.position;
   }
 
-  /** Where the slice lies on the canvas, in device pixels: as large as fits, centred. */
-  box() {
-    const { width: w, height: h } = this.canvas;
-    const width = Math.min(w, h * this.scan.aspect);
-    const height = width / this.scan.aspect;
-    return { left: (w - width) / 2, top: (h - height) / 2, width, height };
-  }
-
-  /** Voxel coordinates (fractions allowed) to canvas pixels. */
-  toScreen(x, y) {
-    const { left, top, width, height } = this.box();
-    return [left + (x * width) / this.scan.width, top + (y * height) / this.scan.height];
-  }
-
-  /** The voxel under a pointer event, or null beside the slice. */
-  voxelAt(event) {
-    if (!this.scan) return null;
-    const area = this.canvas.getBoundingClientRect();
-    const { left, top, width, height } = this.box();
-    const onCanvasX = ((event.clientX - area.left) / area.width) * this.canvas.width;
-    const onCanvasY = ((event.clientY - area.top) / area.height) * this.canvas.height;
-    const x = Math.floor(((onCanvasX - left) / width) * this.scan.width);
-    const y = Math.floor(((onCanvasY - top) / height) * this.scan.height);
-    return x >= 0 && y >= 0 && x < this.scan.width && y < this.scan.height ? { x, y } : null;
+  /** Composes the slice, unless it is the one that was composed last. */
+  fill(tables) {
+    const picture = this.slices.picture(this.plane, this.position);
+    const { fill } = CONTENTS[this.content];
+    const isErrors = this.content === "errors";
+    const table = isErrors ? tables.errors : fill === null ? tables.grey : tables.organs;
+    const shift = fill ?? REFERENCE;
+    if (this.drawn?.picture === picture && this.drawn.table === table && this.drawn.shift === shift) return picture;
+    this.drawn = { picture, table, shift };
+    const { width, height, grey, labels } = picture;
+    if (this.composed?.width !== width || this.composed.height !== height) {
+      Object.assign(this.native, { width, height });
+      this.composed = new ImageData(width, height);
+      this.pixels = new Uint32Array(this.composed.data.buffer);
+    }
+    compose(grey, labels, shift, isErrors ? PAIR : SINGLE, table, this.pixels);
+    this.paper.putImageData(this.composed, 0, 0);
+    return picture;
   }
 
   /** @returns {number[]} red, green and blue of a voxel as composed, before scaling to the screen */
-  pixel(x, y) {
-    const at = (y * this.scan.width + x) * 4;
+  pixel(u, v) {
+    const at = (v * this.composed.width + u) * 4;
     return [...this.composed.data.slice(at, at + 3)];
   }
 
-  paintOutlines(view) {
-    const { left, top, width, height } = this.box();
-    const [sx, sy] = [width / this.scan.width, height / this.scan.height];
-    const paths = outlines(this.scan, view.position, this.shift, view.organs, (x, y) => [left + x * sx, top + y * sy]);
-    const line = 1.75 * (window.devicePixelRatio || 1);
-    this.context.lineCap = "square";
+  paintOutlines({ shift, dashed }, view) {
+    const { context } = this;
+    const line = LINE_PX * this.pixelRatio;
+    const toCanvas = new DOMMatrix([this.pxU, 0, 0, this.pxV, this.left, this.top]);
+    const outlines = this.slices.outlines(this.plane, this.position, shift);
+    context.globalAlpha = Math.min(1, 2 * view.opacity); // a thin line at half strength would be lost
     for (const { id, rgb } of this.scan.organs) {
-      if (!paths.has(id)) continue;
-      this.context.globalAlpha = Math.min(1, 2 * view.opacity); // a thin line at half strength would be lost
-      this.stroke(paths.get(id), "rgb(0 0 0 / 45%)", line * 2); // a dark rim keeps the colour visible on bright bowel
-      this.stroke(paths.get(id), `rgb(${rgb.join(" ")})`, line);
-      this.context.globalAlpha = 1;
+      if (!view.organs.has(id) || !outlines.has(id)) continue;
+      const path = new Path2D();
+      path.addPath(outlines.get(id), toCanvas);
+      context.setLineDash(dashed ? DASH_PX.map((px) => px * this.pixelRatio) : []);
+      this.stroke(path, "rgb(0 0 0 / 45%)", line * 2); // a dark rim keeps the colour visible on bright bowel
+      this.stroke(path, `rgb(${rgb.join(" ")})`, line);
     }
-  }
-
-  paintFinding({ x, y, organ, kind }) {
-    const scale = window.devicePixelRatio || 1;
-    const [cx, cy] = this.toScreen(x + 0.5, y + 0.5);
-    const colour = this.scan.organs.find(({ id, name }) => organ === id || organ === name)?.rgb ?? [255, 255, 255];
-    const ring = new Path2D();
-    ring.arc(cx, cy, MARKER_PX * scale, 0, 2 * Math.PI);
-    this.stroke(ring, "#000", 5 * scale);
-    this.stroke(ring, "#fff", 3 * scale);
-    this.stroke(ring, `rgb(${colour.join(" ")})`, 1.5 * scale);
-    this.write(String(kind ?? "").charAt(0).toUpperCase(), cx + (MARKER_PX + 4) * scale, cy, scale);
-  }
-
-  write(text, x, y, scale) {
-    this.context.font = `600 ${12 * scale}px sans-serif`;
-    this.context.textBaseline = "middle";
-    this.context.strokeStyle = "#000";
-    this.context.lineWidth = 3 * scale;
-    this.context.strokeText(text, x, y);
-    this.context.fillStyle = "#fff";
-    this.context.fillText(text, x, y);
-  }
-
-  paintCross({ x, y }, colour, arm) {
-    const scale = window.devicePixelRatio || 1;
-    const [cx, cy] = this.toScreen(x + 0.5, y + 0.5);
-    const cross = new Path2D();
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      cross.moveTo(cx + dx * 3 * scale, cy + dy * 3 * scale);
-      cross.lineTo(cx + dx * (3 + arm) * scale, cy + dy * (3 + arm) * scale);
-    }
-    this.stroke(cross, "rgb(0 0 0 / 70%)", 3.5 * scale);
-    this.stroke(cross, colour, 1.5 * scale);
+    context.setLineDash([]);
+    context.globalAlpha = 1;
   }
 
   stroke(path, colour, width) {
     this.context.strokeStyle = colour;
     this.context.lineWidth = width;
     this.context.stroke(path);
+  }
+
+  /** White text with a dark rim. */
+  write(text, x, y, align = "left") {
+    const { context, pixelRatio } = this;
+    Object.assign(context, { font: `600 ${12 * pixelRatio}px sans-serif`, textBaseline: "middle", textAlign: align });
+    Object.assign(context, { strokeStyle: "rgb(0 0 0 / 80%)", lineWidth: 3 * pixelRatio, lineJoin: "round", fillStyle: "#fff" });
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
   }
 }

@@ -1,72 +1,120 @@
-// The map of the whole scan under the panes: a row an organ, where each side has it, and where the two disagree.
+// The map of the whole scan under the panes: a row an organ, where each side has it, and how much the two disagree.
 
 import { dice } from "./compare.js";
 
-export const ROW_PX = 24;
-const LANES = { reference: [3, 5], prediction: [10, 5], disagreement: [17, 4] }; // top and height in a row, CSS pixels
-const DISAGREEMENT = "255 159 28";
+export const ROW_PX = 26;
+const LANES = { reference: [2, 4], prediction: [7, 4], loss: [13, 11] }; // top and height in a row, CSS pixels
+const LOSS = "rgb(255 159 28)";
+const SEEN_LOSS = 0.05;
+const REACH_PX = 6; // of a click around a region's mark
+const MOST_MARKS = 12;
 
-/**
- * @param {HTMLCanvasElement} canvas
- * @param {import("./scan.js").Scan} scan
- * @param {import("./viewer.js").View} view
- * @param {Set<number>} marked positions with findings
- */
-export function paintStrip(canvas, scan, view, marked) {
-  const scale = window.devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, scan.organs.length * ROW_PX];
-  Object.assign(canvas, { width: Math.max(1, Math.round(width * scale)), height: Math.round(height * scale) });
-  const context = canvas.getContext("2d", { alpha: false });
+/** The strip's unchanging part is painted once; a scroll only moves the cursor. */
+export class Strip {
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.still = document.createElement("canvas");
+  }
+
+  /**
+   * @param {import("./scan.js").Scan} scan
+   * @param {import("./viewer.js").View} view
+   * @param {number[]} findings positions with findings
+   */
+  paint(scan, view, findings) {
+    const { canvas, context, still } = this;
+    const scale = window.devicePixelRatio || 1;
+    const width = Math.max(1, Math.round(canvas.clientWidth * scale));
+    const height = scan.organs.length * ROW_PX * scale;
+    const key = [width, [...view.organs].sort(), findings].join();
+    if (key !== this.key || scan !== this.scan) {
+      Object.assign(this, { key, scan });
+      Object.assign(canvas, { width, height });
+      Object.assign(still, { width, height });
+      paintStill(still.getContext("2d", { alpha: false }), scan, view, findings, scale);
+    }
+    context.drawImage(still, 0, 0);
+    const x = (view.at.z + 0.5) * (width / scan.depth);
+    context.fillStyle = "rgb(0 0 0 / 70%)";
+    context.fillRect(x - 2 * scale, 0, 4 * scale, height);
+    context.fillStyle = "#fff";
+    context.fillRect(x - scale, 0, 2 * scale, height);
+  }
+
+  /** The slice position under a pointer event. */
+  positionAt(event) {
+    return Math.min(this.scan.depth - 1, Math.max(0, Math.floor(this.share(event) * this.scan.depth)));
+  }
+
+  /** The region whose mark lies under a pointer event, if there is one. */
+  regionAt(event) {
+    const area = this.canvas.getBoundingClientRect();
+    const row = Math.floor((event.clientY - area.top) / ROW_PX);
+    const place = this.share(event) * area.width;
+    const near = ({ organ, z }) =>
+      this.scan.organs[row]?.name === organ && Math.abs(((z + 0.5) / this.scan.depth) * area.width - place) <= REACH_PX;
+    return marks(this.scan).find(near) ?? null;
+  }
+
+  share(event) {
+    const area = this.canvas.getBoundingClientRect();
+    return (event.clientX - area.left) / area.width;
+  }
+}
+
+function paintStill(context, scan, view, findings, scale) {
   context.scale(scale, scale);
+  const [width, height] = [context.canvas.width / scale, context.canvas.height / scale];
   context.fillStyle = "#0b0d10";
   context.fillRect(0, 0, width, height);
   const step = width / scan.depth;
   scan.organs.forEach((organ, row) => {
     context.globalAlpha = view.organs.has(organ.id) ? 1 : 0.25;
+    context.fillStyle = "#20242a";
+    context.fillRect(0, (row + 1) * ROW_PX - 1, width, 1);
     paintRow(context, scan.counts.get(organ.id), `rgb(${organ.rgb.join(" ")})`, row * ROW_PX, step);
+    const mine = marks(scan).filter((region) => region.organ === organ.name);
+    for (const { z } of mine) paintDiamond(context, (z + 0.5) * step, row * ROW_PX + LANES.loss[0] + 5);
   });
   context.globalAlpha = 1;
-  paintMarks(context, marked, step);
-  paintCursor(context, (view.position + 0.5) * step, height);
+  paintFindings(context, findings, step);
+}
+
+/** The largest regions; more marks than a few would hide the bars. */
+function marks(scan) {
+  return scan.regions.filter(({ kind }) => kind !== "boundary").slice(0, MOST_MARKS);
 }
 
 function paintRow(context, counts, colour, top, step) {
   for (let z = 0; z < counts.both.length; z++) {
     const left = Math.round(z * step); // whole pixels, or neighbouring slices would show seams
-    const right = Math.round((z + 1) * step);
-    const bar = ([lane, height], style) => {
-      context.fillStyle = style;
-      context.fillRect(left, top + lane, Math.max(1, right - left), height);
-    };
-    if (counts.reference[z]) bar(LANES.reference, colour);
-    if (counts.prediction[z]) bar(LANES.prediction, colour);
+    const width = Math.max(1, Math.round((z + 1) * step) - left);
+    context.fillStyle = colour;
+    if (counts.reference[z]) context.fillRect(left, top + LANES.reference[0], width, LANES.reference[1]);
+    if (counts.prediction[z]) context.fillRect(left, top + LANES.prediction[0], width, LANES.prediction[1]);
     const lost = 1 - dice(counts, z); // NaN where neither has the organ, and then nothing is drawn
-    if (lost > 0.05) bar(LANES.disagreement, `rgb(${DISAGREEMENT} / ${Math.min(1, 2 * lost)})`);
+    if (!(lost > SEEN_LOSS)) continue;
+    const high = lost * LANES.loss[1];
+    context.fillStyle = LOSS;
+    context.fillRect(left, top + LANES.loss[0] + LANES.loss[1] - high, width, high);
   }
 }
 
-function paintMarks(context, marked, step) {
+function paintDiamond(context, x, y) {
+  const mark = new Path2D(`M${x} ${y - 4}L${x + 3.5} ${y}L${x} ${y + 4}L${x - 3.5} ${y}Z`);
+  context.strokeStyle = "#000";
+  context.lineWidth = 2;
+  context.stroke(mark);
   context.fillStyle = "#fff";
-  for (const position of marked) {
+  context.fill(mark);
+}
+
+function paintFindings(context, positions, step) {
+  context.fillStyle = "#fff";
+  for (const position of positions) {
     const x = (position + 0.5) * step;
-    context.beginPath();
-    context.moveTo(x - 4, 0);
-    context.lineTo(x + 4, 0);
-    context.lineTo(x, 5);
-    context.fill();
+    context.fill(new Path2D(`M${x - 4} 0L${x + 4} 0L${x} 5Z`));
   }
-}
-
-function paintCursor(context, x, height) {
-  context.fillStyle = "rgb(0 0 0 / 70%)";
-  context.fillRect(x - 2, 0, 4, height);
-  context.fillStyle = "#fff";
-  context.fillRect(x - 1, 0, 2, height);
-}
-
-/** The slice position under a pointer event. */
-export function positionAt(canvas, scan, event) {
-  const area = canvas.getBoundingClientRect();
-  const share = (event.clientX - area.left) / area.width;
-  return Math.min(scan.depth - 1, Math.max(0, Math.floor(share * scan.depth)));
 }

@@ -1,58 +1,78 @@
-// The viewer: one state, two panes that are always painted together from it, and its conversation with Streamlit.
+// The viewer: one state, up to four panes that are always painted together from it, and its conversation with Streamlit.
 //
 // Streamlit calls the component again at every rerun of the page. Everything that a reader did therefore lives here, on
-// the element, and Python's values count once: the display when the element is new, the slice when the scan is new or
+// the element, and Python's values count once: the link when the element is new, the slice when the scan is new or
 // Python's `jump` has changed.
 
-import { colourTable, PREDICTION, REFERENCE } from "./blend.js";
 import { nextDifference, worstPosition } from "./compare.js";
-import { describe, showScan, syncControls, wireControls } from "./controls.js";
+import { announceSlice, showScan, wireControls } from "./controls.js";
+import { install } from "./edit/edit.js";
 import { handleKey } from "./keys.js";
+import { fillSelects, LAYOUTS, layoutOf, MOST_PANES, withLayout } from "./layout.js";
+import { readLink, usualView, writeLink } from "./link.js";
 import { Pane } from "./pane.js";
-import { loadScan, positionOf } from "./scan.js";
-import { paintStrip } from "./strip.js";
+import { PLANES, Slices } from "./planes.js";
+import { clamp, pannedCentre, wirePointer, zoomedCentre } from "./pointer.js";
+import { Ruler } from "./ruler.js";
+import { loadAhead, loadOther, loadScan, positionOf } from "./scan.js";
+import { arrange, paint, placePanes } from "./stage.js";
+import { Strip } from "./strip.js";
+import { setTool } from "./tools.js";
 
-const REPORT_AFTER_MS = 400; // each report reruns the page, so only the slice at rest is told
-const ANNOUNCE_AFTER_MS = 600;
-const AROUND_PANES_PX = 410; // toolbar, strip and a page's head, so that by default all of it fits the window
+const REPORT_AFTER_MS = 400; // each report reruns the page, so only the view at rest is told
+const MOST_ZOOM = 32;
 
 /**
  * @typedef {object} View everything that decides what is painted
- * @property {number} position index of the slice, not its number
+ * @property {{x: number, y: number, z: number}} at the voxel where the planes meet; z is the axial slice's position
+ * @property {import("./layout.js").PaneChoice[]} panes one to four
  * @property {Set<number>} organs ids shown
  * @property {number} opacity 0 to 1
  * @property {"fill" | "contour"} mode
  * @property {boolean} hidden overlay off for a moment
- * @property {{x: number, y: number, position: number} | null} picked
+ * @property {boolean} cross whether the cross-hair is shown
+ * @property {import("./scan.js").GreyWindow | null} window null for the scan's own
+ * @property {number} zoom 1 where whole slices fit
+ * @property {{x: number, y: number, z: number} | null} centre of every pane, in voxels; null for the scan's middle
+ * @property {string | null} other RUN/EVALUATION whose prediction is the second run's
+ * @property {{x: number, y: number, z: number} | null} picked
  *
  * @typedef {object} Data what Python passes, see dashboard/viewer/__init__.py
  * @property {string} url
  * @property {number | null} slice number; null for the slice where most voxels differ
  * @property {string | number | null} jump
- * @property {number[]} organs
- * @property {number} opacity
- * @property {"fill" | "contour"} mode
- * @property {string[]} labels of the two panes
+ * @property {string} link
  * @property {{slice: number, x: number, y: number, organ: string | number, kind: string}[]} findings
+ * @property {{id: string, title: string, url: string}[]} others runs that have predicted the same picture
  * @property {string | null} next the scan that will probably be opened next
- * @property {number | null} paneHeight CSS pixels at most
+ * @property {object | null} edit
  */
 
-export class Viewer {
+export class Viewer extends EventTarget {
   /** @param {HTMLElement} root */
   constructor(root) {
+    super();
     this.root = root;
     this.part = (name) => root.querySelector(`[data-part=${name}]`);
-    this.panes = [new Pane(this.part("reference"), REFERENCE), new Pane(this.part("prediction"), PREDICTION)];
+    this.figures = [...root.querySelectorAll("figure")].slice(0, MOST_PANES);
+    this.panes = this.figures.map((figure) => new Pane(figure.querySelector("canvas")));
+    this.strip = new Strip(this.part("strip"));
     /** @type {import("./scan.js").Scan | null} */
     this.scan = null;
     /** @type {View} */
-    this.view = { position: 0, organs: new Set(), opacity: 0.5, mode: "fill", hidden: false, picked: null };
+    this.view = usualView();
+    this.layers = new Set();
+    this.painters = [];
+    this.tool = null;
     this.hover = null;
+    this.active = 0;
     this.calls = 0;
     this.listening = new AbortController();
     root.addEventListener("keydown", (event) => handleKey(this, event), { signal: this.listening.signal });
+    this.ruler = new Ruler(this);
+    install(this);
     wireControls(this);
+    wirePointer(this);
     this.watcher = new ResizeObserver(() => this.layOut());
     this.watcher.observe(this.part("panes"));
   }
@@ -64,9 +84,8 @@ export class Viewer {
     /** @type {Data} */
     const old = this.data;
     Object.assign(this, { data, setStateValue, setTriggerValue });
-    this.part("label-reference").textContent = data.labels[0];
-    this.part("label-prediction").textContent = data.labels[1];
-    if (!old) Object.assign(this.view, { organs: new Set(data.organs), opacity: data.opacity, mode: data.mode });
+    if (!old) this.view = readLink(data.link);
+    if (JSON.stringify(data.others) !== JSON.stringify(old?.others)) fillSelects(this);
     if (data.url !== old?.url) this.load();
     else if (data.jump !== old.jump && this.scan) this.goToNumber(data.slice);
     this.layOut();
@@ -77,9 +96,8 @@ export class Viewer {
     clearTimeout(this.reportTimer);
     this.reportTimer = setTimeout(() => {
       if (!this.scan) return;
-      const { position, organs, opacity, mode } = this.view;
       const { url, jump } = this.data;
-      const now = { url, jump, slice: this.scan.sliceNumbers[position], organs: [...organs].sort(), opacity, mode };
+      const now = { url, jump, slice: this.scan.sliceNumbers[this.view.at.z], link: writeLink(this.view) };
       if (JSON.stringify(now) === this.reported) return;
       this.reported = JSON.stringify(now);
       this.setStateValue("view", now);
@@ -101,22 +119,71 @@ export class Viewer {
   }
 
   open(scan) {
+    const { slice, next } = this.data;
+    const isFirst = !this.slices;
     this.scan = scan;
-    for (const pane of this.panes) pane.open(scan);
+    this.slices = new Slices(scan);
+    for (const pane of this.panes) pane.open(this.slices);
+    this.layers = new Set(["reference", "prediction"]);
     showScan(this);
     this.say("");
-    const { slice, next } = this.data;
-    const position = slice === null ? worstPosition(scan.counts, scan.depth) : positionOf(scan, slice);
-    this.change({ position, picked: null, hidden: false });
+    const { at, window } = this.view;
+    const inside = (axis) => (at[axis] < 0 ? scan.size[axis] >> 1 : Math.min(at[axis], scan.size[axis] - 1));
+    const z = slice === null ? worstPosition(scan.counts, scan.depth) : positionOf(scan, slice);
+    // Intensities have no common scale, so another scan begins with its own window.
+    this.change({ at: { x: inside("x"), y: inside("y"), z }, picked: null, hidden: false, window: isFirst ? window : null });
+    this.showOther(this.view.other);
+    this.dispatchEvent(new Event("scan"));
     this.layOut();
     if (this.nobodyTypes()) this.focus();
-    if (next) setTimeout(() => loadScan(next).catch(() => {}), 500); // after the first pictures; a failure shows when opened
+    if (next) setTimeout(() => loadAhead(next, scan), 500); // after the first pictures
   }
 
   say(text, { retry = false } = {}) {
     this.root.dataset.state = text ? (retry ? "failed" : "loading") : "ready";
     this.part("message").textContent = text;
     this.part("retry").hidden = !retry;
+  }
+
+  /** Fetches a second run's prediction, where a pane shows it. @param {string | null} id */
+  async showOther(id) {
+    const wanted = this.data.others.find((each) => each.id === id);
+    const { scan } = this;
+    if (!wanted || scan.other === id) return this.setLayer("other", Boolean(wanted));
+    try {
+      await loadOther(scan, wanted.url);
+      scan.other = id;
+      if (scan === this.scan) this.setLayer("other", true);
+    } catch (error) {
+      this.announce(error.message);
+      this.part("readout").textContent = error.message;
+    }
+  }
+
+  // ---- What tools.js offers ----
+
+  setTool(tool) {
+    setTool(this, tool);
+  }
+
+  addPainter(paint) {
+    this.painters.push(paint);
+  }
+
+  addPanel(element) {
+    this.part("tools").append(element);
+  }
+
+  setLayer(name, has) {
+    if (has) this.layers.add(name);
+    else this.layers.delete(name);
+    fillSelects(this);
+    this.labelsChanged();
+  }
+
+  labelsChanged() {
+    this.slices?.forget();
+    this.redraw();
   }
 
   // ---- Actions ----
@@ -126,10 +193,11 @@ export class Viewer {
     Object.assign(this.view, patch);
     this.redraw();
     this.report();
+    this.dispatchEvent(new Event("view"));
   }
 
   goTo(position) {
-    if (this.scan) this.change({ position: Math.min(this.scan.depth - 1, Math.max(0, position)) });
+    if (this.scan) this.goToVoxel({ ...this.view.at, z: position });
   }
 
   /** @param {number} number of the slice; the nearest that there is */
@@ -138,13 +206,22 @@ export class Viewer {
     this.redraw(); // a refused entry goes back to the present number
   }
 
-  step(slices) {
-    this.goTo(this.view.position + slices);
+  goToVoxel(voxel) {
+    const at = {};
+    for (const axis of ["x", "y", "z"]) at[axis] = clamp(voxel[axis], 0, this.scan.size[axis] - 1);
+    this.change({ at });
+  }
+
+  /** Scrolls the plane of a pane, by default of the one that was touched last. */
+  step(slices, pane = this.panes[this.active]) {
+    if (!this.scan) return;
+    const { through } = PLANES[pane.plane];
+    this.goToVoxel({ ...this.view.at, [through]: this.view.at[through] + slices });
   }
 
   goToDifference(step, below) {
     if (!this.scan) return;
-    const found = nextDifference(this.scan.counts, this.view.position, step, this.view.organs, below);
+    const found = nextDifference(this.scan.counts, this.view.at.z, step, this.view.organs, below);
     if (found >= 0) this.goTo(found);
     else this.announce(step > 0 ? "No further slice differs." : "No earlier slice differs.");
   }
@@ -164,23 +241,81 @@ export class Viewer {
   }
 
   addOpacity(step) {
-    const opacity = Math.round(Math.min(1, Math.max(0, this.view.opacity + step)) * 100) / 100;
-    this.change({ opacity, hidden: false });
+    this.change({ opacity: Math.round(clamp(this.view.opacity + step, 0, 1) * 100) / 100, hidden: false });
   }
 
-  /** @param {{x: number, y: number} | null} voxel */
-  pick(voxel) {
-    this.focus();
+  setLayout(name) {
+    this.active = 0;
+    this.change(withLayout(this.view, name));
+    this.layOut();
+  }
+
+  nextLayout() {
+    this.setLayout(LAYOUTS[(LAYOUTS.indexOf(layoutOf(this.view.panes)) + 1) % LAYOUTS.length]);
+  }
+
+  /** @param {string} value a content, or other:RUN/EVALUATION */
+  showContent(index, value) {
+    const [content, ...id] = value.split(":");
+    const panes = this.view.panes.map((pane, i) => (i === index ? { ...pane, content } : pane));
+    this.change({ panes, ...(content === "other" && { other: id.join(":") }) });
+    if (content === "other") this.showOther(this.view.other);
+  }
+
+  showPlane(index, plane) {
+    this.change({ panes: this.view.panes.map((pane, i) => (i === index ? { ...pane, plane } : pane)) });
+    this.layOut();
+  }
+
+  /** Another plane for all panes; where each has its own, the keys go to the next pane. */
+  nextPlane() {
+    const { panes } = this.view;
+    if (layoutOf(panes) === "planes") {
+      this.active = (this.active + 1) % panes.length;
+      return this.redraw();
+    }
+    const names = Object.keys(PLANES);
+    const plane = names[(names.indexOf(panes[0].plane) + 1) % names.length];
+    this.change({ panes: panes.map((pane) => ({ ...pane, plane })) });
+    return this.layOut();
+  }
+
+  /** Keys scroll the plane of the pane that was touched last. */
+  activate(pane) {
+    if (this.panes[this.active] !== pane) this.active = this.panes.indexOf(pane);
+    this.redraw();
+  }
+
+  centre() {
+    const { size } = this.scan;
+    return this.view.centre ?? { x: size.x / 2, y: size.y / 2, z: size.z / 2 };
+  }
+
+  /** @param {number} dx CSS pixels */
+  pan(pane, dx, dy) {
+    this.change({ centre: pannedCentre(pane, this.centre(), dx, dy) });
+    placePanes(this);
+  }
+
+  /** @param {{clientX: number, clientY: number} | null} point null for the pane's middle */
+  zoomAt(pane, point, factor) {
+    const zoom = clamp(this.view.zoom * factor, 1, MOST_ZOOM);
+    const centre = zoom === 1 ? null : point ? zoomedCentre(pane, this.centre(), pane.hitAt(point), zoom / this.view.zoom) : this.centre();
+    this.change({ zoom, centre });
+    placePanes(this);
+  }
+
+  /** @param {import("./tools.js").Hit} hit */
+  pick({ voxel }) {
     if (!voxel) return;
-    const { position } = this.view;
-    this.change({ picked: { ...voxel, position } });
-    this.setTriggerValue("pick", { url: this.data.url, slice: this.scan.sliceNumbers[position], ...voxel });
+    this.change({ picked: voxel, at: voxel });
+    this.setTriggerValue("pick", { url: this.data.url, slice: this.scan.sliceNumbers[voxel.z], x: voxel.x, y: voxel.y });
   }
 
-  /** Shows the place under the pointer in the other pane. */
-  pointAt(pane, voxel) {
-    if (!voxel && !this.hover) return;
-    this.hover = voxel && { ...voxel, pane };
+  /** Shows the place under the pointer in the other panes, and reads it off. */
+  pointAt(hit) {
+    if (!hit?.voxel && !this.hover) return;
+    this.hover = hit?.voxel ? hit : null;
     this.redraw();
   }
 
@@ -211,41 +346,21 @@ export class Viewer {
     });
   }
 
-  /** Both panes, the strip and the controls from one state, in one frame. */
-  paint() {
-    const { scan, view } = this;
-    const filled = view.hidden || view.mode === "contour" ? new Set() : view.organs;
-    const table = colourTable(scan.organs, filled, view.opacity);
-    const number = scan.sliceNumbers[view.position];
-    const findings = this.data.findings.filter(({ slice }) => slice === number);
-    for (const pane of this.panes) pane.paint(view, table, findings, this.hover);
-    paintStrip(this.part("strip"), scan, view, new Set(this.data.findings.map(({ slice }) => positionOf(scan, slice))));
-    syncControls(this);
-    this.announceSlice();
+  shownPanes() {
+    return this.panes.slice(0, this.view.panes.length);
   }
 
-  /** Gives the panes their height: the slice's aspect at the width there is, within the height allowed. */
+  paint() {
+    paint(this);
+    announceSlice(this);
+  }
+
   layOut() {
-    const widest = this.panes[0].canvas.clientWidth;
-    const allowed = this.data?.paneHeight ?? Math.max(240, window.innerHeight - AROUND_PANES_PX);
-    const height = Math.round(Math.min(allowed, widest / (this.scan?.aspect ?? 1)));
-    this.root.style.setProperty("--pane-height", `${height}px`);
+    if (!this.data) return;
+    arrange(this);
     const blanked = this.panes.map((pane) => pane.resize()).some(Boolean);
     if (blanked && this.scan) this.paint(); // at once: a frame later the panes would have flashed black
     else this.redraw();
-  }
-
-  announceSlice() {
-    if (this.announced === this.view.position + this.data.url) return;
-    this.announced = this.view.position + this.data.url;
-    clearTimeout(this.announceTimer);
-    this.announceTimer = setTimeout(() => {
-      const { labels } = this.data;
-      if (!this.scan) return;
-      this.panes[0].canvas.setAttribute("aria-label", `${labels[0]}: ${describe(this, "reference")}`);
-      this.panes[1].canvas.setAttribute("aria-label", `${labels[1]}: ${describe(this, "prediction")}`);
-      this.announce(`Slice ${this.scan.sliceNumbers[this.view.position]}`);
-    }, ANNOUNCE_AFTER_MS);
   }
 
   announce(text) {
@@ -253,6 +368,7 @@ export class Viewer {
   }
 
   close() {
+    this.dispatchEvent(new Event("close"));
     this.listening.abort(); // the element may outlive this viewer, and then gets another
     this.watcher.disconnect();
     clearTimeout(this.reportTimer);

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.corrections import corrections_of
 from core.metrics.cases import case_table, next_unreviewed
 from core.reviews import ReviewStore, Subject
 from core.runs import Evaluation
@@ -9,6 +10,7 @@ from dashboard import cached
 from dashboard.components.badge import leak_badge
 from dashboard.components.charts import dice_along_scan
 from dashboard.components.guard import require_evaluation, sentences
+from dashboard.components.in_3d import panel_in_3d
 from dashboard.components.review import case_header, finding_marks, show_scan
 from dashboard.components.verdict import findings_panel, verdict_panel
 from dashboard.state import NEXT_CASE, address, set_url, workspace
@@ -41,8 +43,8 @@ def _panels(evaluation: Evaluation, store: ReviewStore, subject: Subject, number
     review = store.scan_review(subject)
     picture, panel = st.columns([4, 1.25], gap="medium")
     with picture:
-        seen = show_scan(evaluation, subject.scan, numbers, finding_marks(review.findings))
-    set_url(run=evaluation.run, evaluation=evaluation.name, case=subject.scan, slice=seen.slice_number)
+        seen = show_scan(evaluation, subject.scan, numbers, finding_marks(review.findings), corrections_of(store, subject))
+    set_url(run=evaluation.run, evaluation=evaluation.name, case=subject.scan, slice=seen.slice_number, view=seen.link or None)
     with panel:
         verdict_panel(store, subject, review)
         findings_panel(store, subject, review)
@@ -50,6 +52,7 @@ def _panels(evaluation: Evaluation, store: ReviewStore, subject: Subject, number
         leak_badge(evaluation.badge)
         slices = evaluation.slices()
         st.plotly_chart(dice_along_scan(slices[slices["scan"] == subject.scan]), key=f"along-{subject.scan}")
+    panel_in_3d(evaluation, subject.scan)
 
 
 main()

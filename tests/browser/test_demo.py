@@ -1,5 +1,7 @@
-"""The Gradio demo as people meet it: started by its command, used in a browser."""
+"""The Gradio demo as people and programs meet it: started by its command, used in a browser, by Gradio's client, by REST."""
 
+import base64
+import json
 import os
 import re
 import signal
@@ -7,22 +9,33 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import cv2
+import httpx
 import numpy as np
 import pytest
 import torch
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 from transformers import SegformerForSemanticSegmentation
 
 from core.config import DatasetConfig
 from core.data.images import read_image, write_png
+from core.data.masks import read_mask
+from core.data.phantom import make_scan
 from core.model import architecture, save_model
 from core.overlay import class_statistics
 from core.predict import Predictor
+from tests.dashboard.odd_files import ODD_FILES, series, zipped
+from training.commands import predict
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +51,10 @@ class RunningDemo:
     model: Path
     temporary: Path
     """Where the process keeps its temporary files."""
+
+    def left(self) -> list[Path]:
+        """What is still there of what was uploaded or made from it."""
+        return [path for path in self.temporary.rglob("*/*") if path.is_file()]
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +90,18 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def slice_png(tmp_path: Path) -> Path:
+    """A phantom's slice, 16 bits, of an odd size."""
     path = tmp_path / "case1_day0_slice_0001.png"
-    write_png(path, np.random.default_rng(0).integers(0, 4000, SIZE, np.uint16))
+    write_png(path, make_scan(1, shape=(12, *SIZE), spacing_mm=(27.0, 6.0, 4.0)).image[5])
     return path
 
 
-def _upload(page: Page, path: Path) -> None:
-    page.set_input_files("#picture input[type=file]", path)
+def _upload(page: Page, *paths: Path) -> None:
+    page.set_input_files("#files input[type=file]", [str(path) for path in paths])
 
 
 def _counted(page: Page) -> list[int]:
-    cells = page.locator("#statistics tbody td:nth-child(2)").all_inner_texts()
+    cells = page.locator("#slice_statistics tbody td:nth-child(2)").all_inner_texts()
     return [int(text.replace(",", "")) for text in cells]
 
 
@@ -93,65 +111,182 @@ def _natural_size(page: Page, selector: str) -> list[int]:
     return size
 
 
-def test_upload_segment_and_blend(running_demo: RunningDemo, slice_png: Path, page: Page) -> None:
+def test_upload_segment_blend_and_download(running_demo: RunningDemo, slice_png: Path, page: Page) -> None:
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(running_demo.url)
     expect(page.locator("#heading")).to_contain_text("Not a medical device")
-    expect(page.locator("#heading")).to_contain_text("random-b0")
+    expect(page.locator("#model_note")).to_contain_text("Training data not recorded")
     _upload(page, slice_png)
-    expect(page.locator("#statistics")).to_contain_text("not segmented yet")
-    assert _natural_size(page, "#overlay img") == list(SIZE)
+    expect(page.locator("#status")).to_contain_text("not segmented yet")
+    assert _natural_size(page, "#slice img") == list(SIZE)
+    # A 16-bit slice fills a small part of its range; a browser alone would show it black.
+    assert _brightest(page, "#slice img") == 255
 
     page.click("#segment")
 
-    assert _natural_size(page, "#mask img") == list(SIZE)
+    expect(page.locator("#slice_statistics tbody tr")).to_have_count(4)
+    assert _natural_size(page, "#third img") == _natural_size(page, "#overlay img") == list(SIZE)
     label_map, _ = Predictor.load(running_demo.model).predict_slice(read_image(slice_png))
-    expect(page.locator("#statistics tbody tr")).to_have_count(4)
     assert _counted(page) == [row["pixels"] for row in class_statistics(label_map)]
     overlay = page.locator("#overlay img")
     before = overlay.get_attribute("src")
     page.fill("#opacity input[type=number]", "0.9")
     page.keyboard.press("Enter")
     expect(overlay).not_to_have_attribute("src", before or "")
+    with page.expect_download() as saved:
+        page.click("#save_mask")
+    assert saved.value.suggested_filename == "case1_day0_slice_0001_mask.png"
+    np.testing.assert_array_equal(read_mask(Path(saved.value.path())), label_map)
     assert {urlsplit(url).netloc for url in requests if url.startswith("http")} == {urlsplit(running_demo.url).netloc}
+    assert running_demo.left() == []
 
 
-def test_an_example_is_segmented(running_demo: RunningDemo, page: Page) -> None:
+def _brightest(page: Page, selector: str) -> int:
+    script = """(image) => { const canvas = Object.assign(document.createElement("canvas"), {width: 87, height: 61});
+      const context = canvas.getContext("2d"); context.drawImage(image, 0, 0);
+      return Math.max(...context.getImageData(0, 0, 87, 61).data.filter((_, i) => i % 4 === 0)); }"""
+    brightest: int = page.locator(selector).evaluate(script)
+    return brightest
+
+
+def test_a_whole_scan_has_a_slice_slider(running_demo: RunningDemo, tmp_path: Path, page: Page) -> None:
     page.goto(running_demo.url)
-    page.locator("button.gallery-item").first.click()
-    expect(page.locator("#statistics")).to_contain_text("not segmented yet")
+    _upload(page, *series(tmp_path))
+    expect(page.locator("#status")).to_contain_text("(2 of 3)")
     page.click("#segment")
-    assert _natural_size(page, "#mask img") == [224, 224]
+    expect(page.locator("#scan_statistics tbody tr")).to_have_count(4)
+    page.fill("#position input[type=number]", "3")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("(3 of 3)")
+    assert sum(_counted(page)) == 40 * 48
+    assert running_demo.left() == []
+
+
+def test_an_example_is_segmented_and_a_second_click_is_told_to_wait(running_demo: RunningDemo, page: Page) -> None:
+    page.goto(running_demo.url)
+    page.click("#example0")
+    expect(page.locator("#status")).to_contain_text("phantom 1, slice 5")
+    # Both clicks before the answer can come.
+    page.evaluate("document.querySelector('#segment').click(); document.querySelector('#segment').click()")
+    expect(page.locator("#busy")).to_contain_text("Still segmenting")
+    assert _natural_size(page, "#third img") == [224, 224]
+    expect(page.locator("#busy")).to_have_count(0)
     assert sum(_counted(page)) == 224 * 224
 
 
-def test_a_bad_picture_is_one_sentence_and_clears_the_result(
-    running_demo: RunningDemo, slice_png: Path, tmp_path: Path, page: Page
+def test_a_pasted_picture_is_read(running_demo: RunningDemo, slice_png: Path, page: Page) -> None:
+    page.goto(running_demo.url)
+    expect(page.locator("#files input[type=file]")).to_be_attached()
+    expect(page.locator("#status")).to_contain_text("Choose a slice")
+    content = base64.b64encode(slice_png.read_bytes()).decode()
+    script = """(content) => { const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+      const data = new DataTransfer(); data.items.add(new File([bytes], "pasted.png", {type: "image/png"}));
+      document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data})); }"""
+    page.evaluate(script, content)
+    expect(page.locator("#status")).to_contain_text("pasted.png, 87 × 61 pixels, 16 bits")
+
+
+@pytest.mark.parametrize("kind", ["truncated PNG", "text file"])
+def test_a_bad_file_is_one_sentence_and_clears_the_result(
+    kind: str, running_demo: RunningDemo, slice_png: Path, tmp_path: Path, page: Page
 ) -> None:
     page.goto(running_demo.url)
     _upload(page, slice_png)
+    expect(page.locator("#status")).to_contain_text("not segmented yet")
     page.click("#segment")
-    expect(page.locator("#statistics tbody tr")).to_have_count(4)
-    bad = tmp_path / "bad.png"
-    bad.write_bytes(slice_png.read_bytes()[:300])
-    page.get_by_role("button", name="Remove Image").click()
-    expect(page.locator("#statistics")).to_contain_text("Choose a slice")
-    expect(page.locator("#mask img")).to_have_count(0)
+    expect(page.locator("#slice_statistics tbody tr")).to_have_count(4)
 
-    _upload(page, bad)
+    _upload(page, *ODD_FILES[kind](tmp_path))
 
-    sentence = re.compile(r"The picture is damaged: bad\.png; export or copy it again\.")
-    expect(page.locator("#statistics")).to_contain_text(sentence)
-    page.click("#segment")
-    expect(page.get_by_test_id("toast-body")).to_contain_text(sentence)
-    expect(page.locator("#mask img")).to_have_count(0)
-
-
-def test_segment_without_a_picture(running_demo: RunningDemo, page: Page) -> None:
-    page.goto(running_demo.url)
+    wanted = {"truncated PNG": "The picture is damaged: a.png;", "text file": "is not a picture that can be read: report.txt;"}
+    expect(page.locator("#status .problem")).to_contain_text(wanted[kind])
+    for pane in ("#slice img", "#overlay img", "#third img", "#slice_statistics tr"):
+        expect(page.locator(pane)).to_have_count(0)
     page.click("#segment")
     expect(page.get_by_test_id("toast-body")).to_contain_text("There is no picture yet; choose a slice")
+    assert running_demo.left() == []
+
+
+class TestPrograms:
+    """The documented calls, and what they must not reach."""
+
+    def test_gradio_s_client_gets_the_mask_of_the_command_line(
+        self, running_demo: RunningDemo, slice_png: Path, tmp_path: Path
+    ) -> None:
+        predict.main(["--run", str(running_demo.model), "--input", str(slice_png), "--out", str(tmp_path / "out")])
+        expected = read_mask(tmp_path / "out" / f"{slice_png.stem}_mask.png")
+
+        client = Client(running_demo.url, verbose=False, analytics_enabled=False)
+        answer = client.predict(handle_file(slice_png), api_name="/predict")
+
+        np.testing.assert_array_equal(_png(answer["mask_png"]), expected)
+        assert [row["pixels"] for row in answer["classes"]] == np.bincount(expected.ravel(), minlength=4).tolist()
+        assert _png(answer["overlay_png"]).shape == (*SIZE, 3)
+        assert answer["notes"] == ["Not a medical device."]
+        assert client.predict(api_name="/models")[0] == "random-b0"
+        assert running_demo.left() == []
+
+    def test_rest(self, running_demo: RunningDemo, tmp_path: Path) -> None:
+        archive = zipped(tmp_path / "a.zip", {path.name: path.read_bytes() for path in series(tmp_path)})[0]
+        path = httpx.post(f"{running_demo.url}gradio_api/upload", files={"files": (archive.name, archive.read_bytes())}).json()[0]
+        answer = _call(running_demo, "predict_scan", [[_file(path)], ""])
+        assert (answer["slices"], answer["spacing_mm"]) == (3, [5.0, 2.0, 2.0])
+        assert base64.b64decode(answer["mask_nifti"])[:2] == b"\x1f\x8b"
+        assert sum(row["pixels"] for row in answer["classes"]) == 3 * 40 * 48
+        assert running_demo.left() == []
+
+    def test_a_bad_file_is_one_sentence(self, running_demo: RunningDemo, tmp_path: Path) -> None:
+        client = Client(running_demo.url, verbose=False, analytics_enabled=False)
+        with pytest.raises(AppError, match=r"The file is not a picture that can be read: report\.txt; export"):
+            client.predict(handle_file(ODD_FILES["text file"](tmp_path)[0]), api_name="/predict")
+        with pytest.raises(AppError, match=r"There are 3 slices: a\.zip; call /predict_scan"):
+            client.predict(handle_file(ODD_FILES["zip of slices"](tmp_path)[0]), api_name="/predict")
+        assert running_demo.left() == []
+
+    @pytest.mark.parametrize("path", ["/etc/hostname", f"{ROOT}/README.md", "http://127.0.0.1:1/a.png", "{upload}/../../x"])
+    def test_no_other_path_is_read(self, path: str, running_demo: RunningDemo) -> None:
+        path = path.replace("{upload}", str(running_demo.temporary))
+        answer = _call(running_demo, "predict", [_file(path), ""])
+        assert "error" in answer
+        assert "mask_png" not in answer
+
+    @pytest.mark.parametrize(
+        "path", ["/etc/hostname", f"{ROOT}/README.md", "../../../../etc/hostname", "%2e%2e/%2e%2e/etc/hostname"]
+    )
+    def test_no_file_is_served(self, path: str, running_demo: RunningDemo) -> None:
+        with pytest.raises(urllib.error.HTTPError, match=r"40[34]"):
+            urllib.request.urlopen(f"{running_demo.url}gradio_api/file={path}")
+
+    def test_two_who_send_one_picture_do_not_delete_each_other_s(self, running_demo: RunningDemo, slice_png: Path) -> None:
+        uploads = [
+            httpx.post(f"{running_demo.url}gradio_api/upload", files={"files": (slice_png.name, slice_png.read_bytes())}).json()[
+                0
+            ]
+            for _ in range(2)
+        ]
+        assert uploads[0] != uploads[1]
+        answers = [_call(running_demo, "predict", [_file(path), ""]) for path in uploads]
+        assert answers[0]["mask_png"] == answers[1]["mask_png"]
+
+
+def _file(path: str) -> dict[str, Any]:
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def _call(demo: RunningDemo, name: str, values: list[Any]) -> Any:
+    """Gradio's REST way: post, then read the answer of the event."""
+    address = f"{demo.url}gradio_api/call/{name}"
+    event = httpx.post(address, json={"data": values}).json()
+    if "event_id" not in event:
+        return event
+    kind, data = httpx.get(f"{address}/{event['event_id']}", timeout=60).text.strip().splitlines()[-2:]
+    content = json.loads(data.removeprefix("data:"))
+    return content[0] if kind == "event: complete" else content
+
+
+def _png(content: str) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def test_stopping_removes_the_uploads_and_nothing_of_them_was_logged(
@@ -159,13 +294,17 @@ def test_stopping_removes_the_uploads_and_nothing_of_them_was_logged(
 ) -> None:
     page.goto(running_demo.url)
     _upload(page, slice_png)
+    expect(page.locator("#status")).to_contain_text("not segmented yet")
     page.click("#segment")
-    expect(page.locator("#statistics tbody tr")).to_have_count(4)
-    assert list(running_demo.temporary.rglob(slice_png.name))
+    expect(page.locator("#slice_statistics tbody tr")).to_have_count(4)
+    # One that nobody asks to segment stays until it is swept, or until the end.
+    httpx.post(f"{running_demo.url}gradio_api/upload", files={"files": (slice_png.name, slice_png.read_bytes())})
+    assert [path.name for path in running_demo.left()] == [slice_png.name]
 
     running_demo.process.send_signal(signal.SIGTERM)
     log, _ = running_demo.process.communicate(timeout=20)
 
     assert running_demo.process.returncode == 130
-    assert not list(running_demo.temporary.rglob("*.png"))
-    assert log == "Stopped.\n"
+    assert running_demo.left() == []
+    assert not re.search(r"case1_day0|report\.txt|Doe|4711", log)
+    assert log.splitlines()[-1] == "Stopped."

@@ -107,7 +107,7 @@ def test_scrolling_in_the_viewer_writes_the_slice_into_the_url(page: Page, dashb
 def test_no_request_leaves_this_machine(page: Page, dashboard: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    for path in ("", "review", "metrics", "training", "try"):
+    for path in ("", "review", "metrics", "metrics?section=mistakes", "compare", "data", "training", "try"):
         page.goto(f"{dashboard}/{path}")
         page.get_by_role("heading").first.wait_for(timeout=PATIENCE_MS)
         page.wait_for_load_state("networkidle")

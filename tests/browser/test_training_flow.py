@@ -79,7 +79,7 @@ def test_start_kill_the_server_stop_resume_open(workspace: Workspace, page: Page
         page.get_by_role("button", name="Resume").wait_for(timeout=LIMIT_MS)
         assert read_status(run).state == "stopped"
         page.get_by_role("button", name="Resume").click()
-        page.get_by_text(re.compile(r"finished: Finished\. Epoch 60 of 40")).wait_for(timeout=LIMIT_MS)
+        page.get_by_text(re.compile(r"finished: Finished\. Epoch 40 of 40")).wait_for(timeout=LIMIT_MS)
         page.get_by_role("link", name="Review phantoms-valid (patient-clean)").click()
         expect(page.get_by_text("patient-clean").first).to_be_visible()
         assert "run=mine" in page.url

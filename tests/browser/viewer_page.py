@@ -5,7 +5,7 @@ import streamlit as st
 from core.runs import list_runs
 from core.workspace import Workspace
 from dashboard.scan_route import scan_url
-from dashboard.viewer import Finding, viewer
+from dashboard.viewer import Finding, OtherRun, viewer
 
 st.set_page_config(layout="wide")
 evaluation = list_runs(Workspace.locate())[0].evaluations()[0]
@@ -27,7 +27,9 @@ state = viewer(
     key="viewer",
     slice_number=7 if jump else int(wanted) if wanted else None,
     jump=jump,
+    link=st.query_params.get("view", ""),
     findings=[Finding(9, 30, 20, "small_bowel", "boundary")] if "findings" in st.query_params else (),
+    others=[OtherRun("again/same", "Run again", url)] if "others" in st.query_params else (),
     next_url=scan_url(evaluation, scans[(at + 1) % len(scans)]),
 )
 if state.picked:

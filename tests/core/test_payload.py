@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.data.images import volume_window, write_png
@@ -56,12 +57,19 @@ def evaluation(workspace: Workspace, tmp_path: Path, source: Scan, prediction: n
     return open_run(workspace.run("r1").root).evaluation("tiny-valid")
 
 
-def unpack(body: bytes) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+def opened(body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and what follows it."""
     raw = gzip.decompress(body)
-    assert raw[:8] == b"GCSCAN1\0"
+    assert raw[:8] == b"GCSCAN2\0"
     (length,) = struct.unpack("<I", raw[8:12])
     header = json.loads(raw[12 : 12 + length])
-    voxels = np.frombuffer(raw[12 + length :], np.uint8).reshape(2, *header["shape"])
+    assert header["bytes"] == len(raw) - 12 - length
+    return header, raw[12 + length :]
+
+
+def unpack(body: bytes) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    header, raw = opened(body)
+    voxels = np.frombuffer(raw, np.uint8).reshape(2, *header["shape"])
     return header, voxels[0], voxels[1]
 
 
@@ -80,6 +88,57 @@ def test_the_header(evaluation: Evaluation) -> None:
     assert header["spacing_mm"] == [3.0, 1.5, 1.5]
     assert header["leak"] == "patient-clean"
     assert header["organs"][0] == {"id": 1, "name": "stomach", "title": "Stomach", "rgb": [0, 0, 255]}
+    assert [kind["name"] for kind in header["error_kinds"]] == ["agreement", "missed", "extra", "swapped"]
+    assert header["image"] == evaluation.summary["scans"][SCAN]["image_sha256"]
+
+
+def test_the_header_tells_the_window_of_the_image(evaluation: Evaluation, source: Scan) -> None:
+    header, _, _ = unpack(scan_payload(evaluation, SCAN).body)
+    volume = source.read_image()
+    own = volume_window(volume)
+    assert header["window"] == {"low": own.low, "high": own.high, "min": volume.min(), "max": volume.max()}
+
+
+def test_without_tables_there_is_neither_confidence_nor_a_region(evaluation: Evaluation) -> None:
+    header, _, _ = unpack(scan_payload(evaluation, SCAN).body)
+    assert (header["confidence"], header["regions"]) == (None, [])
+
+
+def test_confidence_and_regions_come_from_the_evaluations_tables(evaluation: Evaluation) -> None:
+    rows = [(SCAN, 0, "stomach", 0.75), (SCAN, 2, "stomach", 0.5), (SCAN, 1, "stomach", None), ("other", 1, "stomach", 1.0)]
+    pd.DataFrame(rows, columns=["scan", "position", "organ", "confidence"]).to_parquet(evaluation.paths.slices)
+    sizes = {"scan": SCAN, "organ": "stomach", "kind": ["boundary", "missed_part"], "voxels": [3, 90]}
+    places = pd.DataFrame({**sizes, "position": [0, 2], "slice": [7, 9], "x": [4, 5], "y": [6, 7]})
+    places.to_parquet(evaluation.paths.errors)
+    header, _, _ = unpack(scan_payload(evaluation, SCAN).body)
+    assert header["confidence"] == {"stomach": [0.75, None, 0.5]}
+    largest = {"organ": "stomach", "kind": "missed_part", "voxels": 90, "x": 5, "y": 7, "z": 2}
+    assert header["regions"] == [largest, {"organ": "stomach", "kind": "boundary", "voxels": 3, "x": 4, "y": 6, "z": 0}]
+
+
+def test_the_intensities_are_the_image_as_it_is_stored(evaluation: Evaluation, source: Scan) -> None:
+    header, raw = opened(scan_payload(evaluation, SCAN, "intensities").body)
+    volume = np.frombuffer(raw, np.dtype(header["dtype"]).newbyteorder("<")).reshape(header["shape"])
+    np.testing.assert_array_equal(volume, source.read_image())
+    assert volume.dtype == source.read_image().dtype
+
+
+def test_sixteen_bits_survive(evaluation: Evaluation, source: Scan) -> None:
+    deep = np.random.default_rng(2).integers(0, 65536, (3, 20, 24)).astype(np.uint16)
+    for one, pixels in zip(source.slices, deep, strict=True):
+        write_png(one.image, pixels)
+    evaluation.summary["scans"][SCAN]["image_sha256"] = sha256_of_array(deep)
+    header, raw = opened(scan_payload(evaluation, SCAN, "intensities").body)
+    assert header["dtype"] == "uint16"
+    np.testing.assert_array_equal(np.frombuffer(raw, "<u2").reshape(deep.shape), deep)
+
+
+def test_the_labels_alone_read_no_picture(evaluation: Evaluation, source: Scan, prediction: np.ndarray) -> None:
+    maps = source.read_labels() | (prediction << 2)
+    for one in source.slices:
+        one.image.write_bytes(b"")
+    header, raw = opened(scan_payload(evaluation, SCAN, "labels").body)
+    np.testing.assert_array_equal(np.frombuffer(raw, np.uint8).reshape(header["shape"]), maps)
 
 
 def test_the_same_scan_gives_the_same_bytes(evaluation: Evaluation) -> None:
@@ -95,7 +154,9 @@ def test_the_tag_needs_no_picture_and_changes_with_each_part(evaluation: Evaluat
         kept, facts[key] = facts[key], "0" * 64
         tags.add(payload_etag(evaluation, SCAN))
         facts[key] = kept
-    assert len(tags) == 4
+    evaluation.summary["created_at"] = "2026-11-22T12:00:00+00:00"
+    tags.add(payload_etag(evaluation, SCAN))
+    assert len(tags) == 5
 
 
 def test_no_such_scan(evaluation: Evaluation) -> None:

@@ -1,10 +1,12 @@
 """The binary route: what it sends, how it may be kept, and what it refuses."""
 
+import gzip
 import json
 import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from core.data.images import volume_window
 from core.data.index import load_index
 from core.data.masks import read_label_volume
 from core.errors import WorkspaceError
-from core.payload import MAGIC, ScanPayload, payload_etag, scan_payload
+from core.payload import MAGIC, Part, ScanPayload, payload_etag, scan_payload
 from core.runs import Evaluation, open_run
 from core.workspace import Workspace
 from dashboard import scan_route
@@ -112,6 +114,33 @@ def test_refusals_are_one_sentence(client: TestClient, path: str, status: int, s
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("part", ["intensities", "labels"])
+def test_the_parts_of_a_scan(client: TestClient, evaluation: Evaluation, part: Part) -> None:
+    answer = client.get(f"{scan_url(evaluation, SCAN)}&part={part}")
+    assert answer.content == gzip.decompress(scan_payload(evaluation, SCAN, part).body)
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("part", ["", "16", "../labels", "labels%00"])
+def test_no_other_part_can_be_asked_for(client: TestClient, evaluation: Evaluation, part: str) -> None:
+    answer = client.get(f"{scan_url(evaluation, SCAN)}&part={part}")
+    assert answer.status_code == 400
+    assert answer.text.startswith("There is no such part of a scan: ")
+
+
+def test_a_scan_of_another_workspace_is_not_there(client: TestClient, own_evaluation: Evaluation) -> None:
+    other = own_evaluation.paths.root.parents[3].name
+    for run in (f"..%2F..%2F{other}%2Fruns%2F{RUN}", f"%2e%2e%2f{RUN}", quote(str(own_evaluation.paths.root), safe="")):
+        assert client.get(f"{scan_route.PREFIX}/{run}/small-valid/{SCAN}").status_code in (400, 404)
+
+
+def test_a_forged_name_is_refused(evaluation: Evaluation) -> None:
+    for forged in (f"{SCAN}/..%2f{SCAN}", f"{SCAN}%2f..%2f..%2fevaluation.json", f"{SCAN}.npy.zst", f"..{SCAN}"):
+        answer = client_of(evaluation).get(f"{scan_route.PREFIX}/{RUN}/small-valid/{forged}")
+        assert answer.status_code in (400, 404)
+        assert answer.headers["content-type"].startswith("text/plain")
+
+
 @pytest.mark.parametrize(
     "path", ["../../etc/passwd", "%2Fetc%2Fpasswd/a/b", f"..%2F..%2F{RUN}/small-valid/{SCAN}", "a/b/c/d", "", "/etc/passwd"]
 )
@@ -175,9 +204,9 @@ def test_odd_names_survive_the_address(evaluation: Evaluation) -> None:
 def test_only_the_last_scans_are_kept(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     packed: list[str] = []
 
-    def count(evaluation: Evaluation, scan: str) -> ScanPayload:
+    def count(evaluation: Evaluation, scan: str, part: Part) -> ScanPayload:
         packed.append(scan)
-        return scan_payload(evaluation, scan)
+        return scan_payload(evaluation, scan, part)
 
     monkeypatch.setattr(scan_route, "scan_payload", count)
     packer = Packer(kept=1)
@@ -190,7 +219,7 @@ def test_readers_who_come_at_once_share_one_packing(evaluation: Evaluation, monk
     packed: list[str] = []
     go = threading.Event()
 
-    def wait(evaluation: Evaluation, scan: str) -> ScanPayload:
+    def wait(evaluation: Evaluation, scan: str, part: Part) -> ScanPayload:
         packed.append(scan)
         assert go.wait(10)
         return ScanPayload(b"", "")

@@ -1,0 +1,50 @@
+// Corrections to and from the server. The formats are described in dashboard/correction_route.py.
+
+const MAGIC = "GCEDIT1\0";
+const PATIENCE_MS = 60_000;
+
+/**
+ * @typedef {object} Edit what Python passes as viewer(edit=…)
+ * @property {string} url where this scan's corrections are
+ * @property {string} version of the scan: other pixels have another
+ * @property {string} reader empty where nobody has said who reads
+ * @property {{sha256: string, reader: string, at: string}[]} versions newest first
+ */
+
+/**
+ * Sends a correction; resolves once it is stored.
+ * @param {Edit} edit
+ * @param {{id: string, seconds: number, base: {kind: string, sha256: string | null}}} facts
+ * @param {Uint8Array} packed see volume.js
+ * @returns {Promise<{sha256: string, reader: string, at: string}>}
+ */
+export async function send({ url, version, reader }, { id, seconds, base }, packed) {
+  const said = new TextEncoder().encode(JSON.stringify({ id, version, reader, seconds, base: base.sha256 ?? base.kind }));
+  const start = new Uint8Array(12);
+  start.set(new TextEncoder().encode(MAGIC));
+  new DataView(start.buffer).setUint32(8, said.length, true);
+  const stream = new Blob([start, said, packed]).stream().pipeThrough(new CompressionStream("gzip"));
+  const body = await new Response(stream).arrayBuffer();
+  // No form of another site can send this header, and we allow no other site to ask for it.
+  const headers = { "Content-Type": "application/gzip", "GutCheck-Correction": "1" };
+  const response = await reach(url, { method: "POST", body, headers, signal: AbortSignal.timeout(PATIENCE_MS) });
+  return response.json();
+}
+
+/** A version's classes, packed. @param {Edit} edit */
+export async function fetchVersion({ url }, sha256) {
+  const response = await reach(`${url}/${sha256}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+async function reach(url, options) {
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch {
+    throw new Error("The server does not answer; try again later.");
+  }
+  if (response.status === 401) throw new Error("You are signed out; sign in again in another tab, then save.");
+  if (!response.ok) throw new Error((await response.text()).slice(0, 300) || `The server answered ${response.status}.`);
+  return response;
+}

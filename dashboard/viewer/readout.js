@@ -1,0 +1,45 @@
+// What lies under the pointer, in words: place, intensity, classes and confidence.
+
+import { CORRECTION, errorKind, OTHER, PREDICTION, REFERENCE } from "./blend.js";
+import { indexOf } from "./planes.js";
+
+/** @param {import("./viewer.js").Viewer} viewer */
+export function syncReadout(viewer) {
+  const { scan, hover, view } = viewer;
+  const voxel = hover?.voxel ?? (view.cross ? view.at : null);
+  const text = voxel ? readout(viewer, scan, voxel) : scan.millimetres ? "" : "Voxel spacing unknown: lengths in pixels, planes not to scale";
+  if (viewer.part("readout").textContent !== text) viewer.part("readout").textContent = text;
+}
+
+function readout(viewer, scan, voxel) {
+  const parts = [place(scan, voxel), `slice ${scan.sliceNumbers[voxel.z]}`, intensity(scan, voxel)];
+  const label = scan.labels[indexOf(scan, voxel)];
+  const title = (shift) => scan.organs.find(({ id }) => id === ((label >> shift) & 3))?.title.toLowerCase() ?? "background";
+  parts.push(`reference ${title(REFERENCE)}`, `prediction ${title(PREDICTION)}`);
+  if (viewer.layers.has("other")) parts.push(`other run ${title(OTHER)}`);
+  if (viewer.layers.has("correction")) parts.push(`correction ${title(CORRECTION)}`);
+  const kind = errorKind((label >> REFERENCE) & 3, (label >> PREDICTION) & 3);
+  if (kind && kind !== "agreement") parts.push(scan.errorKinds.find(({ name }) => name === kind).title.toLowerCase());
+  return [...parts, ...confidence(scan, voxel, (label >> PREDICTION) & 3)].join(" · ");
+}
+
+function place(scan, { x, y, z }) {
+  if (!scan.millimetres) return `column ${x}, row ${y}`;
+  const mm = (axis, at) => (at * scan.step[axis]).toFixed(1);
+  return `x ${mm("x", x)}  y ${mm("y", y)}  z ${mm("z", z)} mm`;
+}
+
+/** Exact once the intensities are there; before, what the grey value stands for. */
+function intensity(scan, voxel) {
+  const at = indexOf(scan, voxel);
+  if (scan.deep) return `intensity ${scan.deep[at]}`;
+  const { low, high } = scan.window;
+  return `intensity ≈ ${Math.round(low + (scan.image[at] / 255) * (high - low))}`;
+}
+
+/** The network's mean confidence in that organ on that slice; evaluations store none for each voxel. */
+function confidence(scan, voxel, id) {
+  const organ = scan.organs.find((each) => each.id === id);
+  const value = organ && scan.confidence?.[organ.name]?.[voxel.z];
+  return value === null || value === undefined ? [] : [`confidence ${value.toFixed(2)} (${organ.title.toLowerCase()}, this slice)`];
+}

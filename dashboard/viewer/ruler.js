@@ -1,0 +1,90 @@
+// Rulers: drawn by a drag in any plane, read in mm, kept on their slice until they are deleted or another scan is opened.
+
+import { PLANES } from "./planes.js";
+
+const END_PX = 4;
+const SHORT_PX = 5; // CSS pixels; less is a click, and no ruler
+
+/** @implements {import("./tools.js").Tool} */
+export class Ruler {
+  name = "ruler";
+  cursor = "crosshair";
+
+  /** @param {import("./viewer.js").Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    /** @type {{plane: string, position: number, from: number[], to: number[]}[]} */
+    this.lines = [];
+    this.drawing = null;
+    viewer.addPainter((context, pane) => this.paintAll(pane));
+    viewer.addEventListener("scan", () => (this.lines = []));
+  }
+
+  toggle() {
+    this.viewer.setTool(this.viewer.tool === this ? null : this);
+  }
+
+  down({ plane, position, u, v, voxel }) {
+    if (!voxel) return false;
+    this.drawing = { plane, position, from: [u, v], to: [u, v] };
+    this.lines.push(this.drawing);
+    return true;
+  }
+
+  move({ pane, plane, position, u, v }) {
+    const { drawing } = this;
+    if (!drawing || plane !== drawing.plane || position !== drawing.position) return;
+    const { size } = pane.scan;
+    const { across, down } = PLANES[plane];
+    drawing.to = [Math.min(size[across], Math.max(0, u)), Math.min(size[down], Math.max(0, v))];
+    this.viewer.redraw();
+  }
+
+  up({ pane }) {
+    const { drawing } = this;
+    this.drawing = null;
+    if (!drawing) return;
+    const [ax, ay] = pane.toScreen(...drawing.from);
+    const [bx, by] = pane.toScreen(...drawing.to);
+    if (Math.hypot(bx - ax, by - ay) < SHORT_PX * pane.pixelRatio) this.lines.pop();
+    else this.viewer.announce(`Ruler: ${this.textOf(drawing)}`);
+    this.viewer.redraw();
+  }
+
+  removeLast() {
+    if (this.lines.pop()) this.viewer.redraw();
+  }
+
+  /** A line's length in mm, or in native pixels where the spacing is unknown. */
+  textOf({ plane, from, to }) {
+    const { step, millimetres } = this.viewer.scan;
+    const { across, down } = PLANES[plane];
+    const length = Math.hypot((to[0] - from[0]) * step[across], (to[1] - from[1]) * step[down]);
+    return millimetres ? `${length.toFixed(1)} mm` : `${length.toFixed(1)} px`;
+  }
+
+  /** @param {import("./pane.js").Pane} pane */
+  paintAll(pane) {
+    for (const line of this.lines) {
+      if (line.plane === pane.plane && line.position === pane.position) this.paintLine(pane, line);
+    }
+  }
+
+  paintLine(pane, line) {
+    const { context, pixelRatio } = pane;
+    const [ax, ay] = pane.toScreen(...line.from);
+    const [bx, by] = pane.toScreen(...line.to);
+    const path = new Path2D();
+    path.moveTo(ax, ay);
+    path.lineTo(bx, by);
+    for (const [x, y] of [[ax, ay], [bx, by]]) {
+      path.moveTo(x + END_PX * pixelRatio, y);
+      path.arc(x, y, END_PX * pixelRatio, 0, 2 * Math.PI);
+    }
+    pane.stroke(path, "rgb(0 0 0 / 75%)", 4 * pixelRatio);
+    pane.stroke(path, "#ffe08a", 1.75 * pixelRatio);
+    context.save();
+    pane.write(this.textOf(line), Math.max(ax, bx) + 8 * pixelRatio, ax > bx ? ay : by);
+    context.restore();
+  }
+}

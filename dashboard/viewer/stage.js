@@ -1,0 +1,87 @@
+// Painting: how the panes share the room there is, and one frame of all of them from one state.
+
+import { colourTable, errorColours, organColours } from "./blend.js";
+import { syncControls } from "./controls.js";
+import { syncLayout } from "./layout.js";
+import { applyWindow } from "./levels.js";
+import { paintCrosshair, paintFinding, paintNumber, paintPlace, paintScaleBar } from "./marks.js";
+import { extent } from "./planes.js";
+import { positionOf } from "./scan.js";
+
+const PAGE_HEAD_PX = 135; // what stands above the viewer, so that all of it fits the window
+const LEAST_PANES_PX = 260;
+const NARROW_PX = 560;
+const STACKED_GAIN = 1.3; // side by side is easier to compare, so rows must pay
+
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+
+/** Gives the panes the columns and the height that make their pictures largest. @param {Viewer} viewer */
+export function arrange(viewer) {
+  const width = viewer.part("panes").clientWidth;
+  const around = viewer.root.offsetHeight - viewer.part("panes").offsetHeight; // toolbars and strip
+  const room = Math.max(LEAST_PANES_PX, window.innerHeight - PAGE_HEAD_PX - around);
+  const tallest = tallestPlane(viewer);
+  const count = viewer.view.panes.length;
+  const grid = (columns, rows) => {
+    const height = Math.floor(Math.min(room / rows, (width / columns) * tallest)); // no margin above and below
+    return { columns, height, wide: Math.min(width / columns, height / tallest) };
+  };
+  const grids = Array.from({ length: count }, (_, i) => grid(count - i, Math.ceil(count / (count - i))));
+  const best = width < NARROW_PX ? grid(1, 1) : grids.reduce((a, b) => (b.wide > STACKED_GAIN * a.wide ? b : a));
+  viewer.root.style.setProperty("--columns", String(best.columns));
+  viewer.root.style.setProperty("--pane-height", `${best.height}px`);
+  syncLayout(viewer);
+}
+
+/** Height by width of the plane that is highest. */
+function tallestPlane({ scan, view }) {
+  if (!scan) return 1;
+  return Math.max(...view.panes.map(({ plane }) => extent(scan, plane)).map(({ width, height }) => height / width));
+}
+
+/** Places the panes that are shown, at one scale, so that a centimetre is as long in each of them. @param {Viewer} viewer */
+export function placePanes(viewer) {
+  const { view } = viewer;
+  const shown = viewer.shownPanes();
+  const scale = view.zoom * Math.min(...shown.map((pane, i) => pane.fittingScale(view.panes[i].plane)));
+  shown.forEach((pane, i) => pane.place(view.panes[i], view, scale));
+  return shown;
+}
+
+/** All panes, the strip and the controls from one state, in one frame. @param {Viewer} viewer */
+export function paint(viewer) {
+  const { scan, view, hover } = viewer;
+  applyWindow(viewer);
+  syncLayout(viewer);
+  const tables = tablesOf(viewer);
+  const findings = viewer.data.findings.map((each) => ({ ...each, voxel: { ...each, z: positionOf(scan, each.slice) } }));
+  for (const pane of placePanes(viewer)) {
+    pane.paint(view, tables);
+    if (view.cross) paintCrosshair(pane, view.at);
+    for (const finding of findings) paintFinding(pane, finding);
+    if (view.picked) paintPlace(pane, view.picked);
+    if (hover && hover.pane !== pane) paintPlace(pane, hover.voxel, "rgb(255 255 255 / 80%)", 4);
+    for (const painter of viewer.painters) painter(pane.context, pane);
+    viewer.tool?.paint?.(pane.context, pane);
+    paintScaleBar(pane);
+    paintNumber(pane);
+  }
+  viewer.strip.paint(scan, view, findings.map(({ voxel }) => voxel.z));
+  syncControls(viewer);
+}
+
+/** The colours of every class and pair of classes at every grey, made again only when they change. */
+function tablesOf(viewer) {
+  const { organs, opacity, mode, hidden } = viewer.view;
+  const key = [[...organs].sort(), opacity, mode, hidden].join();
+  if (viewer.tables?.key === key) return viewer.tables;
+  const none = new Set();
+  const { organs: classes, errorKinds } = viewer.scan;
+  viewer.tables = {
+    key,
+    grey: colourTable(organColours(classes, none), opacity),
+    organs: colourTable(organColours(classes, hidden || mode === "contour" ? none : organs), opacity),
+    errors: colourTable(errorColours(errorKinds, hidden ? none : organs), opacity),
+  };
+  return viewer.tables;
+}
