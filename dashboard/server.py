@@ -13,9 +13,9 @@ from core.demo import default_folder, start_demo
 from core.errors import WorkspaceError
 from core.options import Parser, check_port
 from core.workspace import ENVIRONMENT_VARIABLE, Workspace
+from dashboard.access import PASSWORD_VARIABLE, Access, Guard, OpenAccess, choose_access
+from dashboard.demo_link import DEMO_PATH
 from dashboard.state import SERVED_VARIABLE, project_root
-
-DEMO_PATH = "/demo"
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,11 @@ class ServerConfig:
     demo: bool = False
     """Open the embedded demo, whatever else is there."""
     host: str = "127.0.0.1"
-    """Address to listen on; this machine only by default, since there is no login."""
+    """Address to listen on; this machine only by default, and without a password always."""
     port: int = 8501
     """Port to listen on."""
+    password_file: str | None = None
+    """Ask every reader for the password in this file's first line; default: GUTCHECK_PASSWORD, else there is no login."""
     browser: bool = False
     """Open a browser window once the server stands."""
 
@@ -38,17 +40,18 @@ def main(words: Sequence[str]) -> None:
     """Serve until Ctrl-C.
 
     Raises:
-        ConfigError: an impossible option, or a port that is taken.
+        ConfigError: an impossible option, a port that is taken, or another address than this machine's without a password.
         WorkspaceError: the workspace does not exist.
     """
     parser = Parser("python -m dashboard", "The review dashboard. Not a medical device.")
     parser.add_class_arguments(ServerConfig)
     config = ServerConfig(**parser.read(words))
+    access = choose_access(config.host, config.password_file)
     check_port(config.host, config.port)
     workspace, is_demo = choose_workspace(config)
     if is_demo:
         start_demo(workspace)
-    serve(workspace, config)
+    serve(workspace, config, access)
 
 
 def choose_workspace(config: ServerConfig) -> tuple[Workspace, bool]:
@@ -67,7 +70,7 @@ def choose_workspace(config: ServerConfig) -> tuple[Workspace, bool]:
     return own, False
 
 
-def serve(workspace: Workspace, config: ServerConfig) -> None:
+def serve(workspace: Workspace, config: ServerConfig, access: Access) -> None:
     """Run the server until it is stopped."""
     import uvicorn
 
@@ -77,18 +80,19 @@ def serve(workspace: Workspace, config: ServerConfig) -> None:
     os.chdir(project_root())
     address = f"http://{config.host}:{config.port}"
     print(f"GutCheck: {address} (workspace {workspace.root}; Ctrl-C stops it). Not a medical device.", flush=True)
-    if config.host not in ("127.0.0.1", "localhost", "::1"):
-        print("Warning: there is no login, and anyone who reaches this address sees the workspace.", flush=True)
+    if isinstance(access, OpenAccess):
+        print(f"There is no login, so only this machine is served; set {PASSWORD_VARIABLE} to serve others.", flush=True)
     if config.browser:
         webbrowser.open(address)
-    uvicorn.run(build_app(workspace), host=config.host, port=config.port, log_level="warning", access_log=False)
+    uvicorn.run(build_app(workspace, access), host=config.host, port=config.port, log_level="warning", access_log=False)
 
 
-def build_app(workspace: Workspace) -> Any:
-    """The ASGI application over an open workspace."""
+def build_app(workspace: Workspace, access: Access) -> Guard:
+    """The ASGI application over an open workspace, behind its login."""
     import streamlit as st
     from starlette.routing import Mount
 
+    from dashboard.correction_route import correction_routes
     from dashboard.lazy_demo import LazyDemo
     from dashboard.scan_route import scan_routes
 
@@ -101,8 +105,9 @@ def build_app(workspace: Workspace) -> Any:
         yield
         await demo.close()
 
-    routes = [*scan_routes(workspace), Mount(DEMO_PATH, app=demo)]
-    return st.App(Path(__file__).with_name("app.py"), routes=routes, lifespan=lifespan, on_script_error=_say_that_it_failed)
+    routes = [*correction_routes(workspace), *scan_routes(workspace), Mount(DEMO_PATH, app=demo)]
+    app = st.App(Path(__file__).with_name("app.py"), routes=routes, lifespan=lifespan, on_script_error=_say_that_it_failed)
+    return Guard(app, access)
 
 
 def _say_that_it_failed(error: Exception) -> bool:

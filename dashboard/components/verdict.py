@@ -1,10 +1,13 @@
 """What a reader says of a scan: the verdict, a comment, and findings at places."""
 
+from html import escape
+
 import streamlit as st
 
 from core.errors import GutCheckError
 from core.labels import ORGANS, organ
 from core.reviews import Event, Finding, FindingKind, ReviewStore, ScanReview, Subject, Verdict
+from dashboard.access import SIGN_OUT, current_reader
 from dashboard.components.review import open_case
 from dashboard.state import JUMP, NEXT_CASE, PICK, READER, flash
 
@@ -34,7 +37,11 @@ def verdict_panel(store: ReviewStore, subject: Subject, review: ScanReview) -> N
 
 
 def _reader() -> str:
-    """Ask who is reading; verdicts carry the name."""
+    """Who signed in, else ask who is reading; verdicts carry the name."""
+    if signed_in := current_reader():
+        st.session_state[READER] = signed_in
+        st.html(f'{escape(signed_in)} · <a href="{SIGN_OUT}" target="_self">Sign out</a>')
+        return signed_in
     name = st.text_input(
         "Reader",
         key=READER,

@@ -1,0 +1,166 @@
+"""Signing in with a name and a password that all readers of a workspace share."""
+
+import hmac
+import html
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from string import Template
+from urllib.parse import parse_qs, urlencode
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import Scope
+
+from core.errors import ReviewError
+from core.reviews.events import check_reader
+from dashboard.access import SIGN_IN, SIGN_OUT, Identity, is_same_origin
+
+SESSION_S = 12 * 60 * 60
+"""A working day; then one signs in again."""
+MAX_FORM_BYTES = 8192
+FREE_GUESSES = 5
+LONGEST_WAIT_S = 60
+KEPT_ADDRESSES = 10_000
+_PAGE = Template(Path(__file__).with_name("sign_in.html").read_text(encoding="utf-8"))
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # with "no-referrer" a browser would call the form's origin null
+}
+
+
+class GuessBrake:
+    """After some wrong passwords from one address each further one costs a wait, twice as long each time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def wait_s(self, address: str) -> float:
+        """Seconds until this address may try again."""
+        return max(0.0, self._wrong.get(address, (0, 0.0))[1] - self._clock())
+
+    def note_wrong(self, address: str) -> None:
+        """Count a wrong password."""
+        count = self._wrong.pop(address, (0, 0.0))[0] + 1
+        wait_s = min(LONGEST_WAIT_S, 2.0 ** min(count - FREE_GUESSES, 10)) if count >= FREE_GUESSES else 0.0
+        self._wrong[address] = count, self._clock() + wait_s
+        if len(self._wrong) > KEPT_ADDRESSES:
+            self._wrong.popitem(last=False)
+
+    def forget(self, address: str) -> None:
+        """The right password came."""
+        self._wrong.pop(address, None)
+
+
+@dataclass(frozen=True)
+class _Session:
+    id: str
+    name: str
+
+
+class PasswordAccess:
+    """One password for all; each signs in under a name of their own. Sessions end with the server."""
+
+    def __init__(self, password: str) -> None:
+        self._password = _digest(password)
+        # Random at each start: nothing to keep secret on disk, and no other server's or workspace's cookie fits.
+        self._signer = URLSafeTimedSerializer(secrets.token_bytes(32), salt="gutcheck-session")
+        # Browsers share cookies between the ports of one machine.
+        self.cookie = f"gutcheck-{secrets.token_hex(4)}"
+        self._ended: set[str] = set()
+        self._brake = GuessBrake()
+        self.pages: Mapping[str, Callable[[Request], Awaitable[Response]]] = {SIGN_IN: self._sign_in, SIGN_OUT: self._sign_out}
+
+    def identify(self, scope: Scope) -> Identity | None:
+        """See `dashboard.access.Access`."""
+        session = self._session(HTTPConnection(scope))
+        return Identity(session.name) if session else None
+
+    def turn_away(self, request: Request) -> Response:
+        """People get the sign-in page; whatever else asks gets one sentence."""
+        wants_page = "text/html" in request.headers.get("accept", "") and request.method in ("GET", "HEAD")
+        if not wants_page or request.url.path.startswith("/gutcheck/"):
+            return PlainTextResponse("Sign in first: open GutCheck's start page.", 401)
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': wanted})}", 303)
+
+    def _session(self, connection: HTTPConnection) -> _Session | None:
+        try:
+            session = _Session(*self._signer.loads(connection.cookies.get(self.cookie, ""), max_age=SESSION_S))
+        except (BadSignature, TypeError):
+            return None
+        return None if session.id in self._ended else session
+
+    async def _sign_in(self, request: Request) -> Response:
+        if request.method in ("GET", "HEAD"):
+            return _page(request.query_params.get("next", "/"))
+        if request.method != "POST":
+            return PlainTextResponse("This page takes GET and POST.", 405)
+        if not is_same_origin(request):
+            return PlainTextResponse("Sign in on GutCheck's own page.", 403)
+        return self._check(request, await _read_form(request))
+
+    def _check(self, request: Request, form: Mapping[str, str]) -> Response:
+        target, name = form.get("next", "/"), form.get("name", "")
+        address = request.client.host if request.client else ""
+        if wait_s := self._brake.wait_s(address):
+            sentence = f"Too many wrong passwords; try again in {wait_s:.0f} s."
+            return _page(target, name, sentence, 429, {"Retry-After": f"{wait_s:.0f}"})
+        if not hmac.compare_digest(_digest(form.get("password", "")), self._password):
+            self._brake.note_wrong(address)
+            return _page(target, name, "That is not the password.", 401)
+        self._brake.forget(address)
+        try:
+            session = _Session(secrets.token_hex(8), check_reader(name))
+        except ReviewError as error:
+            return _page(target, name, str(error), 422)
+        return self._begin(session, target, secure=request.url.scheme == "https")
+
+    def _begin(self, session: _Session, target: str, *, secure: bool) -> Response:
+        response = RedirectResponse(_local(target), 303, {"Cache-Control": "no-store"})
+        token = self._signer.dumps([session.id, session.name])
+        response.set_cookie(self.cookie, token, max_age=SESSION_S, httponly=True, samesite="lax", secure=secure)
+        return response
+
+    async def _sign_out(self, request: Request) -> Response:
+        response = RedirectResponse(SIGN_IN, 303, {"Cache-Control": "no-store"})
+        session = self._session(request)
+        if session and is_same_origin(request):
+            self._ended.add(session.id)
+            response.delete_cookie(self.cookie)
+        return response
+
+
+def _digest(password: str) -> bytes:
+    # Equal lengths, so that comparing tells nothing of the password's own.
+    return sha256(password.encode("utf-8", "surrogatepass")).digest()
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            return {}
+    return {key: values[0] for key, values in parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).items()}
+
+
+def _local(target: str) -> str:
+    """Where to go after signing in: a path of this server, never another one's."""
+    return target if target.startswith("/") and not target.startswith("//") and "\\" not in target else "/"
+
+
+def _page(
+    target: str, name: str = "", sentence: str = "", status: int = 200, headers: Mapping[str, str] | None = None
+) -> HTMLResponse:
+    shown = {"target": _local(target), "name": name, "sentence": sentence}
+    content = _PAGE.substitute({key: html.escape(value) for key, value in shown.items()}, action=SIGN_IN)
+    return HTMLResponse(content, status, _HEADERS | dict(headers or {}))
