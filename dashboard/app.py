@@ -21,6 +21,8 @@ PAGES = [
     st.Page("views/cases.py", title="Cases", default=True),
     st.Page("views/review.py", title="Review", url_path="review"),
     st.Page("views/metrics.py", title="Metrics", url_path="metrics"),
+    st.Page("views/compare.py", title="Compare", url_path="compare"),
+    st.Page("views/data.py", title="Data", url_path="data"),
     st.Page("views/training.py", title="Training", url_path="training"),
     st.Page("views/try_demo.py", title="Demo", url_path="try"),
 ]

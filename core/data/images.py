@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from core.config import InputWindow
 from core.errors import ImageError
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -48,9 +49,14 @@ def volume_window(volume: NDArray[Any]) -> Window:
     return Window(float(low), float(max(high, low + 1)))
 
 
-def model_window(volume: NDArray[Any]) -> Window:
-    """The window under which the network sees a scan: 8-bit pictures as they are, deeper ones by percentiles."""
-    return FULL_8BIT if volume.dtype == np.uint8 else volume_window(volume)
+def model_window(volume: NDArray[Any], kind: InputWindow = "none") -> Window:
+    """The window under which the network sees a scan.
+
+    Args:
+        volume: the whole scan, (Z, H, W); or a single picture, which then is windowed by its own percentiles.
+        kind: the input recipe's; with ``none``, 8-bit pictures are shown as they are, and deeper ones by `volume_window`.
+    """
+    return FULL_8BIT if kind == "none" and volume.dtype == np.uint8 else volume_window(volume)
 
 
 def check_picture(path: Path) -> tuple[int, int]:

@@ -22,3 +22,14 @@ def leak_badge(badge: LeakBadge) -> None:
     """Show the badge with what it means."""
     colour, sign = _LOOKS[badge.kind]
     st.badge(f"{sign} {badge.text}", color=colour, help=_HELP[badge.kind])
+
+
+def badge_words(badge: LeakBadge) -> str:
+    """The badge as Markdown, to stand in a line beside a number."""
+    colour, sign = _LOOKS[badge.kind]
+    return f":{colour}-badge[{sign} {badge.text}]"
+
+
+def source_line(run: str, evaluation: str, badge: LeakBadge) -> str:
+    """What a chart's second line says: whose scores these are, and whether patients leaked."""
+    return f"{run} · {evaluation} · leak: {badge.text}"

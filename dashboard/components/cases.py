@@ -1,4 +1,4 @@
-"""The table of cases with its filters."""
+"""The worklist as a table: a page of scans, of which one row opens."""
 
 from typing import Any
 
@@ -6,50 +6,98 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import ORGANS
+from dashboard.components.badge import leak_badge
+from dashboard.components.desk import Desk
+from dashboard.components.scores import DOTS, counted
+
+SCANS_A_PAGE = 100
+PIXELS_OF_TABLE = 620
 
 
-def filtered(cases: pd.DataFrame) -> pd.DataFrame:
-    """The cases that the filter row leaves."""
-    left, middle, right = st.columns([2, 2, 1])
-    text = left.text_input("Find", placeholder="Patient or scan", label_visibility="collapsed", key="cases_find")
-    states = middle.multiselect(
-        "State", sorted(cases["state"].unique()), placeholder="Any review state", label_visibility="collapsed", key="cases_state"
+def score_line(desk: Desk) -> None:
+    """The evaluation's scores in one line beside the leak badge; a blind round shows none."""
+    summary = desk.evaluation.summary
+    with st.container(horizontal=True, vertical_alignment="center", key="score_line"):
+        if desk.settings.blind:
+            st.badge("blind round", icon=":material/visibility_off:", color="violet")
+            st.caption(f"{desk.settings.name}: scores and others' verdicts show once your own is in.", width="content")
+            return
+        leak_badge(desk.evaluation.badge)
+        if summary["dataset"].get("synthetic"):
+            st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
+        values = [("All organs", "", summary["macro_dice"])]
+        values += [(each.title, f":{DOTS[each.name]}[●] ", summary["organs"][each.name]["dice"]) for each in ORGANS]
+        shown = [f"{dot}{title} **{'undefined' if dice is None else f'{dice:.3f}'}**" for title, dot, dice in values]
+        st.markdown("Mean Dice: " + " &nbsp; ".join(shown), width="content", help="More, with intervals, on *Metrics*.")
+        what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, whole volumes in 3D"
+        st.caption(what, width="content")
+
+
+def case_list(desk: Desk) -> str | None:
+    """Show a page of the queue; return the scan whose row was clicked."""
+    count = len(desk.names())
+    if not count:
+        st.info("No case matches the filters; clear them to see all.", icon=":material/search_off:")
+        return None
+    first = _page(count)
+    shown = desk.worklist.rows(
+        reader=desk.reader, filter=desk.queue.filter, order=desk.queue.order, first=first, count=SCANS_A_PAGE
     )
-    only_wrong = right.toggle("Misses only", help="Scans with a missed organ or a false alarm.", key="cases_misses")
-    keep = pd.Series(True, index=cases.index)
-    if text.strip():
-        keep &= cases["scan"].str.contains(text.strip(), case=False, regex=False)
-    if states:
-        keep &= cases["state"].isin(states)
-    if only_wrong:
-        keep &= cases["notes"].str.contains("missed|false alarm")
-    return cases[keep]
-
-
-def case_list(cases: pd.DataFrame) -> str | None:
-    """Show the table; return the scan whose row was clicked."""
-    columns: dict[str, Any] = {organ.name: _dice_column(organ.title) for organ in ORGANS}
+    at_hand = {} if desk.settings.blind else desk.worklist.at_hand()
+    shown = shown.assign(at_hand=shown["scan"].map(at_hand).fillna(""))
+    columns = _columns(shown, blind=desk.settings.blind)
     event = st.dataframe(
-        cases,
+        shown,
         key="case_list",
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        row_height=40,
-        column_order=["patient", "day", "slices", *columns, "mean_dice", "state", "notes"],
-        column_config=columns
-        | {
-            "patient": st.column_config.TextColumn("Patient", pinned=True),
-            "day": st.column_config.NumberColumn("Day", format="%d", width="small"),
-            "slices": st.column_config.NumberColumn("Slices", format="%d", width="small"),
-            "mean_dice": st.column_config.NumberColumn("Mean Dice", format="%.3f", help="Over the organs that have a score."),
-            "notes": st.column_config.TextColumn("Notes", help="Missed organs, false alarms, and organs that are not there."),
-            "state": st.column_config.TextColumn("Review"),
-        },
+        row_height=34,
+        height=min(PIXELS_OF_TABLE, 34 * len(shown) + 38),
+        column_order=list(columns),
+        column_config=columns,
     )
     rows = event["selection"]["rows"]
-    return str(cases.iloc[rows[0]]["scan"]) if rows else None
+    return str(shown.iloc[rows[0]]["scan"]) if rows and rows[0] < len(shown) else None
 
 
-def _dice_column(title: str) -> Any:
-    return st.column_config.ProgressColumn(f"{title}, Dice", min_value=0.0, max_value=1.0, format="%.3f")
+def _page(count: int) -> int:
+    """The place in the queue at which the page begins."""
+    pages = -(-count // SCANS_A_PAGE)
+    if pages == 1:
+        st.caption(f"{counted(count, 'scan')}. A click on a row opens it; a click on a column's head sorts.")
+        return 0
+    if st.session_state.get("case_page", 1) > pages:
+        st.session_state["case_page"] = 1
+    with st.container(horizontal=True, vertical_alignment="center"):
+        number = st.pagination(pages, key="case_page")
+        first, last = (number - 1) * SCANS_A_PAGE, min(number * SCANS_A_PAGE, count)
+        st.caption(f"{first + 1:,} to {last:,} of {count:,} scans. A click on a row opens it.", width="content")
+    return first
+
+
+def _columns(shown: pd.DataFrame, *, blind: bool) -> dict[str, Any]:
+    """Settings of the columns that say something here."""
+    config = st.column_config
+    wide: dict[str, Any] = {
+        "patient": config.TextColumn("Patient", pinned=True),
+        "scan": config.TextColumn("Scan", pinned=True),
+        "state": config.TextColumn("Review"),
+        "readers": config.TextColumn("Judged by"),
+        "at_hand": config.TextColumn("Open at", help="Who has the scan at hand now."),
+        "mean_dice": config.NumberColumn("Mean Dice", format="%.3f", help="Over the organs that have a score."),
+    }
+    for organ in ORGANS:
+        wide[organ.name] = config.ProgressColumn(f"{organ.title}, Dice", min_value=0.0, max_value=1.0, format="%.3f")
+    wide |= {
+        "change": config.NumberColumn("Change", format="%.3f", help="How far the mean Dice moved against the other run."),
+        "confidence": config.NumberColumn("Confidence", format="%.2f", help="Of the model, over what it drew."),
+        "notes": config.TextColumn("Notes", help="Missed organs, false alarms, absent organs. A Dice of 0 beside them counts."),
+        "leak": config.TextColumn("Leak", help="Whether the run was trained on this patient."),
+        "disputed": config.CheckboxColumn("Disputed", help="The reference is known or said to be wrong."),
+        "slices": config.NumberColumn("Slices", format="%d", width="small"),
+    }
+    empty = {name for name in ("readers", "at_hand", "notes") if not shown[name].astype(bool).any()}
+    empty |= {name for name in ("mean_dice", *(o.name for o in ORGANS), "change", "confidence") if shown[name].isna().all()}
+    always = set() if blind else {"mean_dice", *(organ.name for organ in ORGANS)}
+    return {name: column for name, column in wide.items() if name not in empty - always}

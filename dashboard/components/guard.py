@@ -8,6 +8,7 @@ import streamlit as st
 from core.errors import GutCheckError
 from core.runs import Evaluation
 from dashboard import cached
+from dashboard.components.text import harmless
 from dashboard.state import EVALUATION, demo_of, workspace
 
 
@@ -17,7 +18,7 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except GutCheckError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(harmless(str(error)), icon=":material/error:")
         st.stop()
 
 

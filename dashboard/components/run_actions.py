@@ -21,6 +21,7 @@ from core.run_library import (
 )
 from core.runs import Run, RunStatus, is_working
 from core.workspace import Workspace
+from dashboard.components.text import plain
 from dashboard.state import SELECTED_RUN, flash
 
 
@@ -96,16 +97,11 @@ def about_line(run: Run) -> None:
         if about.promoted_at:
             st.badge("used by the demo", icon=":material/star:", color="primary")
         if about.title:
-            st.markdown(f"**{_plain(about.title)}**", width="content")
+            st.markdown(f"**{plain(about.title)}**", width="content")
         for tag in about.tags:
-            st.badge(_plain(tag), color="gray")
+            st.badge(plain(tag), color="gray")
     if about.notes:
         st.text(about.notes)
-
-
-def _plain(text: str) -> str:
-    """Text in which Markdown finds nothing to do."""
-    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~$:" else sign for sign in text)
 
 
 def import_and_trash(workspace: Workspace) -> None:

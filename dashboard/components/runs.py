@@ -130,7 +130,7 @@ def _curves(run: Run) -> None:
     left, right = st.columns(2)
     left.plotly_chart(training_curves(metrics, LOSSES, "loss"), key=f"loss-{run.name}")
     right.plotly_chart(training_curves(metrics, SCORES, "F1 over pixels"), key=f"scores-{run.name}")
-    if metrics["learning_rate"].nunique() > 1:
+    if "learning_rate" in metrics and metrics["learning_rate"].nunique() > 1:
         with st.expander("Learning rate", icon=":material/show_chart:"):
             st.plotly_chart(training_curves(metrics, RATE, "learning rate"), key=f"rate-{run.name}")
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig
+from core.config import DatasetConfig, InputWindow
 from core.errors import ConfigError, ModelError
 from core.labels import CLASSES
 from core.model import (
@@ -304,9 +304,11 @@ def test_the_weights_hash_changes_with_any_weight(model: SegformerForSemanticSeg
     assert weights_hash(other) != weights_hash(model)
 
 
-@pytest.mark.parametrize("stride", [0, 2])
-def test_the_context_goes_with_the_model(model: SegformerForSemanticSegmentation, tmp_path: Path, stride: int) -> None:
-    recipe = replace(RECIPE, context_stride=stride)
+@pytest.mark.parametrize(("stride", "window"), [(0, "none"), (2, "none"), (0, "scan")])
+def test_the_input_recipe_goes_with_the_model(
+    model: SegformerForSemanticSegmentation, tmp_path: Path, stride: int, window: InputWindow
+) -> None:
+    recipe = replace(RECIPE, context_stride=stride, window=window)
     save_model(model, tmp_path / "model", recipe)
     assert load_model(tmp_path / "model")[1] == recipe
     stated = checkpoint_content(model, recipe)
@@ -314,9 +316,16 @@ def test_the_context_goes_with_the_model(model: SegformerForSemanticSegmentation
     assert load_checkpoint(path)[1] == recipe
 
 
-def test_a_model_from_before_there_was_context(own: Path) -> None:
+def test_a_model_from_before_there_was_a_choice(own: Path) -> None:
     path = own / "preprocessor_config.json"
     content = json.loads(path.read_text())
-    del content["context_stride"]
+    del content["context_stride"], content["window"]
     path.write_text(json.dumps(content))
     assert load_model(own)[1] == RECIPE
+
+
+def test_a_window_that_is_not_known(own: Path) -> None:
+    path = own / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"window": "slice"}))
+    with pytest.raises(ModelError, match=r"^The model's preprocessor_config\.json is not as expected"):
+        load_model(own)

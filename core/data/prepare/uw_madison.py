@@ -3,6 +3,7 @@
 import re
 import shutil
 import tempfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,7 +96,13 @@ def obtain(config: ArchiveConfig, folder: Path, progress: Progress) -> Path:
         todo = f"give --address (the course's Dropbox link), --archive with a zip that is here, or set {ADDRESS_VARIABLE}"
         raise ConfigError("There is no address to fetch the data set from", todo=todo)
     max_bytes = int(config.max_gb * 1e9)
-    return fetch(config.address, folder / "archive.zip", sha256=config.sha256, max_bytes=max_bytes, progress=progress)
+    archive = fetch(config.address, folder / "archive.zip", sha256=config.sha256, max_bytes=max_bytes, progress=progress)
+    if not zipfile.is_zipfile(archive):
+        # A page about the file, as a rule. Kept, it would stand in the way of the next, right address.
+        archive.unlink()
+        todo = "give that of the zip itself; a Dropbox link has to end in dl=1"
+        raise DatasetError("What came from the address is no zip", value=config.address, todo=todo)
+    return archive
 
 
 def find_root(unpacked: Path) -> Path:

@@ -1,0 +1,96 @@
+"""All runs side by side: their scores in one table, and the settings in which two of them differ."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from core.errors import WorkspaceError
+from core.labels import ORGANS
+from core.runs import Evaluation, Run
+
+NOT_STATED = "not stated"
+SETTINGS = ("model", "epochs", "learning_rate", "batch_size", "image_size")
+"""Settings that the table of runs shows; the comparison of two shows all that differ."""
+
+
+def run_config(run: Run) -> dict[str, Any]:
+    """The run's ``config.yaml``; empty where it has none.
+
+    Raises:
+        WorkspaceError: the file is no YAML of settings.
+    """
+    try:
+        content = yaml.safe_load(run.paths.config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise WorkspaceError("The settings cannot be read", value=run.paths.config, todo="restore the file") from error
+    if not isinstance(content, dict):
+        raise WorkspaceError("The settings are not as expected", value=run.paths.config, todo="restore the file")
+    return content
+
+
+def evaluation_settings(evaluation: Evaluation) -> dict[str, Any]:
+    """How an evaluation was made: inference, conventions, versions, when and with which weights."""
+    parts = {key: evaluation.summary.get(key) for key in ("inference", "conventions", "tolerances_mm", "versions")}
+    made = {"created_at": evaluation.summary.get("created_at"), "weights": str(evaluation.summary.get("weights_sha256"))[:12]}
+    return parts | {"evaluation": made}
+
+
+def flat(content: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Settings by their dotted name, as text; lists stay whole."""
+    found: dict[str, str] = {}
+    for key, value in content.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{name}.")
+        else:
+            found[name] = str(value)
+    return found
+
+
+def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> pd.DataFrame:
+    """Only what differs: columns setting, a, b, in the order of ``a``, then what only ``b`` has."""
+    of_a, of_b = flat(a), flat(b)
+    names = [*of_a, *(name for name in of_b if name not in of_a)]
+    rows = [(name, of_a.get(name, NOT_STATED), of_b.get(name, NOT_STATED)) for name in names]
+    return pd.DataFrame([row for row in rows if row[1] != row[2]], columns=["setting", "a", "b"])
+
+
+def evaluations_table(runs: Sequence[Run], evaluations: Sequence[Evaluation]) -> pd.DataFrame:
+    """One row an evaluation: run, evaluation, when, leak, mean Dice over and per organ, HD95, misses, and the main settings."""
+    configs = {run.name: _config_or_none(run) for run in runs}
+    rows = []
+    for each in evaluations:
+        organs, config = each.summary["organs"], configs.get(each.run, {})
+        scores = {f"dice_{organ.name}": organs[organ.name]["dice"] for organ in ORGANS}
+        rows.append(
+            {
+                "run": each.run,
+                "evaluation": each.name,
+                "created_at": pd.to_datetime(str(each.summary.get("created_at")), errors="coerce", utc=True),
+                "leak": each.badge.text,
+                "scans": each.summary.get("scan_count"),
+                "dice": each.summary["macro_dice"],
+                **scores,
+                "hd95_mm": _mean([organs[organ.name].get("hd95_mm") for organ in ORGANS]),
+                "missed": sum(organs[organ.name]["missed"] for organ in ORGANS),
+                "false_alarms": sum(organs[organ.name]["false_alarm"] for organ in ORGANS),
+                **{name: None if config.get(name) is None else str(config[name]) for name in SETTINGS},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _config_or_none(run: Run) -> dict[str, Any]:
+    try:
+        return run_config(run)
+    except WorkspaceError:
+        return {}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

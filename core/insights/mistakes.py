@@ -1,0 +1,102 @@
+"""What is taken for what, and what kind of error it is, in millilitres; each number with the worst place behind it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.labels import CLASSES
+from core.metrics.regions import ErrorKind
+
+BACKGROUND = CLASSES[0].name
+CONFUSION_COLUMNS = ["reference", "prediction", "amount", "scans", "scan", "slice", "organ"]
+KIND_COLUMNS = ["organ", "kind", "amount", "regions", "scans", "scan", "slice"]
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """A table whose ``amount`` is in ``unit``."""
+
+    table: pd.DataFrame
+    unit: str
+    """``ml``, or ``voxels`` where no scan's spacing is known."""
+    left_out: int
+    """Scans with unknown spacing that a table in ml leaves out."""
+
+
+def _measured(errors: pd.DataFrame) -> tuple[pd.DataFrame, str, int]:
+    known = errors["volume_ml"].notna()
+    if not known.any():
+        return errors.assign(amount=errors["voxels"].astype(np.float64)), "voxels", 0
+    left_out = errors.loc[~known, "scan"].nunique()
+    return errors[known].assign(amount=errors.loc[known, "volume_ml"]), "ml", int(left_out)
+
+
+def confusion(scans: pd.DataFrame, errors: pd.DataFrame) -> Amounts:
+    """How much of each class was drawn as which; the off-diagonal cells add up the error regions, the diagonal is what is right.
+
+    Background drawn as background is left out: its size is that of the picture. Each voxel that differs lies in exactly one
+    region of ``errors.parquet``, so rows and columns add up to the organs' volumes.
+
+    Args:
+        scans: ``scans.parquet``.
+        errors: ``errors.parquet``, see `core.metrics.regions`.
+
+    Returns:
+        Columns `CONFUSION_COLUMNS`; ``scan`` is the one with the most of that pair, ``slice`` that of its largest region
+        (on the diagonal ``scan`` is the one with the lowest Dice, ``slice`` the table's, if it has any); ``organ`` is the one
+        to look at.
+    """
+    measured, unit, left_out = _measured(errors)
+    is_extra = measured["side"] == "extra"
+    pairs = measured.assign(
+        reference=measured["organ"].where(~is_extra, BACKGROUND),
+        prediction=measured["organ"].where(is_extra, measured["other"].where(measured["side"] == "exchanged", BACKGROUND)),
+    )
+    wrong = _summed(pairs, ["reference", "prediction"])
+    wrong["organ"] = wrong["reference"].where(wrong["reference"] != BACKGROUND, wrong["prediction"])
+    table = pd.concat([_right(scans, unit), wrong], ignore_index=True)[CONFUSION_COLUMNS]
+    return Amounts(table.astype({"slice": "Int64"}), unit, left_out)
+
+
+def _right(scans: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """The diagonal: what both sides have, with the scan of the lowest Dice."""
+    voxel_ml = scans["reference_ml"] / scans["reference_voxels"].where(scans["reference_voxels"] > 0)
+    right = scans["both_voxels"] * (voxel_ml if unit == "ml" else 1.0)
+    shared = scans.assign(amount=right)[(scans["both_voxels"] > 0) & right.notna()]
+    groups = shared.groupby("organ", observed=True)
+    found = groups.agg(amount=("amount", "sum"), scans=("scan", "nunique")).reset_index()
+    worst = shared.loc[groups["dice"].idxmin()] if len(found) else shared
+    found["scan"] = worst["scan"].to_numpy()
+    found["slice"] = worst["slice"].to_numpy() if "slice" in worst else pd.NA
+    return found.assign(reference=found["organ"], prediction=found["organ"])
+
+
+def kinds_of_error(errors: pd.DataFrame) -> Amounts:
+    """How much of each organ's error is of which kind: columns `KIND_COLUMNS`, the largest kind first.
+
+    ``scan`` and ``slice`` name the scan with the most of that kind and the slice of its largest region there.
+    """
+    measured, unit, left_out = _measured(errors)
+    table = _summed(measured, ["organ", "kind"])
+    order = table.groupby("kind")["amount"].transform("sum")
+    table = table.assign(order=order).sort_values(["order", "kind", "organ"], ascending=[False, True, True], ignore_index=True)
+    return Amounts(table[KIND_COLUMNS], unit, left_out)
+
+
+def _summed(regions: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Amount, regions and scans of each group, and the worst place: most of the group in one scan, its largest region."""
+    columns = [*by, "amount", "regions", "scans", "scan", "slice"]
+    if regions.empty:
+        return pd.DataFrame(columns=columns)
+    found = regions.groupby(by).agg(amount=("amount", "sum"), regions=("scan", "size"), scans=("scan", "nunique"))
+    of_scan = regions.groupby([*by, "scan"])["amount"].sum().reset_index()
+    worst = of_scan.loc[of_scan.groupby(by)["amount"].idxmax()].drop(columns="amount")
+    inside = regions.merge(worst, on=[*by, "scan"])
+    place = inside.loc[inside.groupby(by)["voxels"].idxmax()].set_index(by)[["scan", "slice"]]
+    return found.join(place).reset_index()[columns]
+
+
+def kind_title(kind: str) -> str:
+    """What people read for a kind of error."""
+    return ErrorKind(kind).label

@@ -1,0 +1,104 @@
+"""The overview of an evaluation: every score with its interval and count, without disputed scans, and over runs."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from core.data.manifest import read_manifest
+from core.disputes import disputed_scans
+from core.labels import ORGANS
+from core.metrics.tables import summarise
+from core.reviews import ScanReview, Verdict
+from core.runs import Evaluation
+
+COUNTS = {
+    "missed": "Missed: in the reference, nothing drawn",
+    "false_alarm": "False alarms: drawn, not in the reference",
+    "absent": "Scans without the organ (left out)",
+}
+READER_REASON = "a reader's verdict: the reference is wrong"
+
+
+def score_titles(organs: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, int]]:
+    """Title and decimals of each score of ``evaluation.json``'s organs that the overview shows."""
+    nsd = sorted(name for name in next(iter(organs.values())) if name.startswith("nsd_"))
+    tolerances = {name: name.removeprefix("nsd_").removesuffix("mm").replace("_", ".") for name in nsd}
+    return {
+        "dice": ("Dice", 3),
+        "hd95_mm": ("HD95, mm", 1),
+        **{name: (f"NSD at {tolerance} mm", 3) for name, tolerance in tolerances.items()},
+        "volume_error_ml": ("Volume error, ml (prediction less reference)", 1),
+        "absolute_volume_error_ml": ("Absolute volume error, ml", 1),
+    }
+
+
+def overview_table(organs: Mapping[str, Mapping[str, Any]], *, leak: str) -> pd.DataFrame:
+    """One row a score, one column an organ, each cell the mean, its 95% interval over patients and the scans behind it.
+
+    Args:
+        organs: of ``evaluation.json``, see `core.metrics.tables.summarise`.
+        leak: text of the leak badge, beside every score.
+    """
+    rows = [
+        {"Mean over scans (95% interval over patients)": title}
+        | {organ.title: _cell(organs[organ.name], name, digits) for organ in ORGANS}
+        | {"Leak": leak}
+        for name, (title, digits) in score_titles(organs).items()
+    ]
+    counts = [
+        {"Mean over scans (95% interval over patients)": title}
+        | {organ.title: f"{organs[organ.name][name]:,} scans" for organ in ORGANS}
+        | {"Leak": leak}
+        for name, title in COUNTS.items()
+    ]
+    return pd.DataFrame([*rows, *counts]).replace(r"^1 scans$", "1 scan", regex=True)
+
+
+def _cell(row: Mapping[str, Any], name: str, digits: int) -> str:
+    mean, interval, scans = row[name], row["intervals"][name], row["counts"][name]
+    if mean is None:
+        return "undefined"
+    spread = f" ({interval['low']:.{digits}f} to {interval['high']:.{digits}f})" if interval else ""
+    return f"{mean:.{digits}f}{spread}, {scans:,} scan{'' if scans == 1 else 's'}"
+
+
+def disputed_in(evaluation: Evaluation, reviews: Sequence[Mapping[str, ScanReview]]) -> dict[str, str]:
+    """Scans of an evaluation whose reference is disputed, with the reason: the data set's list, and readers' verdicts.
+
+    Args:
+        reviews: the present state by scan, of every evaluation of the same split.
+
+    Raises:
+        DatasetError: the data set's list cannot be read.
+    """
+    root = evaluation.dataset_root
+    listed = disputed_scans(root, read_manifest(root)) if root.is_dir() else {}
+    by_readers = {
+        scan: READER_REASON
+        for each in reviews
+        for scan, review in each.items()
+        if Verdict.REFERENCE_WRONG in review.verdicts.values()
+    }
+    return {scan: reason for scan, reason in (by_readers | listed).items() if scan in evaluation.summary["scans"]}
+
+
+def organs_without(scans: pd.DataFrame, left_out: Collection[str]) -> dict[str, dict[str, Any]]:
+    """`core.metrics.tables.summarise` of the scans that are not left out."""
+    return summarise(scans[~scans["scan"].isin(list(left_out))])
+
+
+TREND_COLUMNS = ["run", "evaluation", "created_at", "organ", "dice", "low", "high", "scans", "leak"]
+
+
+def trend(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
+    """Mean Dice per organ of each evaluation, oldest first, as ``evaluation.json`` holds it: columns `TREND_COLUMNS`."""
+    rows = []
+    for each in sorted(evaluations, key=lambda one: str(one.summary.get("created_at", ""))):
+        for organ in ORGANS:
+            stored = each.summary["organs"][organ.name]
+            interval = (stored.get("intervals") or {}).get("dice") or {}
+            score = {"organ": organ.name, "dice": stored["dice"], "low": interval.get("low"), "high": interval.get("high")}
+            facts = {"run": each.run, "evaluation": each.name, "created_at": each.summary.get("created_at", "")}
+            rows.append(facts | score | {"scans": stored["scans"], "leak": each.badge.text})
+    return pd.DataFrame(rows, columns=TREND_COLUMNS)

@@ -1,0 +1,174 @@
+"""A reader's desk: an evaluation as a queue, what of it is to stay hidden from this reader, and whose turn it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import streamlit as st
+
+from core.errors import ConfigError, ReviewError
+from core.insights.overview import disputed_in
+from core.reviews import ReviewStore, Round, ScanReview
+from core.reviews.activity import ActivityMeter
+from core.reviews.events import Order
+from core.reviews.filters import WorklistFilter
+from core.reviews.scan_table import ScanTable
+from core.reviews.worklist import Worklist
+from core.runs import Evaluation
+from dashboard import cached
+from dashboard.components.blind import named
+from dashboard.components.selection import disputed_scans
+from dashboard.components.text import harmless
+from dashboard.state import QUEUE, link, workspace
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What the reader works through."""
+
+    filter: WorklistFilter = field(default_factory=WorklistFilter)
+    order: Order | None = None
+    """Nothing means the round's own."""
+    other: str | None = None
+    """RUN/EVALUATION against which changes are measured, and which is laid beside."""
+
+
+def kept_queue(evaluation: Evaluation) -> Queue | None:
+    """The queue that the reader chose in this session for this evaluation."""
+    of, queue = st.session_state.get(QUEUE, (None, None))
+    return queue if of == (evaluation.run, evaluation.name) else None
+
+
+def keep_queue(evaluation: Evaluation, queue: Queue) -> None:
+    """Remember the choice for the session."""
+    st.session_state[QUEUE] = ((evaluation.run, evaluation.name), queue)
+
+
+def find_other(evaluation: Evaluation, name: str | None) -> Evaluation | None:
+    """Another evaluation of the workspace by RUN/EVALUATION."""
+    here = f"{evaluation.run}/{evaluation.name}"
+    found = (each for each in cached.evaluations(workspace()) if f"{each.run}/{each.name}" == name != here)
+    return next(found, None)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One evaluation as one reader sees it."""
+
+    evaluation: Evaluation
+    store: ReviewStore
+    reader: str
+    """Empty where nobody gave a name."""
+    queue: Queue
+    settings: Round
+    reviews: Mapping[str, ScanReview]
+
+    @classmethod
+    def at(cls, evaluation: Evaluation, reader: str, queue: Queue) -> "Desk":
+        """Sit down. Raises: see `core.reviews.ReviewStore.open`."""
+        store: ReviewStore = cached.store(workspace().reviews_db)
+        reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
+        settings = store.round(run=evaluation.run, evaluation=evaluation.name) or Round()
+        return cls(evaluation, store, reader, queue, settings, reviews)
+
+    @cached_property
+    def table(self) -> ScanTable:
+        """Raises: see `core.reviews.scan_table.read_scan_table` and `core.disputes.disputed_scans`."""
+        # In a blind round a reader's "the reference is wrong" is hidden as any other verdict.
+        disputed = disputed_in(self.evaluation, []) if self.settings.blind else disputed_scans(self.evaluation)
+        return cached.scan_table(self.evaluation, disputed, find_other(self.evaluation, self.queue.other))
+
+    @cached_property
+    def worklist(self) -> Worklist:
+        return Worklist(self.store, self.table)
+
+    @property
+    def address(self) -> dict[str, str]:
+        """The query parameters that name the evaluation, without its run where that is hidden."""
+        return named(self.evaluation, self.settings)
+
+    def review(self, scan: str) -> ScanReview:
+        return self.reviews.get(scan, ScanReview())
+
+    def is_hidden(self, scan: str) -> bool:
+        """Whether score and others' words are to stay hidden: the round is blind and the reader has not judged the scan."""
+        return self.settings.blind and self.reader not in self.review(scan).standing
+
+    def seen(self, scan: str) -> ScanReview:
+        """The scan's review as far as the reader may see it."""
+        whole = self.review(scan)
+        if not self.is_hidden(scan):
+            return whole
+        mine = (tuple(each for each in part if each.reader == self.reader) for part in (whole.findings, whole.corrections))
+        findings, corrections = mine
+        return ScanReview(findings=findings, corrections=corrections)
+
+    def names(self) -> list[str]:
+        """The scans in the queue's order."""
+        return self.worklist.queue(reader=self.reader, filter=self.queue.filter, order=self.queue.order)
+
+    def next_case(self) -> str | None:
+        """The scan that is the reader's next, leased to him. Raises: see `core.reviews.worklist.Worklist.next_case`."""
+        return self.worklist.next_case(self.reader, filter=self.queue.filter, order=self.queue.order)
+
+    def probably_next(self, scan: str) -> str | None:
+        """The scan that will most probably come after this one, to be fetched ahead."""
+        taken = self.worklist.at_hand()
+        for each in self.names():
+            judged = self.review(each).standing
+            free = self.reader not in judged and len(judged) < self.settings.readers_per_scan
+            if each != scan and free and each not in taken:
+                return each
+        return None
+
+    def others_at(self, scan: str) -> str:
+        """Who else has the scan at hand; no name in a blind round, nothing where nobody has."""
+        held = self.worklist.at_hand().get(scan, "")
+        others = "" if held == self.reader else ", ".join(each for each in held.split(", ") if each != self.reader)
+        return "Another reader" if others and self.settings.blind else others
+
+
+def go_to(desk: Desk, scan: str, slice_number: int | None = None) -> None:
+    """Open a scan of the desk's evaluation in Review."""
+    place = link(case=scan, slice=slice_number, other=desk.queue.other)
+    st.switch_page("views/review.py", query_params=desk.address | place)
+
+
+def meter() -> ActivityMeter:
+    """What measures the readers' active time."""
+    return cached.meter(workspace().reviews_db)
+
+
+def leave_scan(reader: str) -> None:
+    """The reader is no longer at a scan: store the active time of the visit."""
+    if reader:
+        try:
+            meter().leave(reader)
+        except ReviewError as error:
+            st.error(harmless(str(error)), icon=":material/error:")
+
+
+def queue_of_url(evaluation: Evaluation) -> Queue | None:
+    """The queue that the page's URL names; nothing where it names none.
+
+    Raises:
+        ConfigError: a value that no filter has.
+    """
+    query = {name: st.query_params.get_all(name) for name in st.query_params}
+    filter = WorklistFilter.from_query(query)
+    order, other = st.query_params.get("order"), st.query_params.get("other")
+    if order is not None and order not in ORDERS:
+        raise ConfigError("There is no such order", value=order[:40], todo=f"use one of: {', '.join(ORDERS)}")
+    if filter == WorklistFilter() and order is None and other is None:
+        return None
+    found = find_other(evaluation, other)
+    return Queue(filter, next((each for each in ORDERS if each == order), None), other if found else None)
+
+
+ORDERS: dict[Order, str] = {
+    "worst": "Worst first",
+    "least_confident": "Least confident first",
+    "most_changed": "Changed most against …",
+    "random": "Random",
+    "name": "By name",
+}
