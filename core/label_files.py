@@ -194,9 +194,12 @@ class NiftiSource:
 
 
 def _picture(truth: NiftiVolume, image: NiftiVolume) -> Pixels:
-    """The image as 8- or 16-bit pixels: whole numbers are kept but for an offset, others stretched over 16 bits."""
     check_same_place(truth, image)
-    voxels = image.voxels
+    return to_pixels(image.voxels)
+
+
+def to_pixels(voxels: NDArray[Any]) -> Pixels:
+    """Numbers of any kind as 8- or 16-bit pixels: whole numbers are kept but for an offset, others stretched over 16 bits."""
     if voxels.dtype in (np.uint8, np.uint16):
         return voxels
     values = np.nan_to_num(voxels.astype(np.float64))

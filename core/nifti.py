@@ -50,8 +50,11 @@ def stem_of(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".nii")
 
 
-def read_nifti(path: Path) -> NiftiVolume:
+def read_nifti(path: Path, *, max_voxels: int = MAX_VOXELS) -> NiftiVolume:
     """Read a volume and turn it into the order of our slices.
+
+    Args:
+        max_voxels: a file whose header states more is refused before anything is unpacked.
 
     Raises:
         MaskError: the file is damaged or no NIfTI, holds something other than one volume of numbers, or states no usable
@@ -63,7 +66,7 @@ def read_nifti(path: Path) -> NiftiVolume:
             # What nibabel finds odd in a header and mends itself.
             warnings.simplefilter("ignore")
             image: Any = nib.load(path)  # type: ignore[attr-defined, unused-ignore]
-            _check_shape(path, image.shape)
+            _check_shape(path, image.shape, max_voxels)
             voxels = np.asanyarray(image.dataobj)
             header = image.header
             stated = bool(header.get("sform_code", 0)) or bool(header.get("qform_code", 0))
@@ -74,18 +77,27 @@ def read_nifti(path: Path) -> NiftiVolume:
         raise MaskError("The volume is damaged or no NIfTI file", value=path, todo="export or copy it again") from error
     if voxels.dtype.kind not in "biuf":
         raise MaskError("The volume holds no plain numbers", value=path, todo="export one number a voxel")
-    return _turned(path, voxels.reshape(voxels.shape[:3]), affine, stated)
+    return in_slice_order(path, voxels.reshape(voxels.shape[:3]), affine, stated=stated)
 
 
-def _check_shape(path: Path, shape: tuple[int, ...]) -> None:
+def _check_shape(path: Path, shape: tuple[int, ...], max_voxels: int) -> None:
     size = "×".join(map(str, shape))
     if len(shape) < 3 or min(shape) < 1 or any(side != 1 for side in shape[3:]):
         raise MaskError(f"The file holds no single 3D volume ({size})", value=path, todo="export one volume a file")
-    if np.prod(shape, dtype=np.float64) > MAX_VOXELS:
-        raise MaskError(f"The volume is too large ({size})", value=path, todo=f"use at most {MAX_VOXELS:,} voxels")
+    if np.prod(shape, dtype=np.float64) > max_voxels:
+        raise MaskError(f"The volume is too large ({size})", value=path, todo=f"use at most {max_voxels:,} voxels")
 
 
-def _turned(path: Path, voxels: NDArray[Any], affine: NDArray[np.float64], stated: bool) -> NiftiVolume:
+def in_slice_order(path: Path, voxels: NDArray[Any], affine: NDArray[np.float64], *, stated: bool) -> NiftiVolume:
+    """Turn a volume into the order of our slices.
+
+    Args:
+        voxels: (X, Y, Z).
+        affine: (4, 4), from indices to mm in the patient (right to left, back to front and feet to head, as NIfTI has it).
+
+    Raises:
+        MaskError: the affine is no geometry.
+    """
     usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9
     if not usable:
         raise MaskError("The volume's affine is no geometry", value=path, todo="export it again with its spacing")

@@ -14,8 +14,10 @@ from core.command import run_command
 from core.errors import ConfigError
 from core.options import Parser, check_port
 from core.workspace import Workspace
-from dashboard.demo_page import build_page, get_class_statistics_gradio, load_gradio, page_options, predict_gradio
-from dashboard.segment import Segmenter, choose_model
+from dashboard.gradio_demo.page import build_page, page_options
+from dashboard.gradio_demo.results import get_class_statistics_gradio, predict_gradio
+from dashboard.gradio_demo.session import Demo
+from dashboard.gradio_demo.widgets import load_gradio
 
 if TYPE_CHECKING:
     import fastapi
@@ -42,17 +44,17 @@ def build_demo(workspace: Workspace, run_name: str | None = None) -> gradio.Bloc
         WorkspaceError: see `dashboard.segment.choose_model`.
         ModelError: see `dashboard.segment.choose_model`.
     """
-    return build_page(Segmenter(choose_model(workspace, run_name)))
+    return build_page(Demo(workspace, run_name))
 
 
-def mount_demo(app: fastapi.FastAPI, workspace: Workspace, run_name: str | None = None, *, path: str = "/demo") -> None:
+def mount_demo(app: fastapi.FastAPI, demo: Demo, *, path: str = "/demo") -> None:
     """Mount the demo under ``path`` of a server that does other things too.
 
     Raises:
         WorkspaceError: see `dashboard.segment.choose_model`.
         ModelError: see `dashboard.segment.choose_model`.
     """
-    load_gradio().mount_gradio_app(app, build_demo(workspace, run_name), path=path, **page_options())
+    load_gradio().mount_gradio_app(app, build_page(demo), path=path, **page_options())
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class DemoOptions:
     """The command line of the demo."""
 
     run: str | None = None
-    """A run, a run's folder, a model's folder or a .ckpt file; default: the newest finished run."""
+    """A run, a run's folder, a model's folder or a .ckpt file; default: the run promoted last, else the newest finished."""
     workspace: str | None = None
     """Folder of the runs; default: GUTCHECK_WORKSPACE, else ./workspace."""
     host: str = "127.0.0.1"
@@ -99,21 +101,21 @@ def main(words: Sequence[str]) -> None:
     """
     options = read_options(words)
     check_port(options.host, options.port)
-    segmenter = Segmenter(choose_model(Workspace.locate(options.workspace), options.run))
-    print(f"Starting the demo with the model {segmenter.choice.name} …", flush=True)
+    demo = Demo(Workspace.locate(options.workspace), options.run)
+    print(f"Starting the demo with the model {demo.model(None).name} …", flush=True)
     # A service manager ends us with SIGTERM; as Ctrl-C does, it must remove the uploaded pictures.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    page = build_page(segmenter)
+    page = build_page(demo)
     if options.share:
         print(SHARE_WARNING, file=sys.stderr, flush=True)
-    _serve(page, segmenter, options)
+    _serve(page, demo, options)
 
 
-def _serve(page: gradio.Blocks, segmenter: Segmenter, options: DemoOptions) -> None:
+def _serve(page: gradio.Blocks, demo: Demo, options: DemoOptions) -> None:
     _launch(page, options)
     try:
         # The page stands already; whoever is quick waits for the model at the first picture.
-        segmenter.warm_up()
+        demo.warm_up()
         print(f"GutCheck demo: {page.local_url} (Ctrl-C stops it). Not a medical device.", flush=True)
         if page.share_url:
             print(f"Public link: {page.share_url} (user {USER})", flush=True)

@@ -1,27 +1,30 @@
-"""What the Gradio demo does apart from Gradio: choose a model, read a picture, segment it. No torch until it predicts."""
+"""Which models the demo offers, and the few of them that are in memory. No Gradio; no torch until a model needs it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from core.config import InferenceConfig
-from core.data.images import read_image, volume_window
-from core.data.masks import LabelMap
+from core.config import DatasetConfig, InferenceConfig
+from core.data.images import Window
 from core.errors import ModelError, WorkspaceError
+from core.run_library import promoted
 from core.runs import Run, find_run, list_runs, open_run
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from core.data.masks import LabelMap
     from core.predict import Predictor
 
 DEMO_RUN = Path(__file__).resolve().parent.parent / "core" / "demo_run"
 """The small run that comes with the project."""
+KEPT_MODELS = 2
+"""Models in memory at once: a b4 takes about 500 MB with what it computes in."""
 _MODEL_FILES = ("config.json", "model.safetensors")
 
 
@@ -37,14 +40,25 @@ class ModelChoice:
     """Name of the training data set; nothing where no manifest says."""
     synthetic: bool | None = None
     """True where the model saw phantoms only; nothing where no manifest says."""
+    dataset: Path | None = None
+    """Folder of the training data set; nothing where it is not on this machine."""
+
+    @property
+    def training_note(self) -> str:
+        """What it was trained on, as the end of a sentence."""
+        if self.synthetic is None:
+            return "training data not recorded"
+        if self.synthetic:
+            return f"trained on synthetic phantoms only ({self.trained_on}); do not expect sensible outlines on real slices"
+        return f"trained on {self.trained_on}"
 
 
 def choose_model(workspace: Workspace, name: str | None = None) -> ModelChoice:
     """The model to demonstrate.
 
     Args:
-        name: a run of the workspace, a run's folder, a model's folder or a ``.ckpt`` file; by default the newest
-            finished run that has a model, else the run that comes with the project.
+        name: a run of the workspace, a run's folder, a model's folder or a ``.ckpt`` file; by default the run
+            promoted last, else the newest finished one that has a model, else the one that comes with the project.
 
     Raises:
         WorkspaceError: there is no such run, or it has no model yet.
@@ -63,9 +77,26 @@ def choose_model(workspace: Workspace, name: str | None = None) -> ModelChoice:
     return _of_run(run, run.paths.model)
 
 
+def offered_models(workspace: Workspace, name: str | None = None) -> list[ModelChoice]:
+    """The models to choose from: the one that `choose_model` takes, then the workspace's other promoted and finished runs.
+
+    Raises:
+        WorkspaceError, ModelError: see `choose_model`.
+    """
+    first = choose_model(workspace, name)
+    others = (_of_run(run, run.paths.model) for run in _ready(workspace))
+    return [first, *(choice for choice in others if choice.source != first.source and choice.name != first.name)]
+
+
+def _ready(workspace: Workspace) -> list[Run]:
+    """Promoted runs, the last promoted first, then the other finished ones that have a model, the newest first."""
+    first = promoted(workspace)
+    finished = [run for run in list_runs(workspace) if run.status and run.status.state == "finished" and run.has_model]
+    return first + [run for run in finished if run.name not in {each.name for each in first}]
+
+
 def _default_model(workspace: Workspace) -> ModelChoice:
-    finished = (run for run in list_runs(workspace) if run.status and run.status.state == "finished" and run.has_model)
-    run = next(finished, None) or open_run(DEMO_RUN)
+    run = next(iter(_ready(workspace)), None) or open_run(DEMO_RUN)
     if not run.has_model:
         todo = "run: python -m training fit (or `make demo-weights` for the small one)"
         raise ModelError("There is no trained model here yet", value=workspace.root, todo=todo)
@@ -91,61 +122,76 @@ def _of_run(run: Run, source: Path, *, name: str | None = None) -> ModelChoice:
     stated = data if isinstance(data, dict) else {}
     trained_on = str(stated["name"]) if "name" in stated else None
     synthetic = bool(stated["synthetic"]) if "synthetic" in stated else None
-    return ModelChoice(name or run.name, source, trained_on, synthetic)
+    folder = Path(str(stated.get("root", "")))
+    dataset = folder if folder.is_absolute() and folder.is_dir() else None
+    return ModelChoice(name or run.name, source, trained_on, synthetic, dataset)
+
+
+class Shelf:
+    """The models in memory, each loaded once; beyond a few, the one that was unused for longest goes.
+
+    All predict in one thread, slice by slice in the order asked: two at once would be no faster on the same cores, and
+    somebody's single slice need not wait for somebody else's whole scan.
+    """
+
+    def __init__(self, config: InferenceConfig | None = None, *, kept: int = KEPT_MODELS) -> None:
+        self.config, self._limit = config or InferenceConfig(), kept
+        self._kept: OrderedDict[tuple[Path, int], Predictor] = OrderedDict()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="predict")
+
+    @property
+    def loaded(self) -> int:
+        """Models in memory."""
+        return len(self._kept)
+
+    def recipe(self, choice: ModelChoice) -> DatasetConfig:
+        """The model's input recipe; loads it unless that is done.
+
+        Raises:
+            ModelError: see `core.model.load_model`.
+        """
+        return self._worker.submit(self._open, choice).result().recipe
+
+    def predict(
+        self,
+        choice: ModelChoice,
+        image: NDArray[Any],
+        window: Window | None = None,
+        *,
+        between: tuple[NDArray[Any], NDArray[Any]] | None = None,
+    ) -> tuple[LabelMap, LabelMap]:
+        """Label map and confidence of one slice, see `core.predict.Predictor.predict_slice`.
+
+        Raises:
+            ModelError: see `core.model.load_model`.
+        """
+        return self._worker.submit(lambda: self._open(choice).predict_slice(image, window, between=between)).result()
+
+    def _open(self, choice: ModelChoice) -> Predictor:
+        from core.predict import Predictor
+
+        key = (choice.source, _changed_at(choice.source))
+        if key not in self._kept:
+            # Before, not after: two large models at once are what the limit is there to prevent.
+            while len(self._kept) >= self._limit:
+                self._kept.popitem(last=False)
+            self._kept[key] = Predictor.load(choice.source, self.config)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+def _changed_at(source: Path) -> int:
+    """When a model's weights were last written, in ns: those of a run that was trained again are loaded again."""
+    weights = source / "model.safetensors" if source.is_dir() else source
+    try:
+        return weights.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @dataclass(frozen=True)
-class Segmentation:
-    """One segmented slice, at the picture's own size."""
-
-    grey: NDArray[np.uint8]
-    """(H, W) uint8: the slice under its display window, which is not always the one that the network sees."""
-    label_map: LabelMap
-    """(H, W) uint8 class ids."""
-
-
 class Segmenter:
-    """A chosen model that is loaded once, at first use or by `warm_up`, and predicts one picture at a time."""
+    """A model together with the shelf that it is loaded onto."""
 
-    def __init__(self, choice: ModelChoice, config: InferenceConfig | None = None) -> None:
-        self.choice, self.config = choice, config or InferenceConfig()
-        self._predictor: Predictor | None = None
-        self._lock = Lock()
-
-    def warm_up(self) -> None:
-        """Load the model, unless that is done.
-
-        Raises:
-            ModelError: see `core.model.load_model`.
-        """
-        with self._lock:
-            self._load()
-
-    def segment(self, path: Path) -> Segmentation:
-        """Read and segment one picture.
-
-        Raises:
-            ImageError: see `core.data.images.read_image`.
-            ModelError: see `core.model.load_model`.
-        """
-        image = read_image(path)
-        with self._lock:
-            label_map, _ = self._load().predict_slice(image)
-        return Segmentation(volume_window(image).apply(image), label_map)
-
-    def _load(self) -> Predictor:
-        if self._predictor is None:
-            from core.predict import Predictor
-
-            self._predictor = Predictor.load(self.choice.source, self.config)
-        return self._predictor
-
-
-def displayed(path: Path) -> NDArray[np.uint8]:
-    """The picture as a segmentation would show it: (H, W) uint8, windowed.
-
-    Raises:
-        ImageError: see `core.data.images.read_image`.
-    """
-    image = read_image(path)
-    return volume_window(image).apply(image)
+    choice: ModelChoice
+    shelf: Shelf = field(default_factory=Shelf)

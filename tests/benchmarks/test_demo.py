@@ -66,7 +66,9 @@ def server(*words: str, **environment: str) -> Iterator[tuple[psutil.Process, st
     """A server's process, its address, and the seconds until it answered."""
     port, started = free_port(), time.perf_counter()
     command = [sys.executable, "-m", *words, "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             address = f"http://127.0.0.1:{port}/"
             while process.poll() is None and not answers(address):

@@ -1,12 +1,10 @@
-"""The Gradio demo without a browser: its functions, its choice of a model, its command line."""
+"""The Gradio demo without a browser: its command line, its choice of models, the course's functions."""
 
-import asyncio
 import os
 import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +22,13 @@ from core.files import write_json
 from core.labels import PALETTE
 from core.model import architecture, save_model
 from core.predict import Predictor
-from core.runs import RunStatus, write_status
+from core.run_library import promote
+from core.runs import RunStatus, find_run, write_status
 from core.workspace import RunPaths, Workspace
-from dashboard import demo, demo_page, segment
-from dashboard.segment import ModelChoice, Segmentation, Segmenter, choose_model
+from dashboard import demo, segment
+from dashboard.gradio_demo import actions
+from dashboard.gradio_demo.session import Demo
+from dashboard.segment import ModelChoice, Segmenter, Shelf, choose_model, offered_models
 
 PICTURES = {
     "grey8": (np.uint8, (60, 83)),
@@ -40,16 +41,11 @@ PICTURES = {
 
 
 @pytest.fixture(scope="module")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tiny") / "random-b0"
-    save_model(SegformerForSemanticSegmentation(architecture("b0")), folder, DatasetConfig(image_size=96))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def segmenter(model_folder: Path) -> Segmenter:
-    return Segmenter(choose_model(Workspace(model_folder.parent), str(model_folder)))
+    save_model(SegformerForSemanticSegmentation(architecture("b0")), folder, DatasetConfig(image_size=64))
+    return Segmenter(choose_model(Workspace(folder.parent), str(folder)))
 
 
 def _picture(folder: Path, kind: str) -> Path:
@@ -77,7 +73,7 @@ def test_results_have_the_pictures_size_and_are_the_predictors(kind: str, tmp_pa
     expected, _ = Predictor.load(segmenter.choice.source).predict_slice(read_image(path))
     np.testing.assert_array_equal(mask, PALETTE[expected])
     assert sum(_percentages(statistics)) == pytest.approx(100, abs=0.02)
-    assert f"{width} × {height} pixels" in statistics
+    assert f"Of {width} × {height} pixels; spacing unknown, so no volumes." in statistics
 
 
 def test_a_16_bit_picture_keeps_its_depth(tmp_path: Path, segmenter: Segmenter) -> None:
@@ -91,22 +87,12 @@ def test_a_16_bit_picture_keeps_its_depth(tmp_path: Path, segmenter: Segmenter) 
     assert len(np.unique(overlay)) > 200  # crushed to 8 bits first, 4,000 of 65,535 would leave 16
 
 
-def test_overlay_follows_opacity_and_organs() -> None:
-    grey = np.full((2, 2), 100, np.uint8)
-    label_map = np.array([[0, 1], [2, 3]], np.uint8)
-
-    mask, overlay, _ = demo_page._results(Segmentation(grey, label_map), 0.5, [1])
-
-    assert mask.tolist() == [[[0, 0, 0], [0, 0, 255]], [[0, 255, 0], [255, 0, 0]]]
-    assert overlay.tolist() == [[[100, 100, 100], [50, 50, 178]], [[100, 100, 100], [100, 100, 100]]]
-
-
 def test_statistics_by_hand() -> None:
     label_map = np.array([[0, 0, 0, 0], [0, 0, 1, 3]], np.uint8)
 
     lines = demo.get_class_statistics_gradio(label_map).splitlines()
 
-    assert lines[:2] == ["| Class | Pixels | Percent of the picture |", "|:--|--:|--:|"]
+    assert lines[:2] == ["| Class | Pixels | Percent |", "|:--|--:|--:|"]
     assert [re.sub("<.*> ", "", line) for line in lines[2:6]] == [
         "| Background | 6 | 75.00 |",
         "| Stomach | 1 | 12.50 |",
@@ -114,7 +100,20 @@ def test_statistics_by_hand() -> None:
         "| Large bowel | 1 | 12.50 |",
     ]
     assert re.findall("#[0-9a-f]{6}", "".join(lines)) == ["#000000", "#0000ff", "#00ff00", "#ff0000"]
-    assert lines[-1].startswith("4 × 2 pixels.")
+    assert lines[-1].startswith("Of 4 × 2 pixels;")
+
+
+def test_volumes_by_hand() -> None:
+    label_map = np.array([[[0, 1]], [[1, 1]]], np.uint8)
+
+    lines = demo.get_class_statistics_gradio(label_map, spacing_mm=(10.0, 50.0, 2.0)).splitlines()
+
+    assert lines[0] == "| Class | Voxels | Percent | ml |"
+    assert [line.rpartition("</span> ")[2] for line in lines[2:4]] == [
+        "Background | 1 | 25.00 | 1.0 |",
+        "Stomach | 3 | 75.00 | 3.0 |",
+    ]
+    assert lines[-1] == "Of 2 × 1 × 2 voxels; spacing 2 × 50 × 10 mm."
 
 
 def _bad_pictures(folder: Path) -> dict[str, Path]:
@@ -222,18 +221,72 @@ def test_a_run_that_cannot_be_used(name: str, error: type[Exception], sentence: 
         choose_model(workspace, name)
 
 
+def test_every_finished_run_is_offered_the_default_first(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    _run(workspace, "a", "finished", 1)
+    _run(workspace, "b", "finished", 2)
+    _run(workspace, "c", "running", 3)
+
+    assert [choice.name for choice in offered_models(workspace)] == ["b", "a"]
+    assert [choice.name for choice in offered_models(workspace, "a")] == ["a", "b"]
+
+
+def test_the_run_promoted_last_is_the_default(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    for started_at, name in enumerate("abcd"):
+        _run(workspace, name, "finished", started_at)
+    for name in "ba":
+        promote(find_run(workspace, name))
+
+    assert [choice.name for choice in offered_models(workspace)] == ["a", "b", "d", "c"]
+
+
+def test_a_model_is_chosen_by_its_name_and_never_by_a_path(tmp_path: Path) -> None:
+    _run(Workspace(tmp_path), "a", "finished", 1)
+    opened = Demo(Workspace(tmp_path))
+    assert opened.model(None).name == opened.model("a").name == "a"
+    with pytest.raises(ModelError, match=r"^There is no such model: .*model; choose one of: a\.$"):
+        opened.model(str(tmp_path / "runs/a/model"))
+
+
+def test_the_shelf_keeps_the_models_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def load(source: Path, config: object) -> Any:
+        loaded.append(source.name)
+        return type("Loaded", (), {"recipe": source.name})
+
+    monkeypatch.setattr(Predictor, "load", load)
+    shelf = Shelf(kept=2)
+    for name in ("a", "b", "a", "c", "a", "b"):
+        assert shelf.recipe(ModelChoice(name, Path(name))) == name
+    assert loaded == ["a", "b", "c", "b"]
+    assert shelf.loaded == 2
+
+
+def test_a_model_that_was_trained_again_is_loaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _run(Workspace(tmp_path), "a", "finished", 1)
+    weights = tmp_path / "runs/a/model/model.safetensors"
+    shelf, choice = Shelf(), choose_model(Workspace(tmp_path))
+    monkeypatch.setattr(Predictor, "load", lambda source, config: type("Loaded", (), {"recipe": weights.read_bytes()}))
+    assert shelf.recipe(choice) == b""
+    weights.write_bytes(b"new")
+    os.utime(weights, ns=(1, 1))
+    assert shelf.recipe(choice) == b"new"
+
+
 @pytest.mark.parametrize(
     ("choice", "text"),
     [
-        (ModelChoice("a", Path(), "phantoms", True), "**a**, trained on synthetic phantoms only (phantoms); do not expect"),
-        (ModelChoice("a", Path(), "uwm", False), "**a**, trained on uwm."),
-        (ModelChoice("<b>", Path()), "**&lt;b&gt;**, training data not recorded."),
+        (ModelChoice("a", Path(), "phantoms", True), "Trained on synthetic phantoms only (phantoms); do not expect sensible"),
+        (ModelChoice("a", Path(), "<b>", False), "Trained on &lt;b&gt;."),
+        (ModelChoice("a", Path()), "Training data not recorded."),
     ],
 )
-def test_heading_says_what_the_model_saw(choice: ModelChoice, text: str) -> None:
-    shown = demo_page.heading(choice)
-    assert text in shown
-    assert "Not a medical device" in shown
+def test_the_page_says_what_the_model_saw(choice: ModelChoice, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Demo(Workspace(Path()))
+    monkeypatch.setattr(opened, "model", lambda name: choice)
+    assert actions.model_note(opened, None).startswith(text)
 
 
 def _main_fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -286,103 +339,3 @@ def test_importing_the_demo_loads_neither_torch_nor_gradio() -> None:
     code = "import sys, dashboard.demo; print([m for m in ('torch', 'gradio', 'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-class _NeverSegments(Segmenter):
-    def segment(self, path: Path) -> Segmentation:
-        raise AssertionError(f"predicted {path}")
-
-
-def _in_a_loop(build: Callable[[], Any]) -> Any:
-    # Outside a running event loop Gradio makes loops of its own, five a page, and closes none: a ResourceWarning each.
-    async def inside() -> Any:
-        return build()
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(inside())
-    return build()  # Playwright's loop, in a session that has run browser tests before
-
-
-@pytest.mark.slow
-class TestPage:
-    """The page as Gradio builds it; importing Gradio takes seconds."""
-
-    @pytest.fixture(autouse=True)
-    def own_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-
-    @pytest.fixture
-    def page(self) -> Any:
-        return _in_a_loop(lambda: demo_page.build_page(_NeverSegments(ModelChoice("a", Path()))))
-
-    @pytest.fixture
-    def functions(self, page: Any) -> dict[str, Any]:
-        return {function.name: function.fn for function in page.fns.values()}
-
-    def test_sliders_blend_without_predicting(self, functions: dict[str, Any]) -> None:
-        result = Segmentation(np.full((1, 2), 100, np.uint8), np.array([[0, 3]], np.uint8))
-        assert functions["reblend"](result, 1.0, [1, 2, 3]).tolist() == [[[100] * 3, [255, 0, 0]]]
-        assert functions["reblend"](result, 1.0, []).tolist() == [[[100] * 3, [100] * 3]]
-
-    def test_a_new_picture_clears_the_old_result(self, functions: dict[str, Any], tmp_path: Path) -> None:
-        mask, overlay, text, state = functions["_new_picture"](str(_picture(tmp_path, "grey16")))
-        assert (mask, text, state) == (None, demo_page.NOT_SEGMENTED_YET, None)
-        assert overlay.shape == (60, 83)
-
-    def test_a_bad_picture_clears_it_too_and_says_why(self, functions: dict[str, Any], tmp_path: Path) -> None:
-        path = _bad_pictures(tmp_path)["text"]
-        mask, overlay, text, state = functions["_new_picture"](str(path))
-        assert (mask, overlay, state) == (None, None, None)
-        assert text.startswith("⚠️ The file is not a picture that can be read: text.png;")
-
-    def test_pressing_segment_too_early_is_a_gradio_error(self, functions: dict[str, Any]) -> None:
-        import gradio
-
-        with pytest.raises(gradio.Error, match="There is no picture yet; choose"):
-            functions["predict"](None, 0.5, [1])
-
-    def test_every_function_is_queued(self, page: Any) -> None:
-        # Mounted below another server, Gradio 6.31 gives pictures of unqueued functions a wrong address.
-        ours = [function for function in page.fns.values() if function.name in ("predict", "reblend", "_new_picture")]
-        assert [function.queue for function in ours] == [True] * 3
-        assert [function.concurrency_limit for function in ours if function.name == "predict"] == [1]
-
-    def test_only_predicting_is_public(self, page: Any) -> None:
-        assert set(page.get_api_info()["named_endpoints"]) == {"/predict_gradio"}
-
-    def test_no_analytics_and_no_open_folders(self) -> None:
-        options = demo_page.page_options()
-        assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
-        assert (options["allowed_paths"], options["run_history"]) == ([], False)
-        assert not any("http" in str(font) for font in options["theme"]._stylesheets)
-
-    def test_mounted_below_another_server(self, model_folder: Path) -> None:
-        import fastapi
-        from fastapi.testclient import TestClient
-
-        app = fastapi.FastAPI()
-        _in_a_loop(lambda: demo.mount_demo(app, Workspace(model_folder.parent), str(model_folder)))
-
-        with TestClient(app) as client:
-            assert "GutCheck demo" in client.get("/demo/").text
-            assert client.get("/demo/config").json()["analytics_enabled"] is False
-            assert client.get("/").status_code == 404
-
-
-def test_uploads_go_to_a_private_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
-    folder = demo_page.private_folder()
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
-    assert folder.stat().st_mode & 0o077 == 0
-    assert demo_page.private_folder() == folder
-
-
-def test_examples_are_phantom_slices_with_organs(tmp_path: Path) -> None:
-    paths = demo_page.write_examples(tmp_path)
-    assert len(paths) == len(demo_page.EXAMPLES)
-    for path in paths:
-        image = read_image(path)
-        assert (image.dtype, image.shape) == (np.uint8, demo_page.EXAMPLE_SHAPE[1:])
-        assert image.max() == 255

@@ -1,0 +1,1 @@
+"""What the Gradio demo is made of; `dashboard.demo` starts it."""

@@ -1,0 +1,134 @@
+"""The demo's page as Gradio builds it, mounted below another server, and started when it is first asked for."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.workspace import Workspace
+from dashboard import demo, segment
+from dashboard.gradio_demo import page
+from dashboard.gradio_demo.session import Demo
+from dashboard.lazy_demo import LazyDemo
+from dashboard.segment import ModelChoice
+
+
+def _in_a_loop(build: Callable[[], Any]) -> Any:
+    # Outside a running event loop Gradio makes loops of its own, five a page, and closes none: a ResourceWarning each.
+    async def inside() -> Any:
+        return build()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(inside())
+    return build()  # Playwright's loop, in a session that has run browser tests before
+
+
+@pytest.mark.slow
+class TestPage:
+    """The page as Gradio builds it; importing Gradio takes seconds."""
+
+    @pytest.fixture(autouse=True)
+    def own_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+
+    @pytest.fixture
+    def opened(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
+        monkeypatch.setattr(Demo, "models", lambda self: {"a": ModelChoice("a", Path())})
+        return Demo(Workspace(tmp_path))
+
+    @pytest.fixture
+    def built(self, opened: Demo) -> Any:
+        return _in_a_loop(lambda: page.build_page(opened))
+
+    def test_every_function_is_queued_and_predicting_is_bounded(self, built: Any) -> None:
+        # Mounted below another server, Gradio 6.31 gives pictures of unqueued functions a wrong address.
+        ours = [function for function in built.fns.values() if function.fn and function.name != "forget"]
+        assert [function.name for function in ours if not function.queue] == []
+        bounded = {function.name: function.concurrency_limit for function in ours if function.concurrency_limit}
+        assert bounded == {"segment": page.AT_ONCE, "call": page.AT_ONCE}
+        assert built._queue.max_size == page.QUEUE_SIZE
+
+    def test_three_functions_are_public(self, built: Any) -> None:
+        assert set(built.get_api_info()["named_endpoints"]) == {"/predict", "/predict_scan", "/models"}
+
+    def test_no_analytics_and_no_open_folders(self) -> None:
+        options = page.page_options()
+        assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+        assert (options["allowed_paths"], options["run_history"]) == ([], False)
+        assert not any("http" in str(font) for font in options["theme"]._stylesheets)
+        assert type(options["theme"]).__name__ == "Soft"
+
+    def test_mounted_below_another_server(self, opened: Demo) -> None:
+        import fastapi
+        from fastapi.testclient import TestClient
+
+        app = fastapi.FastAPI()
+        _in_a_loop(lambda: demo.mount_demo(app, opened))
+
+        with TestClient(app) as client:
+            assert "GutCheck demo" in client.get("/demo/").text
+            assert client.get("/demo/config").json()["analytics_enabled"] is False
+            assert client.get("/").status_code == 404
+
+
+def test_uploads_go_to_a_private_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    folder = page.private_folder()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    assert folder.stat().st_mode & 0o077 == 0
+    assert page.private_folder() == folder
+
+
+class TestStarting:
+    """The demo under the dashboard's server, before anything of it is there."""
+
+    @pytest.fixture(autouse=True)
+    def no_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(LazyDemo, "serving", None)
+
+    def answered(self, lazy: LazyDemo) -> tuple[int, str]:
+        sent: list[dict[str, Any]] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        asyncio.run(lazy({"type": "http", "method": "GET", "path": "/"}, None, send))  # type: ignore[arg-type]
+        return sent[0]["status"], b"".join(each.get("body", b"") for each in sent).decode()
+
+    def test_the_first_request_starts_it_and_is_told_to_wait(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        lazy = LazyDemo(Workspace(tmp_path), "/demo")
+        monkeypatch.setattr(lazy, "_build", lambda: None)
+        assert lazy.progress.state == "idle"
+        status, text = self.answered(lazy)
+        assert (status, lazy.progress.state) == (202, "starting")
+        assert "The demo is starting" in text
+
+    def test_a_problem_is_one_sentence_and_the_next_request_tries_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(segment, "DEMO_RUN", tmp_path / "missing")
+        lazy = LazyDemo(Workspace(tmp_path), "/demo")
+        monkeypatch.setattr("dashboard.lazy_demo.threading.Thread", _AtOnce)
+        lazy.start()
+        assert self.answered(lazy)[0] == 503
+        assert lazy.progress.state == "idle"
+
+    def test_it_is_started_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        lazy, started = LazyDemo(Workspace(tmp_path), "/demo"), []
+        monkeypatch.setattr(lazy, "_build", lambda: started.append(1))
+        monkeypatch.setattr("dashboard.lazy_demo.threading.Thread", _AtOnce)
+        lazy.start()
+        lazy.start()
+        assert started == [1]
+
+
+class _AtOnce:
+    """A thread that runs where it is started."""
+
+    def __init__(self, target: Callable[[], None], **_: object) -> None:
+        self.start = target
