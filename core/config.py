@@ -3,7 +3,7 @@
 import os
 import platform
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from core.errors import ConfigError
@@ -277,4 +277,46 @@ class PhantomConfig:
             )
             if value < least
         ]
+        _refuse(problems, self)
+
+
+RAY_VARIABLE = "GUTCHECK_RAY_ADDRESS"
+
+
+def _ray_address() -> str | None:
+    return os.environ.get(RAY_VARIABLE) or None
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """A Ray cluster and what a run takes of it.
+
+    Its machines must see the workspace, the data set and GutCheck's folder under the same paths as this one: shared storage.
+    """
+
+    ray_address: str | None = field(default_factory=_ray_address)
+    """Web address of the cluster's Jobs API, such as http://head:8265; by default that in GUTCHECK_RAY_ADDRESS."""
+    ray_workers: int = 1
+    """Processes that train or predict together; batch_size counts for each."""
+    cpus_per_worker: int = 1
+    """Processor cores that the cluster keeps for each of them."""
+    gpus_per_worker: int = 0
+    """GPUs that the cluster keeps for each of them: 0 or 1."""
+    ray_project: str | None = None
+    """GutCheck's folder on the cluster's machines; by default where it is here."""
+    ray_python: str | None = None
+    """Python with GutCheck's packages and Ray on the cluster's head; by default the one that runs here."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} {value} is below {least}"
+            for name, value, least in (("ray_workers", self.ray_workers, 1), ("cpus_per_worker", self.cpus_per_worker, 1))
+            if value < least
+        ]
+        if self.gpus_per_worker not in (0, 1):
+            problems.append(f"gpus_per_worker {self.gpus_per_worker} is neither 0 nor 1")
+        if self.ray_address is None:
+            problems.append(f"ray_address is missing (or {RAY_VARIABLE})")
+        elif not re.fullmatch(r"https?://[^\s/]+/?", self.ray_address):
+            problems.append(f"ray_address {self.ray_address} is no address such as http://head:8265")
         _refuse(problems, self)

@@ -1,5 +1,6 @@
 """Predicting a split and writing its evaluation: masks at native size, slice and scan tables, and what they rest on."""
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ from core.versions import package_versions
 from core.workspace import EvaluationPaths
 
 FORMAT = "gutcheck-evaluation/1"
+PredictAhead = Callable[[Kept, Sequence[Scan]], None]
+"""Fills an evaluation's folder with predictions of its scans."""
 
 
 def evaluate(
@@ -36,11 +39,15 @@ def evaluate(
     *,
     scoring: ScoringConfig | None = None,
     progress: Progress = silent,
+    ahead: PredictAhead | None = None,
 ) -> Evaluation:
     """Predict every scan of a split and write ``evaluations/NAME-SPLIT``, replacing an earlier one when all is done.
 
     One scan is in memory at a time. Where this fails or is killed, the scans that it has predicted are kept, and the next
     evaluation of the same images with the same weights, recipe and versions takes them over; the result is the same.
+
+    Args:
+        ahead: has others predict scans first, by `predicted`; what they leave out is predicted here.
 
     Raises:
         DatasetError, ImageError, MaskError: the split cannot be read; the earlier evaluation then stays.
@@ -53,11 +60,13 @@ def evaluate(
     facts: dict[str, dict[str, Any]] = {}
     with kept_folder(paths.root, _key(predictor), replace=True) as kept:
         partial = EvaluationPaths(kept.folder)
+        if ahead is not None:
+            ahead(kept, scans)
         for done, scan in enumerate(scans):
             progress(done, len(scans), scan.id)
             image = scan.read_image()
             reference = scan.read_labels(shape=(image.shape[1], image.shape[2]))
-            prediction, confidence = _predicted(kept, scan, image, predictor)
+            prediction, confidence = predicted(kept, scan, image, predictor)
             scores.add(scan, reference=reference, prediction=prediction, confidence=confidence)
             facts[scan.id] = _facts(scan, image, reference=reference, prediction=prediction)
         kept.settle({partial.mask(scan.id).relative_to(partial.root).as_posix() for scan in scans})
@@ -82,8 +91,12 @@ def _key(predictor: Predictor) -> dict[str, Any]:
     return {"format": FORMAT, "versions": package_versions(), **predictor.identity()}
 
 
-def _predicted(kept: Kept, scan: Scan, image: NDArray[Any], predictor: Predictor) -> tuple[LabelMap, Confidence]:
-    """Label volume (Z, H, W) and confidence of a scan: kept, or predicted now."""
+def predicted(kept: Kept, scan: Scan, image: NDArray[Any], predictor: Predictor) -> tuple[LabelMap, Confidence]:
+    """Label volume (Z, H, W) uint8 and confidence of a scan: kept, or predicted now and then kept.
+
+    Raises:
+        WorkspaceError: the disk refuses.
+    """
     numbers = [each.name.number for each in scan.slices]
     digest = f"{sha256_of_array(image)} {image.dtype} {image.shape} {numbers}"
     path = EvaluationPaths(kept.folder).mask(scan.id)

@@ -159,6 +159,7 @@ def save_model(model: SegformerForSemanticSegmentation, folder: Path, recipe: Da
         "image_std": list(recipe.std),
         "do_reduce_labels": False,
         "context_stride": recipe.context_stride,
+        "window": recipe.window,
     }
     # Written for its owner alone by default, while colleagues share a workspace.
     (folder / WEIGHTS).chmod(0o644)
@@ -212,8 +213,9 @@ def load_checkpoint(path: Path) -> tuple[SegformerForSemanticSegmentation, Datas
     try:
         hyper = content["hyper_parameters"]
         stated = hyper["recipe"]
-        stride = int(stated.get("context_stride", 0))
-        recipe = DatasetConfig(int(stated["image_size"]), tuple(stated["mean"]), tuple(stated["std"]), stride)
+        # Checkpoints of earlier versions lack what came later.
+        added = {name: stated[name] for name in ("context_stride", "window") if name in stated}
+        recipe = DatasetConfig(int(stated["image_size"]), tuple(stated["mean"]), tuple(stated["std"]), **added)
         model = SegformerForSemanticSegmentation(SegformerConfig.from_dict(hyper["architecture"]))
         prefix = "network."
         weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}

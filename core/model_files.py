@@ -25,8 +25,8 @@ def read_recipe(folder: Path) -> DatasetConfig:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         size, mean, std = content["size"]["height"], content["image_mean"], content["image_std"]
-        stride = int(content.get("context_stride", 0))
-        return DatasetConfig(int(size), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), stride)
+        stride, window = int(content.get("context_stride", 0)), content.get("window", "none")
+        return DatasetConfig(int(size), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), stride, window)
     except (ValueError, KeyError, TypeError, IndexError, ConfigError) as error:
         raise ModelError(f"The model's {RECIPE} is not as expected", value=path, todo="export the model again") from error
 

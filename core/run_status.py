@@ -1,5 +1,7 @@
 """``status.json``: where a run stands. Light to import: every waiting run has a process that needs no more than this."""
 
+import os
+import socket
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal, get_args
@@ -15,6 +17,8 @@ ACTIVE: tuple[State, ...] = ("queued", "running", "stopping")
 DIED = "The training process ended without a word; see the log."
 HEARTBEAT_LIMIT_S = 120.0
 """A run whose process is gone, or silent for longer than this on another machine, counts as failed."""
+HOST = socket.gethostname()
+"""This machine; a process id means something only on its own."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,23 @@ class RunStatus:
     """Estimated seconds to the end."""
     message: str = ""
     """One sentence for people; on a failure, the reason."""
+    host: str = ""
+    """The machine that ``pid`` is of; empty in older files, which are judged as this machine's."""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the process is another machine's, of which only the heartbeat tells."""
+        return self.host not in ("", HOST)
+
+    @property
+    def local_pid(self) -> int | None:
+        """The process id where it is one of this machine."""
+        return None if self.is_elsewhere else self.pid
+
+    def of_this_process(self) -> "RunStatus":
+        """The same, said by this process."""
+        created = psutil.Process().create_time()
+        return replace(self, pid=os.getpid(), process_created_at=created, host=HOST)
 
 
 def read_status(run: RunPaths) -> RunStatus:
@@ -66,20 +87,25 @@ def _checked(status: RunStatus) -> RunStatus:
     numbers = (status.pid, status.started_at, status.process_created_at, status.heartbeat_at, status.remaining_s)
     if not all(number is None or isinstance(number, int | float) for number in numbers):
         raise TypeError("a time or process id is no number")
+    if not isinstance(status.host, str):
+        raise TypeError("a machine's name is no text")
     if status.state not in get_args(State) or (status.pid is not None and status.pid < 1):
         raise ValueError("an impossible state or process id")
     return status
 
 
 def is_working(status: RunStatus) -> bool:
-    """Whether the run's process is still at work: training, or evaluating what it has trained."""
+    """Whether the run's process is still at work: training, or evaluating what it has trained.
+
+    A process of another machine that has ended without clearing ``pid`` is believed for `HEARTBEAT_LIMIT_S` more.
+    """
     return status.state in ACTIVE or (status.pid is not None and _alive(status))
 
 
 def _alive(status: RunStatus) -> bool:
-    if status.pid is None:
+    if status.local_pid is None:
         return status.heartbeat_at is None or time.time() - status.heartbeat_at < HEARTBEAT_LIMIT_S
-    return process_lives(status.pid, status.process_created_at)
+    return process_lives(status.local_pid, status.process_created_at)
 
 
 def process_lives(pid: int, created_at: float | None) -> bool:

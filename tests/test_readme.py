@@ -1,4 +1,4 @@
-"""Every command of the README's short session, run as it stands there, in a folder of its own."""
+"""The README: every command of its short session, run as it stands there, in a folder of its own; and what it calls badges."""
 
 import os
 import re
@@ -6,8 +6,11 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from core.data.leakage import Kind, LeakBadge
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 240
@@ -44,3 +47,13 @@ def test_the_short_session_runs(tmp_path: Path) -> None:
         said += done.stdout
     assert "patient-clean" in said
     assert len(list((tmp_path / "predictions").glob("*_mask.png"))) > 0
+
+
+def test_leak_badges_are_worded_as_the_scores_word_them() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    explained = {LeakBadge(kind).text for kind in get_args(Kind) if kind != "leaked"} | {"leaked (N of M patients)"}
+    assert [badge for badge in explained if f"`{badge}`" not in text] == []
+    counts = [(int(leaked), int(patients)) for leaked, patients in re.findall(r"`leaked \((\d+) of (\d+) patients\)`", text)]
+    assert counts
+    known = explained | {LeakBadge("leaked", *each).text for each in counts}
+    assert set(re.findall(r"`((?:leaked|patient-|unknown)[^`]*)`", text)) == known

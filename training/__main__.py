@@ -9,10 +9,12 @@ from core.errors import ConfigError
 
 COMMANDS = {
     "prepare": "make a data set: uw-madison, kaggle DIR, pairs DIR, phantom",
+    "estimate": "how long a run will take and how much memory",
     "fit": "train a run on a data set",
     "evaluate": "score a run on a split of a data set, or label maps of any tool: evaluate masks",
     "compare": "two runs on the same scans, and the scans that changed most",
     "predict": "outline the organs in pictures",
+    "submit": "fit or evaluate on a Ray cluster (requirements-cluster.txt)",
     "show": "draw image, reference, prediction and overlay of slices",
 }
 

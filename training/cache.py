@@ -1,7 +1,8 @@
 """The cache: a data set's slices as the network's squares of one grey byte a pixel, built once and mapped into memory.
 
-``DATASET/.cache/S/`` (S: side in pixels) holds ``images.npy`` and ``masks.npy``, (N, S, S) uint8, and ``index.json``: which
-rows are which files, and the hashes that say whether all of it still holds.
+``DATASET/.cache/S/`` (S: side in pixels; ``S-scan`` where the recipe windows 8-bit pictures by scan) holds ``images.npy`` and
+``masks.npy``, (N, S, S) uint8, and ``index.json``: which rows are which files, and the hashes that say whether all of it still
+holds.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.config import InputWindow
 from core.data.index import SPLITS, DatasetIndex, Scan, SliceFile
 from core.data.manifest import FILE_NAME
 from core.errors import WorkspaceError
@@ -112,22 +114,26 @@ class Cache:
         progress(len(sources), len(sources), "checked")
 
 
-def cache_folder(index: DatasetIndex, side: int) -> Path:
+def cache_folder(index: DatasetIndex, side: int, window: InputWindow = "none") -> Path:
     """Where the cache of a data set lies; for a folder that cannot be written, under the user's own cache folder."""
+    name = str(side) if window == "none" else f"{side}-{window}"
     if os.access(index.root, os.W_OK):
-        return index.root / FOLDER / str(side)
+        return index.root / FOLDER / name
     own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return own / "gutcheck" / hashlib.sha256(str(index.root.resolve()).encode()).hexdigest()[:16] / str(side)
+    return own / "gutcheck" / hashlib.sha256(str(index.root.resolve()).encode()).hexdigest()[:16] / name
 
 
-def open_cache(index: DatasetIndex, side: int, *, check: bool = True, progress: Progress = silent) -> Cache | None:
+def open_cache(
+    index: DatasetIndex, side: int, window: InputWindow = "none", *, check: bool = True, progress: Progress = silent
+) -> Cache | None:
     """The cache of a data set; nothing where there is none, or one that no longer holds.
 
     Args:
+        window: the recipe's.
         check: compare hashes and source files; pass False where this has been done in this run.
     """
     try:
-        cache = Cache(cache_folder(index, side), index)
+        cache = Cache(cache_folder(index, side, window), index)
         if check:
             cache.check(progress=progress)
     except (WorkspaceError, ValueError, OSError, KeyError, TypeError):
@@ -135,40 +141,43 @@ def open_cache(index: DatasetIndex, side: int, *, check: bool = True, progress: 
     return cache
 
 
-def build_cache(index: DatasetIndex, side: int, *, workers: int = 1, progress: Progress = silent) -> Cache:
+def build_cache(
+    index: DatasetIndex, side: int, window: InputWindow = "none", *, workers: int = 1, progress: Progress = silent
+) -> Cache:
     """Read every slice of the data set and write its cache, whole, in place of an earlier one.
 
     Args:
+        window: the recipe's.
         workers: threads that decode pictures.
 
     Raises:
         ImageError, MaskError, DatasetError: a slice cannot be read.
         WorkspaceError: the disk is too full or refuses.
     """
-    slices, folder = slices_of(index), cache_folder(index, side)
+    slices, folder = slices_of(index), cache_folder(index, side, window)
     _check_space(folder, 2 * len(slices) * side * side)
     try:
         with new_folder(folder, replace=True) as partial:
             images, masks = (_new_array(partial / f"{name}.npy", (len(slices), side, side)) for name in ARRAYS)
             with ThreadPoolExecutor(max(workers, 1)) as pool:
-                for row, (image, mask) in enumerate(_in_order(pool, index, side)):
+                for row, (image, mask) in enumerate(_in_order(pool, index, side, window)):
                     progress(row, len(slices), slices[row].name.stem)
                     images[row], masks[row] = image, mask
                 images.flush(), masks.flush()
                 write_json(partial / "index.json", _description(index, slices, partial, pool))
     except WorkspaceError:
         # Another process may have built the same one at the same time.
-        if open_cache(index, side) is None:
+        if open_cache(index, side, window) is None:
             raise
     progress(len(slices), len(slices), "written")
     return Cache(folder, index)
 
 
-def _in_order(pool: ThreadPoolExecutor, index: DatasetIndex, side: int) -> Iterator[tuple[Plane, Plane]]:
+def _in_order(pool: ThreadPoolExecutor, index: DatasetIndex, side: int, window: InputWindow) -> Iterator[tuple[Plane, Plane]]:
     # By scan, since the pool would otherwise read all slices ahead of the writing; and since a scan that is split over
     # training and validation has a window on each side.
     for scan in _scans(index):
-        planes = FilePlanes(scan.slices, scan_windows([scan]), side)
+        planes = FilePlanes(scan.slices, scan_windows([scan], window), side)
         yield from pool.map(partial(_pair, planes), range(len(scan.slices)))
 
 

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from core.config import TrainingConfig
 from core.labels import ORGANS
 from training.module import MONITOR
+from training.optim import epochs_in
 from training.record import MetricsFile, RunLog, StatusFile
 
 SCORES = (
@@ -41,12 +42,14 @@ class RunRecorder(pl.Callback):  # type: ignore[misc]
         self._rate = math.nan
         self._validated = False
         self._ended = False
+        self._end_step: int | None = None
 
     # Beginning and end
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.monotonic()
         self._epochs_before = trainer.current_epoch
+        pl_module.end_step = self._end_step
         self.status.write()
         # Here rather than before: Lightning sets its own handlers first, and puts the earlier ones back at the end.
         if threading.current_thread() is threading.main_thread():
@@ -64,11 +67,12 @@ class RunRecorder(pl.Callback):  # type: ignore[misc]
         self._validated = False
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run has to know: minutes used up, and whether only the export was left to do."""
-        return {"spent_s": self._spent_s(), "ended": self._ended}
+        """What a resumed run has to know: minutes used up, where they will end, and whether only the export was left to do."""
+        return {"spent_s": self._spent_s(), "end_step": self._end_step, "ended": self._ended}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._spent_before_s = float(state_dict["spent_s"])
+        self._end_step = state_dict.get("end_step")
 
     def _spent_s(self) -> float:
         return self._spent_before_s + time.monotonic() - self._started
@@ -142,6 +146,7 @@ class RunRecorder(pl.Callback):  # type: ignore[misc]
         if _any_process(trainer, self._out_of_time()):
             self.run_log.say(f"The limit of {self.training.max_minutes:g} minutes is reached.")
             trainer.should_stop = True
+        pl_module.end_step = self._end_step = self._expected_end(trainer, epochs=row["epoch"])
         self._ended = (trainer.should_stop and not self.stopped_by) or row["epoch"] >= self.training.planned_epochs
         remaining_s = 0.0 if trainer.should_stop else self._remaining_s(trainer)
         self.status.write(epoch=row["epoch"], step=trainer.global_step, remaining_s=remaining_s)
@@ -149,6 +154,14 @@ class RunRecorder(pl.Callback):  # type: ignore[misc]
 
     def _out_of_time(self) -> bool:
         return self.training.max_minutes is not None and self._spent_s() >= self.training.max_minutes * 60
+
+    def _expected_end(self, trainer: pl.Trainer, *, epochs: int) -> int | None:
+        """Steps after which the minutes will be up: found once an epoch, so that a resumed run has the same learning rates."""
+        if self.training.max_minutes is None:
+            return None
+        expected = epochs_in(self.training.max_minutes * 60, spent_s=self._spent_s(), epochs=epochs)
+        # The processes' clocks differ, and their learning rates must not.
+        return int(trainer.strategy.broadcast(trainer.global_step // epochs * expected))
 
     def _row(self, trainer: pl.Trainer) -> dict[str, Any]:
         found = trainer.callback_metrics

@@ -83,12 +83,12 @@ class MedicalSegmentationDataModule(pl.LightningDataModule):  # type: ignore[mis
         if self.archive is not None and not self.root.exists():
             prepare_uw_madison(self.root, config=self.archive, progress=self.watch("Fetching the data set"))
         scans = [scan for split in SPLITS for scan in self.index.scans(split)]
-        side = self.recipe.image_size
+        wanted = self.recipe.image_size, self.recipe.window
         if not self.training.cache:
             check_slices(scans, progress=self.watch("Checking files"))
-        elif open_cache(self.index, side, progress=self.watch("Checking the cache")) is None:
+        elif open_cache(self.index, *wanted, progress=self.watch("Checking the cache")) is None:
             check_slices(scans, progress=self.watch("Checking files"))
-            build_cache(self.index, side, workers=self.training.workers, progress=self.watch("Building the cache"))
+            build_cache(self.index, *wanted, workers=self.training.workers, progress=self.watch("Building the cache"))
         self._checked = True
 
     def setup(self, stage: str | None = None) -> None:
@@ -99,14 +99,14 @@ class MedicalSegmentationDataModule(pl.LightningDataModule):  # type: ignore[mis
         self.datasets = {split: self._dataset(split, self.index.scans(split), cache) for split in SPLITS}
 
     def _cache(self) -> Cache:
-        side = self.recipe.image_size
-        return open_cache(self.index, side, check=not (self._checked or _local_rank())) or build_cache(self.index, side)
+        wanted = self.recipe.image_size, self.recipe.window
+        return open_cache(self.index, *wanted, check=not (self._checked or _local_rank())) or build_cache(self.index, *wanted)
 
     def _dataset(self, split: str, scans: tuple[Scan, ...], cache: Cache | None) -> MedicalDataset:
         slices = [each for scan in scans for each in scan.slices]
         return MedicalDataset(
             slices=slices,
-            windows=None if cache else scan_windows(scans, progress=self.watch(f"Windows of {split}")),
+            windows=None if cache else scan_windows(scans, self.recipe.window, progress=self.watch(f"Windows of {split}")),
             cached=cache.planes(slices) if cache else None,
             recipe=self.recipe,
             transform=self._transform() if split == "train" else None,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from core.config import DatasetConfig
+from core.config import DatasetConfig, InputWindow
 from core.data.context import neighbours
 from core.data.identity import UW_MADISON_PATTERN, parse_slice_name
 from core.data.images import FULL_8BIT, Window, check_picture, decode_grey, model_window, read_image
@@ -214,8 +214,11 @@ def collate(items: list[Item | Unreadable]) -> Any:
     return default_collate(items)
 
 
-def scan_windows(scans: Sequence[Scan], *, progress: Progress = silent) -> dict[str, Window]:
-    """The window under which the network sees each scan; whole volumes are read only where pictures are deeper than 8 bits.
+def scan_windows(scans: Sequence[Scan], kind: InputWindow = "none", *, progress: Progress = silent) -> dict[str, Window]:
+    """The window under which the network sees each scan; whole volumes are read only where it depends on them.
+
+    Args:
+        kind: the recipe's, see `core.data.images.model_window`.
 
     Raises:
         ImageError, DatasetError: a scan cannot be read.
@@ -223,7 +226,7 @@ def scan_windows(scans: Sequence[Scan], *, progress: Progress = silent) -> dict[
     windows: dict[str, Window] = {}
     for done, scan in enumerate(scans):
         progress(done, len(scans), scan.id)
-        deep = decode_grey(scan.slices[0].image).dtype != np.uint8
-        windows[scan.id] = model_window(scan.read_image(check=False)) if deep else FULL_8BIT
+        whole = kind != "none" or decode_grey(scan.slices[0].image).dtype != np.uint8
+        windows[scan.id] = model_window(scan.read_image(check=False), kind) if whole else FULL_8BIT
     progress(len(scans), len(scans), "done")
     return windows

@@ -95,7 +95,7 @@ def inference_and_visualize(
     wanted = set(names)
     scans = [scan for scan in index.scans(split) if any(each.image.stem in wanted for each in scan.slices)]
     slices = [each for scan in scans for each in scan.slices]
-    dataset = MedicalDataset(slices=slices, windows=scan_windows(scans), recipe=recipe)
+    dataset = MedicalDataset(slices=slices, windows=scan_windows(scans, recipe.window), recipe=recipe)
     places = {each.image.stem: place for place, each in enumerate(slices)}
     rows = []
     for start in range(0, len(names), batch_size):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import ArchiveConfig, DatasetConfig, TrainingConfig
 from core.data.index import DatasetIndex
 from core.errors import ConfigError, GutCheckError
 from core.files import new_folder
@@ -18,6 +18,7 @@ from core.workspace import RunPaths
 from training.callbacks import COLUMNS, RunRecorder
 from training.checkpoints import RunCheckpoint, clear_leftovers
 from training.datamodule import MedicalSegmentationDataModule, WatchWork, unwatched
+from training.learning import LearningPictures
 from training.module import MONITOR, MedicalSegmentationModel
 from training.optim import RatePlan
 from training.ranks import is_first
@@ -33,7 +34,7 @@ from training.record import (
 )
 from training.resume import LastState, check_resumable, check_settings, read_last
 from training.trackers import build_tracker, check_tracker, finish
-from training.trainer import build_trainer, quiet
+from training.trainer import Launch, build_trainer, quiet
 
 
 @dataclass(frozen=True)
@@ -50,22 +51,27 @@ class FitResult:
 
 
 def fit(
-    index: DatasetIndex,
+    source: DatasetIndex | Path,
     paths: RunPaths,
     training: TrainingConfig,
     recipe: DatasetConfig,
     *,
+    archive: ArchiveConfig | None = None,
     resume: bool = False,
     watch: WatchWork = unwatched,
+    launch: Launch | None = None,
 ) -> FitResult:
-    """Train on ``index`` and fill the run's folder.
+    """Train on a data set and fill the run's folder.
 
     Nothing is written before the data set has been checked and the model built. From then on ``status.json`` tells how
     the run stands, and how it ended, whatever ends it. ``paths.stop_request``, Ctrl-C and SIGTERM end it after the present
     step; the best checkpoint so far is then exported.
 
     Args:
+        source: the data set; or its folder, which need not be there yet where ``archive`` says how to get it.
+        archive: where the public data set comes from.
         resume: take up the run in ``paths`` after its last complete epoch; it ends where it would have otherwise.
+        launch: for processes that a cluster engine has started.
 
     Raises:
         DatasetError, ImageError, MaskError: the data set cannot be used, or is not the resumed run's.
@@ -73,22 +79,29 @@ def fit(
         WorkspaceError: there is a run of that name, or none to resume, or the disk refuses.
         KeyboardInterrupt: Ctrl-C or SIGTERM, once everything is in order.
     """
-    last = _find_last(paths, training, recipe, resume=resume)
+    last = _find_last(paths, training, recipe, resume=resume, queued=launch is not None)
     log = RunLog()
     status = StatusFile(paths, epochs=training.planned_epochs, before=last.status if last else None)
     with _recorded(status, log), quiet():
         _settle(training)
-        data = MedicalSegmentationDataModule(index, training=training, recipe=recipe, watch=watch)
+        data = MedicalSegmentationDataModule(source, training=training, recipe=recipe, archive=archive, watch=watch)
         _check_data(data, paths, resume=resume)
-        metrics = MetricsFile(paths.metrics, COLUMNS, keep_epochs=last.epoch if last else 0)
-        recorder, best = RunRecorder(status, metrics, training, log), RunCheckpoint(paths)
-        trainer = build_trainer(training, paths, [recorder, best])
-        model = _build(index, training, recipe, last=last, world=trainer.world_size, log=log)
-        begin(status, log, index, training, recipe, last=last)
-        trainer.loggers = build_tracker(paths, training, recipe)
-        if last is None or not last.ended:
-            run_trainer(trainer, model, data, training, checkpoint=last.checkpoint if last else None)
-        return _finish(recorder, _kept(best, last, paths), training, trainer, log)
+        return _train(data, status, log, last, launch)
+
+
+def _train(
+    data: MedicalSegmentationDataModule, status: StatusFile, log: RunLog, last: LastState | None, launch: Launch | None
+) -> FitResult:
+    paths, index, training, recipe = status.paths, data.index, data.training, data.recipe
+    metrics = MetricsFile(paths.metrics, COLUMNS, keep_epochs=last.epoch if last else 0)
+    recorder, best = RunRecorder(status, metrics, training, log), RunCheckpoint(paths)
+    trainer = build_trainer(training, paths, [recorder, best, LearningPictures(paths, recipe)], launch)
+    model = _build(index, training, recipe, last=last, world=trainer.world_size, log=log)
+    begin(status, log, index, training, recipe, last=last)
+    trainer.loggers = build_tracker(paths, training, recipe)
+    if last is None or not last.ended:
+        run_trainer(trainer, model, data, training, checkpoint=last.checkpoint if last else None)
+    return _finish(recorder, _kept(best, last, paths), training, trainer, log)
 
 
 def _settle(training: TrainingConfig) -> None:
@@ -105,12 +118,14 @@ def _check_data(data: MedicalSegmentationDataModule, paths: RunPaths, *, resume:
             check_same_data(paths, data.index)
 
 
-def _find_last(paths: RunPaths, training: TrainingConfig, recipe: DatasetConfig, *, resume: bool) -> LastState | None:
+def _find_last(
+    paths: RunPaths, training: TrainingConfig, recipe: DatasetConfig, *, resume: bool, queued: bool
+) -> LastState | None:
     if not resume:
         if is_first():
             check_free(paths)
         return None
-    status = check_resumable(paths)
+    status = check_resumable(paths, queued=queued)
     check_settings(paths, training, recipe)
     return read_last(paths, status)
 

@@ -50,6 +50,8 @@ class MedicalSegmentationModel(pl.LightningModule):  # type: ignore[misc]
         # Not to the trackers: they are given the settings, and the architecture would drown them.
         self.save_hyperparameters(ignore=["network"], logger=False)
         self.plan = RatePlan(**plan) if plan else None
+        self.end_step: int | None = None
+        """Steps after which the run's time will be up, as far as that is known; the recorder says so after each epoch."""
         self.network = network or SegformerForSemanticSegmentation(SegformerConfig.from_dict(dict(architecture)))
         self.train_loss, self.valid_loss = MeanMetric(), MeanMetric()
         self.train_f1 = MulticlassF1Score(num_classes=NUM_CLASSES, average="macro")
@@ -136,7 +138,8 @@ class MedicalSegmentationModel(pl.LightningModule):  # type: ignore[misc]
         )
         if self.plan is None or self.plan.constant:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": schedule_of(optimizer, self.plan)}
+        plan = self.plan
+        return {"optimizer": optimizer, "lr_scheduler": schedule_of(optimizer, lambda step: plan.share(step, self.end_step))}
 
 
 def organ_scores(confusion: NDArray[np.int64]) -> dict[str, float]:

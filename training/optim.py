@@ -1,7 +1,7 @@
 """The learning rate over a run, and the moving average of the weights."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,11 @@ class RatePlan:
     def constant(self) -> bool:
         return self.schedule == "none" and not self.warmup_steps
 
-    def share(self, step: int) -> float:
+    def share(self, step: int, end: int | None = None) -> float:
         """Share of the learning rate at a step, counted from 0.
+
+        Args:
+            end: steps after which the run is expected to end, where that is before the last one planned.
 
         The warm-up rises in a line and reaches 1 with its last step. The cosine (Loshchilov and Hutter 2017, without
         restarts) falls from 1 at the end of the warm-up to 0 after the last step.
@@ -59,7 +62,8 @@ class RatePlan:
         if self.schedule == "multistep":
             return DROP ** sum(step >= epoch * self.steps_per_epoch for epoch in self.milestones)
         if self.schedule == "cosine":
-            done = (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
+            total = min(self.total_steps, end or self.total_steps)
+            done = (step - self.warmup_steps) / max(total - self.warmup_steps, 1)
             return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         return 1.0
 
@@ -70,9 +74,20 @@ def steps_per_epoch(training: TrainingConfig, *, slices: int, world: int) -> int
     return math.ceil(batches / training.accumulate)
 
 
-def schedule_of(optimizer: torch.optim.Optimizer, plan: RatePlan) -> dict[str, Any]:
-    """The plan as Lightning wants it, applied after every step."""
-    return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, plan.share), "interval": "step"}
+def schedule_of(optimizer: torch.optim.Optimizer, share: Callable[[int], float]) -> dict[str, Any]:
+    """Shares of the learning rate by step, as Lightning wants them, applied after every step."""
+    return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, share), "interval": "step"}
+
+
+def epochs_in(limit_s: float, *, spent_s: float, epochs: int) -> int:
+    """Epochs that a run makes until its time is up, at the pace of those complete; at least one more.
+
+    Args:
+        limit_s: the run ends after the epoch in which so many seconds have passed.
+        spent_s: seconds that the complete epochs took.
+        epochs: how many those are, 1 or more.
+    """
+    return max(math.ceil(limit_s * epochs / spent_s), epochs + 1)
 
 
 class MovingAverage(WeightAveraging):  # type: ignore[misc]

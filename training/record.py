@@ -4,7 +4,6 @@ import csv
 import io
 import logging
 import logging.handlers
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -12,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from core.config import DatasetConfig, TrainingConfig
@@ -118,11 +116,10 @@ class StatusFile:
         Args:
             before: where the run stood, if it is taken up again.
         """
-        created = psutil.Process().create_time()
         began = before.started_at if before and before.started_at else time.time()
         self.paths, self.resumed = paths, before is not None
         self.written = False
-        self.status = RunStatus("running", os.getpid(), began, created, epochs=epochs)
+        self.status = RunStatus("running", started_at=began, epochs=epochs).of_this_process()
         self._written_at = 0.0
 
     def write(self, **changes: Any) -> None:

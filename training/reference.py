@@ -5,7 +5,7 @@ from argparse import SUPPRESS, Action
 from pathlib import Path
 
 from core.options import Parser
-from training.commands import compare, evaluate, evaluate_masks, fit, predict, prepare, show
+from training.commands import compare, estimate, evaluate, evaluate_masks, fit, predict, prepare, show, submit
 
 README = Path(__file__).with_name("README.md")
 
@@ -14,12 +14,14 @@ def parsers() -> dict[str, Parser]:
     """Every command that has options, by the name of its table."""
     sources = {f"prepare {source}": prepare.parser(source) for source in prepare.SOURCES}
     return sources | {
+        "estimate": estimate.parser(),
         "fit": fit.parser(),
         "evaluate": evaluate.parser(),
         "evaluate masks": evaluate_masks.parser(),
         "compare": compare.parser(),
         "predict": predict.parser(),
         "show": show.parser(),
+        "submit": submit.parser(),
     }
 
 

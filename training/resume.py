@@ -39,8 +39,11 @@ class LastState:
     """Arguments of the `MedicalSegmentationModel` that was saved."""
 
 
-def check_resumable(paths: RunPaths) -> RunStatus:
+def check_resumable(paths: RunPaths, *, queued: bool = False) -> RunStatus:
     """The status of a run that may be taken up.
+
+    Args:
+        queued: it may be by this process although another, which is not its parent, has queued it.
 
     Raises:
         WorkspaceError: there is no such run, it is finished, or it is still going.
@@ -50,7 +53,8 @@ def check_resumable(paths: RunPaths) -> RunStatus:
     status = read_status(paths)
     if status.state == "finished":
         raise WorkspaceError("The run has finished already", value=paths.root, todo="evaluate it, or start a new run")
-    if is_first() and is_working(status) and status.pid not in (os.getpid(), os.getppid()):
+    ours = status.local_pid in (os.getpid(), os.getppid()) or (queued and status.state == "queued")
+    if is_first() and is_working(status) and not ours:
         raise WorkspaceError("The run is still going", value=f"{paths.root}, process {status.pid}", todo="wait, or stop it first")
     return status
 

@@ -7,10 +7,13 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, TQDMProgressBar
+from pytorch_lightning.plugins.environments import ClusterEnvironment
+from pytorch_lightning.strategies import Strategy
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from core.config import TrainingConfig
@@ -23,8 +26,22 @@ from training.optim import MovingAverage
 from training.ranks import is_first
 
 
-def build_trainer(training: TrainingConfig, paths: RunPaths, callbacks: list[Callback]) -> pl.Trainer:
+@dataclass(frozen=True)
+class Launch:
+    """How training processes work together that neither Lightning nor torchrun nor SLURM has started."""
+
+    strategy: Strategy
+    environment: ClusterEnvironment
+    """Tells each process which it is."""
+
+
+def build_trainer(
+    training: TrainingConfig, paths: RunPaths, callbacks: list[Callback], launch: Launch | None = None
+) -> pl.Trainer:
     """Lightning's trainer for this machine; mixed precision only on CUDA (bf16 on a CPU is many times slower).
+
+    Args:
+        launch: takes the place of ``devices``, ``num_nodes`` and ``strategy``.
 
     Raises:
         ConfigError: this machine has no such accelerator or devices, or there is no such strategy.
@@ -34,9 +51,9 @@ def build_trainer(training: TrainingConfig, paths: RunPaths, callbacks: list[Cal
     try:
         return pl.Trainer(
             accelerator=training.accelerator,
-            devices=training.devices,
-            num_nodes=training.num_nodes,
-            strategy=training.strategy,
+            devices="auto" if launch else training.devices,
+            num_nodes=1 if launch else training.num_nodes,
+            strategy=launch.strategy if launch else training.strategy,
             # The loaders share the slices out themselves: Lightning's way would validate some of them twice.
             use_distributed_sampler=False,
             precision="16-mixed" if on_cuda else "32-true",
@@ -44,7 +61,7 @@ def build_trainer(training: TrainingConfig, paths: RunPaths, callbacks: list[Cal
             accumulate_grad_batches=training.accumulate,
             gradient_clip_val=training.clip_norm,
             callbacks=[*optional_callbacks(training), *callbacks, *bar],
-            plugins=[WholeFiles()],
+            plugins=[WholeFiles(), *([launch.environment] if launch else [])],
             default_root_dir=paths.root,
             logger=False,
             log_every_n_steps=LOG_EVERY,

@@ -8,6 +8,8 @@ import psutil
 
 from core.errors import JobError, WorkspaceError
 from core.files import write_whole
+from core.jobs import cluster
+from core.jobs.start import Queued, read_job
 from core.run_status import ACTIVE, RunStatus, process_lives
 from core.workspace import RunPaths
 
@@ -19,9 +21,11 @@ def request_stop(run: "Run") -> None:
     """Ask a run to finish its present step, save, and end; or take it out of the queue.
 
     Raises:
-        JobError: the run is not active.
+        JobError: the run is not active, or waits at a Ray cluster that does not answer.
     """
-    _active(run)
+    if _active(run).state == "queued" and _cluster_job(run) is not None:
+        stop_now(run)
+        return
     _write(run, "The stop request could not be written", run.paths.stop_request)
 
 
@@ -29,22 +33,33 @@ def stop_now(run: "Run") -> None:
     """Kill a run's process and those it has started; what was saved after its last complete epoch stays.
 
     Raises:
-        JobError: the run is not active, or its process is another machine's or another person's.
+        JobError: the run is not active, or its process is another machine's or another person's; or the Ray cluster that
+            trains it does not answer.
     """
-    status = _active(run)
+    status, job = _active(run), _cluster_job(run)
+    if job is not None:
+        _write(run, "The run could not be stopped", run.paths.stop_now)
+        cluster.stop(run.paths, job)
+        return
     if status.state == "queued":
         request_stop(run)
         return
-    if status.pid is None or not process_lives(status.pid, status.process_created_at):
+    if status.local_pid is None or not process_lives(status.local_pid, status.process_created_at):
         raise JobError("The run's process is not on this machine", value=run.name, todo="stop it there")
     _write(run, "The run could not be stopped", run.paths.stop_now)
     try:
-        process = psutil.Process(status.pid)
+        process = psutil.Process(status.local_pid)
         for each in [*process.children(recursive=True), process]:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
     except psutil.Error as error:
         raise JobError("The run's process cannot be stopped", value=run.name, todo="ask whoever started it") from error
+
+
+def _cluster_job(run: "Run") -> Queued | None:
+    """How the run was handed to a Ray cluster; nothing where it is this machine's."""
+    job = read_job(run.paths) if run.paths.job.exists() else None
+    return job if job is not None and job.cluster is not None else None
 
 
 def _active(run: "Run") -> RunStatus:

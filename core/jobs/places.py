@@ -89,16 +89,20 @@ def _order(run: RunPaths) -> tuple[float, str]:
 
 
 def _survey(workspace: Workspace) -> tuple[dict[int, str], int, list[tuple[float, str]]]:
-    """Places taken, by whom; runs at work without a claim (started by hand); and the order of those that wait."""
+    """Of this machine: places taken, by whom; runs at work without a claim (started by hand); the order of those that wait."""
     taken: dict[int, str] = {}
     unclaimed, waiting = 0, []
     for folder in workspace.runs.glob("[!.]*/"):
         run = RunPaths(folder)
         try:
             status = read_status(run)
+            if status.is_elsewhere:
+                continue
             claim = _claim(run)
             if claim:
                 taken |= dict.fromkeys(claim, folder.name)
+            elif _is_a_cluster_s(run):
+                continue
             elif status.state == "queued" and run.job.exists():
                 waiting.append(_order(run))
             elif status.state in ACTIVE:
@@ -106,6 +110,10 @@ def _survey(workspace: Workspace) -> tuple[dict[int, str], int, list[tuple[float
         except GutCheckError:
             continue  # a damaged run holds nobody up
     return taken, unclaimed, waiting
+
+
+def _is_a_cluster_s(run: RunPaths) -> bool:
+    return run.job.exists() and read_job(run).cluster is not None
 
 
 def _claim(run: RunPaths) -> list[int]:

@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.errors import JobError, WorkspaceError
+from core.config import ClusterConfig
+from core.errors import ConfigError, JobError, WorkspaceError
 from core.files import read_json, write_json
 from core.run_status import RunStatus, is_working, read_status, write_status
 from core.workspace import RunPaths, Workspace
@@ -31,6 +32,8 @@ class TrainingJob:
     """Evaluate the validation split afterwards, for review."""
     places: int = 1
     """How many of the machine's places it takes: GPUs, where there are any."""
+    cluster: ClusterConfig | None = None
+    """Train there instead of on this machine; it then takes no place here."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -48,6 +51,8 @@ class Queued:
     queued_at: float
     """Seconds since 1970; who was queued first is started first."""
     places: int = 1
+    cluster: ClusterConfig | None = None
+    """The Ray cluster that trains it, if one does."""
 
     @property
     def command(self) -> list[str]:
@@ -63,8 +68,10 @@ def read_job(run: RunPaths) -> Queued:
     """
     content = read_json(run.job)
     try:
-        return Queued(tuple(str(word) for word in content["words"]), float(content["queued_at"]), int(content["places"]))
-    except (KeyError, TypeError, ValueError) as error:
+        cluster = ClusterConfig(**content["cluster"]) if content.get("cluster") else None
+        words = tuple(str(word) for word in content["words"])
+        return Queued(words, float(content["queued_at"]), int(content["places"]), cluster)
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         raise WorkspaceError("job.json is not as expected", value=run.job, todo="start a new run") from error
 
 
@@ -87,12 +94,15 @@ def start_training(workspace: Workspace, job: TrainingJob, name: str) -> RunPath
         raise JobError("There is a run of this name already", value=name, todo="choose another name") from error
     except OSError as error:
         raise _cannot_start(name) from error
-    _queue(workspace, paths, Queued(words, time.time(), job.places), RunStatus("queued", started_at=time.time()))
+    _queue(workspace, paths, Queued(words, time.time(), job.places, job.cluster), RunStatus("queued", started_at=time.time()))
     return paths
 
 
-def resume_training(workspace: Workspace, name: str) -> RunPaths:
+def resume_training(workspace: Workspace, name: str, *, cluster: ClusterConfig | None = None) -> RunPaths:
     """Queue a run again that was stopped or has failed; it goes on after its last complete epoch.
+
+    Args:
+        cluster: where to go on; by default where it was.
 
     Raises:
         JobError: it is at work or has finished, or the process cannot be started.
@@ -111,7 +121,9 @@ def resume_training(workspace: Workspace, name: str) -> RunPaths:
         raise JobError("The run ended before it had begun", value=name, todo="start a new run")
     paths.stop_request.unlink(missing_ok=True)
     paths.stop_now.unlink(missing_ok=True)
-    _queue(workspace, paths, Queued(words, time.time(), known.places if known else 1), replace(status, state="queued"))
+    known = known or Queued((), 0)
+    again = replace(known, words=tuple(words), queued_at=time.time(), cluster=cluster or known.cluster)
+    _queue(workspace, paths, again, replace(status, state="queued"))
     return paths
 
 

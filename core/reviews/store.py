@@ -138,13 +138,15 @@ class ReviewStore:
             target.subject, reader, "withdrawal", {"withdraws": target.id}, event_id, reopens=target.kind in JUDGING
         )
 
-    def history(self, *, run: str | None = None, evaluation: str | None = None, scan: str | None = None) -> list[Event]:
-        """Events in order of writing, of one run, evaluation or scan where given.
+    def history(
+        self, *, run: str | None = None, evaluation: str | None = None, scan: str | None = None, kind: EventKind | None = None
+    ) -> list[Event]:
+        """Events in order of writing, of one run, evaluation, scan or kind where given.
 
         Raises:
             ReviewError: the database cannot be read.
         """
-        wanted = {"run": run, "evaluation": evaluation, "scan": scan}
+        wanted = {"run": run, "evaluation": evaluation, "scan": scan, "kind": kind}
         query = select(events).order_by(events.c.sequence)
         for column, value in wanted.items():
             if value is not None:

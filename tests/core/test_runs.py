@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,18 @@ from core.data.leakage import LeakBadge
 from core.data.manifest import DatasetManifest
 from core.errors import WorkspaceError
 from core.files import write_json
-from core.runs import DIED, HEARTBEAT_LIMIT_S, RunStatus, badge_for, find_run, list_runs, open_run, read_status, write_status
+from core.run_status import HEARTBEAT_LIMIT_S, HOST
+from core.runs import (
+    DIED,
+    RunStatus,
+    badge_for,
+    find_run,
+    is_working,
+    list_runs,
+    open_run,
+    read_status,
+    write_status,
+)
 from core.workspace import RunPaths, Workspace
 
 SUMMARY = {
@@ -92,6 +104,34 @@ def test_without_a_process_id_the_heartbeat_counts(paths: RunPaths, age_s: float
     assert read_status(paths).state == state
 
 
+@pytest.mark.parametrize(("age_s", "state"), [(HEARTBEAT_LIMIT_S - 60, "running"), (HEARTBEAT_LIMIT_S + 60, "failed")])
+@pytest.mark.parametrize("pid", [2**22 + 1, os.getpid()])
+def test_of_another_machine_only_the_heartbeat_counts(paths: RunPaths, pid: int, age_s: float, state: str) -> None:
+    """Neither is a process of ours that has its number alive, nor one that we lack dead."""
+    write_raw(paths, state="running", pid=pid, host="gpu-node-7", heartbeat_at=time.time() - age_s)
+    status = read_status(paths)
+    assert (status.state, status.local_pid, status.is_elsewhere) == (state, None, True)
+
+
+def test_another_machine_s_run_that_has_ended_is_at_work_while_its_heart_beats(paths: RunPaths) -> None:
+    ended = RunStatus("finished", pid=os.getpid(), host="gpu-node-7", heartbeat_at=time.time())
+    assert is_working(ended)
+    assert not is_working(replace(ended, heartbeat_at=time.time() - HEARTBEAT_LIMIT_S - 1))
+    assert not is_working(replace(ended, pid=None))
+
+
+def test_what_this_process_says(paths: RunPaths) -> None:
+    write_status(paths, RunStatus("running", host="gpu-node-7").of_this_process())
+    status = read_status(paths)
+    assert (status.host, status.local_pid, status.is_elsewhere) == (HOST, os.getpid(), False)
+    assert status.process_created_at == psutil.Process().create_time()
+
+
+def test_a_status_without_a_machine_is_of_this_one(paths: RunPaths) -> None:
+    write_raw(paths, state="running", pid=2**22 + 1, heartbeat_at=time.time())
+    assert read_status(paths).state == "failed"
+
+
 @pytest.mark.parametrize("state", ["finished", "failed", "stopped"])
 def test_an_end_needs_no_process(paths: RunPaths, state: Any) -> None:
     write_status(paths, RunStatus(state, pid=2**22 + 1))
@@ -109,6 +149,7 @@ def test_an_end_needs_no_process(paths: RunPaths, state: Any) -> None:
         '{"state": "running", "pid": -4}',
         '{"state": "running", "heartbeat_at": "x"}',
         '{"state": "finished", "started_at": "x"}',
+        '{"state": "running", "host": 7}',
     ],
 )
 def test_a_status_that_is_not_as_expected(paths: RunPaths, content: str) -> None:

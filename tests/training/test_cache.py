@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import DatasetConfig, SplitConfig, TrainingConfig
+from core.config import DatasetConfig, InputWindow, SplitConfig, TrainingConfig
 from core.data.images import read_image, write_png
 from core.data.index import DatasetIndex, load_index
 from core.data.manifest import hash_files
@@ -37,15 +37,15 @@ def module(index: DatasetIndex, training: TrainingConfig, *, cache: bool, recipe
     return data
 
 
-@pytest.mark.parametrize("stride", [0, 1])
+@pytest.mark.parametrize(("stride", "window"), [(0, "none"), (1, "none"), (1, "scan")])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("split_by", ["patient", "slice"])
 def test_the_network_sees_the_same_with_and_without(
-    tmp_path: Path, tiny_training: TrainingConfig, stride: int, dtype: type, split_by: str
+    tmp_path: Path, tiny_training: TrainingConfig, stride: int, window: InputWindow, dtype: type, split_by: str
 ):
     """Training and validation batches before augmentation and after the normalisation on the device."""
     prepare_pairs(write_pairs(tmp_path / "pairs", dtype=dtype), tmp_path / "set", split=SplitConfig(split_by=split_by))
-    index, recipe = load_index(tmp_path / "set"), DatasetConfig(image_size=SIDE, context_stride=stride)
+    index, recipe = load_index(tmp_path / "set"), DatasetConfig(image_size=SIDE, context_stride=stride, window=window)
     plain, cached = (module(index, tiny_training, cache=on, recipe=recipe) for on in (False, True))
     for data in (plain, cached):
         data.datasets["train"].transform = None
@@ -161,3 +161,14 @@ def test_the_data_set_s_hashes_leave_the_cache_out(index: DatasetIndex):
     before = hash_files(index.root)
     build_cache(index, SIDE)
     assert hash_files(index.root) == before
+
+
+def test_each_window_has_a_cache_of_its_own(index: DatasetIndex):
+    plain, windowed = (build_cache(index, SIDE, window) for window in ("none", "scan"))
+    assert plain.folder.name == "96"
+    assert windowed.folder.name == "96-scan"
+    slices = index.scans("train")[0].slices
+    seen = [cache.planes(slices).image(0) for cache in (plain, windowed)]
+    assert not np.array_equal(*seen)
+    assert open_cache(index, SIDE).folder == plain.folder
+    assert open_cache(index, SIDE, "scan").folder == windowed.folder

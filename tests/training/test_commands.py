@@ -20,11 +20,13 @@ from core.data.index import DatasetIndex, load_index
 from core.data.masks import read_mask
 from core.runs import Run, read_status
 from core.workspace import RunPaths
+from tests.file_server import serving
 from training.__main__ import COMMANDS, main
 from training.commands.fit import new_run
 from training.commands.predict import find_model
 from training.commands.shared import find_dataset
-from training.pictures import check_pictures, find_pictures
+from training.pictures import find_pictures
+from training.ranks import RUN_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 TINY_FIT = ["--model", "b0", "--image_size", "64", "--workers", "0", "--accelerator", "cpu", "--onnx=false"]
@@ -105,6 +107,37 @@ def test_fit_says_where_everything_is(run_words: Runner, tiny_index: DatasetInde
     assert out.count("Weights: ") == 1
     for line in ("Epoch 1/1: loss", f"Model: {tmp_path}/runs/first/model", "Next: python -m training evaluate --run first"):
         assert line in out
+
+
+def test_fit_fetches_the_data_set_where_it_is_not_there_yet(run_words: Runner, own_dataset: Path, tmp_path: Path):
+    """One command on a fresh machine; the connection is cut on the way, and a second run fetches nothing."""
+    content = Path(shutil.make_archive(str(tmp_path / "set"), "zip", own_dataset)).read_bytes()
+    with serving() as (address, behaviour):
+        behaviour.content, behaviour.cut_after = content, [len(content) // 2]
+        words = ["--data", "uwm", "--address", address, "--workspace", tmp_path / "w", "--epochs", "1", *TINY_FIT]
+        for run in ("first", "second"):
+            code, out, err = run_words("fit", *words, "--run", run, "--evaluate")
+            assert (code, err) == (0, "")
+            assert "patient-clean" in out
+        assert behaviour.asked == [None, f"bytes={len(content) // 2}-"]
+    assert load_index(tmp_path / "w" / "datasets" / "uwm").manifest.split == "as it came"
+
+
+def test_fit_that_cannot_fetch_leaves_nothing(run_words: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    words = ["--data", "uwm", "--workspace", tmp_path / "w", "--run", "first", *TINY_FIT]
+    code, _, err = run_words("fit", *words)
+    assert (code, err.startswith("There is no such data set: uwm; ")) == (2, True)
+    with serving() as (address, behaviour):
+        behaviour.content = b"no archive"
+        code, _, err = run_words("fit", *words, "--address", address)
+        assert (code, err.count("\n"), len(behaviour.asked)) == (2, 1, 1)
+        assert err.startswith("What came from the address is no zip: http://127.0.0.1:")
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.delenv(RUN_VARIABLE)
+        code, _, err = run_words("fit", *words, "--address", address)
+        assert (code, len(behaviour.asked)) == (2, 1)
+        assert err.startswith("Processes that start together need a data set that is there: uwm; ")
+    assert not [path for path in (tmp_path / "w").rglob("*") if path.is_file() or path.name in ("uwm", "first")]
 
 
 def test_new_runs_have_names_of_their_own(tiny_run: Run, monkeypatch: pytest.MonkeyPatch):
@@ -207,14 +240,6 @@ def test_one_bad_picture_stops_before_anything_is_written(
     assert code == 0
     assert out.count("Skipped") == 2
     assert len(list((tmp_path / "out").iterdir())) == 2 * 4
-
-
-def test_deep_slices_of_a_scan_share_a_window(tmp_path: Path):
-    for number, level in ((1, 1_000), (2, 30_000)):
-        write_png(tmp_path / f"case1_day0_slice_{number:04d}.png", np.full((20, 20), level, np.uint16))
-    checked = check_pictures(find_pictures(tmp_path))
-    assert list(checked.windows) == ["case1_day0"]
-    assert (checked.windows["case1_day0"].low, checked.windows["case1_day0"].high) == (1_000, 30_000)
 
 
 # Mistakes

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import ArchiveConfig, DatasetConfig, InferenceConfig, SplitConfig, TrainingConfig
-from core.data.context import neighbours
+from core.config import ArchiveConfig, DatasetConfig, InferenceConfig, InputWindow, SplitConfig, TrainingConfig
 from core.data.images import FULL_8BIT, Window, model_window, volume_window
 from core.data.index import DatasetIndex, load_index
 from core.data.masks import read_mask
@@ -131,20 +130,21 @@ def test_arguments_are_named():
         MedicalDataset([], DatasetConfig())  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_training_shows_the_network_what_prediction_shows_it(tmp_path: Path, stride: int):
-    """Deep pictures of another size than the network's, with a gap in the numbers: every step counts."""
-    source = write_pairs(tmp_path / "deep", patients=2, slices=7, dtype=np.uint16)
+@pytest.mark.parametrize(("stride", "window", "dtype"), [(1, "none", np.uint16), (2, "scan", np.uint8), (0, "scan", np.uint8)])
+def test_training_shows_the_network_what_prediction_shows_it(tmp_path: Path, stride: int, window: InputWindow, dtype: type):
+    """Pictures of another size than the network's, windowed by their scan, with a gap in the numbers: every step counts."""
+    source = write_pairs(tmp_path / "pairs", patients=2, slices=7, dtype=dtype)
     for kind in ("images", "masks"):
         (source / kind / "case1_day0_slice_0004.png").unlink()
     prepare_pairs(source, tmp_path / "set", split=SplitConfig(valid_patients=("case2",)))
-    recipe = DatasetConfig(image_size=96, context_stride=stride)
+    recipe = DatasetConfig(image_size=96, context_stride=stride, window=window)
     index = load_index(tmp_path / "set")
     scan = index.scans("train")[0]
     predictor = Predictor(torch.nn.Identity(), recipe, InferenceConfig(device="cpu"))
     volume, numbers = scan.read_image(), [each.name.number for each in scan.slices]
-    shown = predictor.network_input(volume, model_window(volume), neighbours(numbers, stride))
-    assert len({plane.tobytes() for plane in shown[1]}) == 3
+    assert model_window(volume, window) == volume_window(volume) != FULL_8BIT
+    shown = shown_by(predictor, volume, numbers)
+    assert len({plane.tobytes() for plane in shown[1]}) == (3 if stride else 1)
     for cache in (False, True):
         training = TrainingConfig(workers=0, cache=cache)
         data = MedicalSegmentationDataModule(index, training=training, recipe=recipe)
@@ -152,7 +152,27 @@ def test_training_shows_the_network_what_prediction_shows_it(tmp_path: Path, str
         dataset = data.datasets["train"]
         for number, wanted in enumerate(shown):
             image, _ = dataset.read(number)
-            np.testing.assert_array_equal(image.transpose(2, 0, 1), wanted)
+            planes = image.transpose(2, 0, 1) if image.ndim == 3 else image[None]
+            # From files a slice alone is in three equal channels, as in the course.
+            np.testing.assert_array_equal(planes, np.broadcast_to(wanted, planes.shape))
+
+
+class _Shown(Exception):
+    """Carries what the network would have been shown."""
+
+
+def shown_by(predictor: Predictor, volume: np.ndarray, numbers: list[int]) -> np.ndarray:
+    """What the prediction of a scan shows the network, in one batch of all slices."""
+
+    def best(planes: np.ndarray) -> None:
+        raise _Shown(planes)
+
+    predictor.engine.best = best  # type: ignore[method-assign, assignment]
+    with pytest.raises(_Shown) as caught:
+        predictor.predict_volume(volume, numbers=numbers)
+    planes: np.ndarray = caught.value.args[0]
+    assert len(planes) == len(volume)
+    return planes
 
 
 def test_augmentation_is_a_function_of_seed_epoch_and_position(tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe):

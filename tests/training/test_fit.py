@@ -41,7 +41,8 @@ def test_finished_run_has_every_file(tiny_run: Run):
     assert (tiny_run.status.state, tiny_run.status.epoch, tiny_run.status.step) == ("finished", 2, 6)
     assert tiny_run.status.pid == os.getpid()
     names = {path.name for path in tiny_run.paths.root.iterdir()} - {"evaluations"}
-    assert names == {"config.yaml", "manifest.json", "status.json", "metrics.csv", "train.log", "checkpoints", "model", "tracker"}
+    files = {"config.yaml", "manifest.json", "status.json", "metrics.csv", "train.log"}
+    assert names == files | {"checkpoints", "learning", "model", "tracker"}
 
 
 def test_metrics_have_a_row_an_epoch(tiny_run: Run):

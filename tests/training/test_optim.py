@@ -7,7 +7,7 @@ import torch
 from transformers import get_cosine_schedule_with_warmup
 
 from core.config import TrainingConfig
-from training.optim import MovingAverage, RatePlan, schedule_of, steps_per_epoch
+from training.optim import MovingAverage, RatePlan, epochs_in, schedule_of, steps_per_epoch
 
 
 def _plan(training: TrainingConfig, slices: int = 80) -> RatePlan:
@@ -17,7 +17,7 @@ def _plan(training: TrainingConfig, slices: int = 80) -> RatePlan:
 def _rates(plan: RatePlan, steps: int) -> list[float]:
     """The learning rates that an optimiser really gets, at a setting of 1."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    scheduler = schedule_of(optimizer, plan)["scheduler"]
+    scheduler = schedule_of(optimizer, plan.share)["scheduler"]
     rates = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -95,3 +95,18 @@ def test_average_by_hand():
     assert averaged.module.weight.item() == pytest.approx(third)
     assert averaged.module.running_mean.item() == pytest.approx(10 * third)
     assert averaged.module.num_batches_tracked.item() == 3
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "spent_s", "epochs", "expected"),
+    # The run ends after the epoch in which the limit is reached; an estimate that has passed already is one epoch more.
+    [(60, 10, 1, 6), (60, 25, 1, 3), (60, 50, 2, 3), (60, 59, 3, 4), (60, 60, 3, 4), (60, 600, 1, 2)],
+)
+def test_epochs_until_the_time_is_up(limit_s: float, spent_s: float, epochs: int, expected: int):
+    assert epochs_in(limit_s, spent_s=spent_s, epochs=epochs) == expected
+
+
+def test_cosine_ends_where_the_time_does():
+    plan = _plan(TrainingConfig(schedule="cosine", epochs=4), slices=8)
+    assert [plan.share(step, 2) for step in range(4)] == pytest.approx([1, 0.5, 0, 0])
+    assert plan.share(2, 400) == plan.share(2)

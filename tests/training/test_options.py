@@ -137,6 +137,7 @@ COURSE = {
     "tracker": "wandb",
     "holes_clear_mask": True,
     "context_stride": 0,
+    "window": "none",
 }
 """The numbers of the course's description; what it does not use is off."""
 OFF = {"cache": False, "balanced": False, "quick": False, "accumulate": 1, "warmup_epochs": 0, "num_nodes": 1}

@@ -1,6 +1,7 @@
 """Taking up a run again: it ends where it would have ended, whatever cut it off."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from core.model import load_checkpoint, weights_hash
 from core.runs import Run, RunStatus, read_status, write_status
 from core.workspace import RunPaths, Workspace
 from training.__main__ import main
+from training.callbacks import RunRecorder
 from training.fit import fit
 from training.module import MedicalSegmentationModel
 from training.resume import check_resumable, read_last, read_settings
@@ -211,7 +213,8 @@ def test_finished_run_says_so(tiny_run: Run):
 
 
 def test_run_that_is_going_is_left_alone(stopped: RunPaths):
-    write_status(stopped, RunStatus("running", pid=os.getppid()))
+    # The first process of the machine: alive, and neither this one nor the one that started it.
+    write_status(stopped, RunStatus("running", pid=1))
     with pytest.raises(WorkspaceError, match=r"The run is still going.*process"):
         check_resumable(stopped)
 
@@ -286,6 +289,39 @@ warmup_epochs: 1
 balanced: true
 onnx: false
 """
+
+
+def test_a_cosine_that_ends_with_the_time_goes_on_where_it_was(
+    cut: list[int],
+    tiny_index: DatasetIndex,
+    tmp_path: Path,
+    tiny_training: TrainingConfig,
+    recipe: DatasetConfig,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Three steps and 20 s an epoch: of 50 epochs a minute has room for 3, which is known from the second on."""
+    whole, resumed = (Workspace(tmp_path / name).run("run") for name in ("whole", "resumed"))
+
+    def spent_s(self: RunRecorder) -> float:
+        return 20.0 * (len(pd.read_csv(self.metrics.path)) if self.metrics.path.exists() else 0)
+
+    monkeypatch.setattr(RunRecorder, "_spent_s", spent_s)
+    limited = replace(tiny_training, epochs=50, schedule="cosine", max_minutes=1)
+    fit(tiny_index, whole, limited, recipe)
+    rates = pd.read_csv(whole.metrics)["learning_rate"] / limited.learning_rate
+    # The first step of an epoch has the rate that was chosen before the epoch's time was known.
+    assert rates.tolist() == pytest.approx([1, cosine(3 / 150), cosine(6 / 9)])
+    last = torch.load(whole.checkpoints / "last.ckpt", weights_only=True)
+    assert last["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(0)
+    cut.append(16)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_index, resumed, limited, recipe)
+    fit(tiny_index, resumed, limited, recipe, resume=True)
+    assert_same_end(resumed, whole)
+
+
+def cosine(progress: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 @pytest.mark.slow

@@ -31,5 +31,11 @@ def test_a_run_on_shuffled_slices_is_called_leaked(pairs_source: Path, tmp_path:
     predictor = Predictor.load(run.paths.model, InferenceConfig(device="cpu", flips=True))
     done = evaluate(run, predictor, index, "valid")
     assert done.badge.text == "leaked (4 of 4 patients)"
-    assert done.summary["inference"] == {"engine": "torch", "flips": True, "context_stride": 1}
+    assert done.summary["inference"] == {
+        "engine": "torch",
+        "flips": True,
+        "flip_agreement": False,
+        "context_stride": 1,
+        "window": "none",
+    }
     assert run.manifest()["dataset"]["split"] == made.manifest.split

@@ -1,9 +1,11 @@
 """``evaluate``: score a run on a split of a data set."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from core.config import InferenceConfig, ScoringConfig
+from core.config import ClusterConfig, InferenceConfig, ScoringConfig
 from core.data.index import DatasetIndex, load_index
 from core.errors import ModelError
 from core.labels import ORGANS
@@ -14,6 +16,7 @@ from core.workspace import Workspace
 from training.commands.shared import find_dataset, going_on, print_json, progress_bar
 
 if TYPE_CHECKING:
+    from core.evaluate import PredictAhead
     from core.runs import Evaluation
 
 COLUMNS = ("organ", "Dice", "95% interval", "IoU", "HD95 mm", "NSD", "scans", "missed", "false alarms", "absent")
@@ -33,15 +36,16 @@ def parser() -> Parser:
     return made
 
 
-def main(words: Sequence[str]) -> None:
-    """Run the command; see `core.evaluate.evaluate` for what it raises."""
+def main(words: Sequence[str], *, cluster: ClusterConfig | None = None) -> None:
+    """Run the command; see `evaluate_run` for ``cluster`` and `core.evaluate.evaluate` for what it raises."""
     options = parser().read(words)
     config, scoring = pick(InferenceConfig, options), pick(ScoringConfig, options)
     workspace = Workspace.locate(options["workspace"])
     run = find_run(workspace, options["run"])
     if not run.has_model:
         raise ModelError("The run has no model", value=run.paths.root, todo="let it finish an epoch, or choose another run")
-    done = evaluate_run(run, load_index(find_dataset(workspace, options["data"])), options["split"], config, scoring)
+    index = load_index(find_dataset(workspace, options["data"]))
+    done = evaluate_run(run, index, options["split"], config, scoring, cluster=cluster)
     if options["json"]:
         print_json(summary(done))
     else:
@@ -49,18 +53,35 @@ def main(words: Sequence[str]) -> None:
 
 
 def evaluate_run(
-    run: Run, index: DatasetIndex, split: str, config: InferenceConfig, scoring: ScoringConfig | None = None
+    run: Run,
+    index: DatasetIndex,
+    split: str,
+    config: InferenceConfig,
+    scoring: ScoringConfig | None = None,
+    *,
+    cluster: ClusterConfig | None = None,
 ) -> "Evaluation":
-    """Evaluate a run's model on a split, with a bar; see `core.evaluate.evaluate` for what it raises."""
+    """Evaluate a run's model on a split, with a bar; see `core.evaluate.evaluate` for what it raises.
+
+    Args:
+        cluster: the Ray cluster, reached from this process, whose workers predict; scores are found here.
+    """
     scans = index.scans(split)
 
     from core.evaluate import evaluate, scans_taken_over
     from core.predict import Predictor
 
+    ahead: PredictAhead | None = None
+    if cluster is not None:
+        from training.cluster.predict import predict_on
+
+        config = replace(config, threads=config.threads or cluster.cpus_per_worker)
+        place = {"data": index.root, "split": split, "model": run.paths.model}
+        ahead = partial(predict_on, **place, config=config, cluster=cluster)
     predictor = Predictor.load(run.paths.model, config)
     title = going_on(f"Evaluating {split}", scans_taken_over(run, predictor, index, split), len(scans))
     with progress_bar(title) as progress:
-        return evaluate(run, predictor, index, split, scoring=scoring, progress=progress)
+        return evaluate(run, predictor, index, split, scoring=scoring, progress=progress, ahead=ahead)
 
 
 def summary(done: "Evaluation") -> dict[str, Any]:

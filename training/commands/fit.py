@@ -5,6 +5,7 @@ import re
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from training.ranks import RUN_VARIABLE, is_first, started_together
 
 if TYPE_CHECKING:
     from training.fit import FitResult
+    from training.trainer import Launch
 
 
 def parser() -> Parser:
@@ -43,27 +45,53 @@ def parser() -> Parser:
     return made
 
 
-def main(words: Sequence[str]) -> None:
-    """Run the command; see `training.fit.fit` for what it raises."""
+@dataclass(frozen=True)
+class Wanted:
+    """What the words of a ``fit`` ask for."""
+
+    workspace: Workspace
+    data: Path
+    """The data set's folder; it need not be there yet where there is an ``archive``."""
+    archive: ArchiveConfig | None
+    paths: RunPaths
+    training: TrainingConfig
+    recipe: DatasetConfig
+    resume: bool
+    evaluate: bool
+
+    def source(self) -> DatasetIndex | Path:
+        """The data set, if it is there."""
+        return self.data if self.archive else load_index(self.data)
+
+
+def read(words: Sequence[str]) -> Wanted:
+    """Understand the words of a ``fit``.
+
+    Raises:
+        ConfigError, DatasetError, WorkspaceError: something is wrong with them; nothing is written then.
+    """
     options = parser().read(_with_settings(words))
     training, recipe = pick(TrainingConfig, options), pick(DatasetConfig, options)
     workspace = Workspace.locate(options["workspace"])
     data, archive = choose_data(workspace, options)
-    index = load_index(data) if archive is None else None
-    if is_first() and index is not None and not index.manifest.stated:
-        print("Note: the data set has no dataset.json; names are read as the UW-Madison set's, spacing is unknown.")
     resume = options["resume"] is not None
     paths = find_run(workspace, options["resume"]).paths if resume else choose_run(workspace, options["run"], training.model)
+    return Wanted(workspace, data, archive, paths, training, recipe, resume, options["evaluate"])
+
+
+def main(words: Sequence[str]) -> None:
+    """Run the command; see `training.fit.fit` for what it raises."""
+    wanted = read(words)
     if not is_first():
         # The first process tells the person and sets the exit code; another code than 0 here would have it killed.
         with suppress(KeyboardInterrupt):
-            train(index or data, paths, training, recipe, archive=archive, resume=resume)
+            train(wanted)
         return
-    result = train(index or data, paths, training, recipe, archive=archive, resume=resume)
-    report(result, data, workspace)
-    if options["evaluate"] and result.checkpoint is not None:
-        inference = InferenceConfig(threads=training.threads)
-        print(table(evaluate_run(open_run(result.paths.root), index or load_index(data), "valid", inference)))
+    result = train(wanted)
+    report(result, wanted.data, wanted.workspace)
+    if wanted.evaluate and result.checkpoint is not None:
+        inference = InferenceConfig(threads=wanted.training.threads)
+        print(table(evaluate_run(open_run(result.paths.root), load_index(wanted.data), "valid", inference)))
 
 
 def _with_settings(words: Sequence[str]) -> list[str]:
@@ -121,26 +149,23 @@ def choose_run(workspace: Workspace, name: str | None, model: str) -> RunPaths:
     return paths
 
 
-def train(
-    source: DatasetIndex | Path,
-    paths: RunPaths,
-    training: TrainingConfig,
-    recipe: DatasetConfig,
-    *,
-    archive: ArchiveConfig | None,
-    resume: bool,
-) -> "FitResult":
+def train(wanted: Wanted, launch: "Launch | None" = None) -> "FitResult":
     """`training.fit.fit` with a bar for each piece of long work before it."""
     from training.datamodule import unwatched
     from training.fit import fit
 
+    source = wanted.source()
+    if is_first() and isinstance(source, DatasetIndex) and not source.manifest.stated:
+        print("Note: the data set has no dataset.json; names are read as the UW-Madison set's, spacing is unknown.")
     with ExitStack() as bars:
 
         def watch(work: str) -> Progress:
             return bars.enter_context(progress_bar(work))
 
-        shown = watch if is_first() else unwatched
-        return fit(source, paths, training, recipe, archive=archive, resume=resume, watch=shown)
+        return fit(
+            source, wanted.paths, wanted.training, wanted.recipe, archive=wanted.archive, resume=wanted.resume,
+            watch=watch if is_first() else unwatched, launch=launch,
+        )  # fmt: skip
 
 
 def new_run(workspace: Workspace, model: str) -> RunPaths:

@@ -1,0 +1,119 @@
+"""``submit``: train or evaluate a run on a Ray cluster."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import MISSING, asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.config import ClusterConfig, InferenceConfig, ScoringConfig
+from core.errors import ConfigError, JobError
+from core.jobs import TrainingJob, resume_training, start_training
+from core.jobs.cluster import PAUSE_S, connect, submit
+from core.options import Parser, pick
+from core.runs import find_run
+from core.workspace import Workspace
+from training.commands import evaluate, fit
+from training.commands.shared import find_dataset
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from ray.job_submission import JobInfo, JobSubmissionClient
+
+COMMANDS = ("fit", "evaluate")
+
+
+def parser() -> Parser:
+    """The options of ``submit`` itself, before the command."""
+    made = Parser("python -m training submit [options] fit|evaluate ...", "Train or evaluate a run on a Ray cluster.")
+    made.add_class_arguments(ClusterConfig)
+    return made
+
+
+def main(words: Sequence[str]) -> None:
+    """Run the command.
+
+    Raises:
+        ConfigError: a setting is impossible.
+        JobError: Ray is not installed here, the cluster does not answer, or its job failed.
+        GutCheckError: whatever is wrong with the words of the command, before anything is handed over.
+    """
+    place = next((number for number, word in enumerate(words) if word in COMMANDS), len(words))
+    options, command = parser().read(words[:place]), list(words[place:])
+    if not command:
+        raise ConfigError("submit wants a command", todo=f"use one of: {', '.join(COMMANDS)}")
+    cluster = pick(ClusterConfig, options)
+    connect(cluster)
+    if command[0] == "fit":
+        submit_fit(cluster, command[1:])
+    else:
+        submit_evaluate(cluster, command[1:])
+
+
+def submit_fit(cluster: ClusterConfig, words: Sequence[str]) -> None:
+    """Queue a run at the cluster; like one that the dashboard queues it outlives whoever did."""
+    wanted = fit.read(words)
+    if wanted.archive is not None:
+        todo = "run: python -m training prepare"
+        raise ConfigError("A cluster trains on a data set that is there", value=wanted.data, todo=todo)
+    name = wanted.paths.root.name
+    if wanted.resume:
+        resume_training(wanted.workspace, name, cluster=cluster)
+    else:
+        wanted.source()
+        options = tuple(changed(wanted.training, wanted.recipe).items())
+        job = TrainingJob(wanted.data.resolve(), None, options, evaluate=wanted.evaluate, cluster=cluster)
+        start_training(wanted.workspace, job, name)
+    print(f"Run: {wanted.paths.root}")
+    print(f"Its state and log: {wanted.paths.status}, {wanted.paths.log}, and the dashboard's Training page")
+    print(f"Stop it after its step: touch {wanted.paths.stop_request}")
+
+
+def changed(*configs: "DataclassInstance") -> dict[str, str]:
+    """The settings that are not the defaults, as options that do not depend on the folder one is in."""
+    found = {}
+    for config in configs:
+        for field in fields(config):
+            value = getattr(config, field.name)
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            if value != default and value is not None:
+                is_folder = field.name == "model" and Path(value).is_dir()
+                plain = str(Path(value).resolve()) if is_folder else value
+                found[field.name] = plain if isinstance(plain, str) else json.dumps(plain)
+    return found
+
+
+def submit_evaluate(cluster: ClusterConfig, words: Sequence[str]) -> None:
+    """Have the cluster evaluate a run, and show what it prints until it ends; Ctrl-C ends the job too."""
+    options = evaluate.parser().read(words)
+    workspace = Workspace.locate(options["workspace"])
+    where = {
+        "run": find_run(workspace, options["run"]).paths.root,
+        "data": find_dataset(workspace, options["data"]).resolve(),
+        "workspace": workspace.root,
+    }
+    how = changed(pick(InferenceConfig, options), pick(ScoringConfig, options))
+    named = where | how | {"split": options["split"], "json": json.dumps(options["json"])}
+    client = connect(cluster)
+    job = submit(client, cluster, None, "evaluate", json.dumps(asdict(cluster)), *(f"--{key}={named[key]}" for key in named))
+    try:
+        info = _watched(client, job)
+    except KeyboardInterrupt:
+        client.stop_job(job)
+        raise
+    if info.driver_exit_code != 0:
+        raise JobError("The evaluation on the cluster failed; its last words are above", value=job, todo="try again")
+
+
+def _watched(client: "JobSubmissionClient", job: str) -> "JobInfo":
+    """Print the job's output as it comes; return how it ended."""
+    shown = 0
+    while True:
+        info = client.get_job_info(job)
+        said = client.get_job_logs(job)
+        print(said[shown:], end="", flush=True)
+        shown = len(said)
+        if info.status.is_terminal():
+            return info
+        time.sleep(PAUSE_S)
