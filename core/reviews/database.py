@@ -1,7 +1,9 @@
 """Opening the review store's database: where it is, how it is set, and its tables brought up to date."""
 
 import os
+import sqlite3
 import threading
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -89,8 +91,22 @@ def snapshot(engine: Engine) -> Engine:
 def _set_sqlite_pragmas(connection: Any, _: object) -> None:
     # pysqlite would begin a read transaction first and upgrade it on insert, which two writers can't do at once.
     connection.isolation_level = None
-    for pragma in (f"busy_timeout={BUSY_TIMEOUT_S * 1000}", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _write_ahead(connection: Any) -> None:
+    # Where two open a new file at once, SQLite refuses one of them the change at once, without the wait that it does otherwise.
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _begin(connection: Connection) -> None:
