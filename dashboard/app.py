@@ -20,6 +20,7 @@ st.set_page_config(page_title="GutCheck", page_icon=str(Path(__file__).with_name
 PAGES = [
     st.Page("views/cases.py", title="Cases", default=True),
     st.Page("views/review.py", title="Review", url_path="review"),
+    st.Page("views/round_page.py", title="Round", url_path="round"),
     st.Page("views/metrics.py", title="Metrics", url_path="metrics"),
     st.Page("views/compare.py", title="Compare", url_path="compare"),
     st.Page("views/data.py", title="Data", url_path="data"),

@@ -21,14 +21,18 @@ FLASH = "flash"
 PICK = "pick"
 SELECTED_RUN = "selected_run"
 CASE = "case"
-NEXT_CASE = "next_case"
-"""The worst unreviewed case other than the one that is open."""
 JUMP = "jump"
 """A new value moves the viewer to the slice in the URL."""
 QUEUE = "queue"
 """The `dashboard.components.worklist.Queue` that the reader works through, and whose evaluation it is of."""
 LAST_SAID = "last_said"
 """The reader's last verdict or finding of this session, which *Undo* takes back."""
+OPEN = "open"
+"""A scan that the page is to open next."""
+REFUSED = "refused"
+"""Why what the reader said was not stored, as a sentence."""
+HELD = "held"
+"""The scan that this session has leased."""
 ROUND_PARAMETER = "round"
 """Names an evaluation in the URL where its run is to stay hidden, see `dashboard.components.blind`."""
 
@@ -52,8 +56,8 @@ def address() -> Address:
     found = st.query_params
     number = found.get("slice", "")
     position = int(number) if number.isdecimal() else None
-    names = (found.get(name) for name in ("run", "evaluation", ROUND_PARAMETER, "case"))
-    return Address(*names, position, found.get("view", ""))
+    token, case = found.get(ROUND_PARAMETER), found.get("case")
+    return Address(found.get("run"), found.get("evaluation"), token, case, position, found.get("view", ""))
 
 
 def link(**parts: str | int | None) -> dict[str, str]:

@@ -35,9 +35,3 @@ def _notes(scans: pd.DataFrame) -> "pd.Series[str]":
     titles = rows["organ"].map({each.name: each.title for each in ORGANS})
     words = titles.astype(str) + " " + rows["outcome"].map(OUTCOME_WORDS).astype(str)
     return words.groupby(rows["scan"], sort=False).agg(", ".join)
-
-
-def next_unreviewed(cases: pd.DataFrame, after: str | None = None) -> str | None:
-    """The scan to look at next: the worst unreviewed one other than ``after``; ``None`` where all are reviewed."""
-    waiting = cases[(cases["state"] == "Unreviewed") & (cases["scan"] != after)]
-    return None if waiting.empty else str(waiting.iloc[0]["scan"])

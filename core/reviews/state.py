@@ -82,10 +82,13 @@ class EvaluationState:
     @property
     def round(self) -> Round | None:
         """The settings in force; ``None`` where nobody gave any."""
-        if not self.rounds:
-            return None
-        known = {each.name for each in fields(Round)}
-        return Round(**{key: value for key, value in self.rounds[-1].payload.items() if key in known})
+        return round_of(self.rounds[-1]) if self.rounds else None
+
+
+def round_of(event: Event) -> Round:
+    """The settings that an event gives; what a later version added is left out."""
+    known = {each.name for each in fields(Round)}
+    return Round(**{key: value for key, value in event.payload.items() if key in known})
 
 
 def derive(history: Iterable[Event]) -> dict[str, ScanReview]:

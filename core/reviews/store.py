@@ -34,7 +34,7 @@ from core.reviews.events import (
 )
 from core.reviews.leases import Leases
 from core.reviews.schema import events, head
-from core.reviews.state import JUDGING, EvaluationState, ScanReview
+from core.reviews.state import JUDGING, EvaluationState, ScanReview, round_of
 
 KEPT_STATES = 8
 """Evaluations whose present state stays in memory."""
@@ -167,6 +167,10 @@ class ReviewStore:
         """How the evaluation is reviewed; ``None`` where nobody said."""
         with self.reading() as connection:
             return self.state(connection, run, evaluation)[1]
+
+    def rounds(self) -> dict[tuple[str, str], Round]:
+        """The settings in force of every evaluation that has any, by run and evaluation."""
+        return {(each.subject.run, each.subject.evaluation): round_of(each) for each in self.history(kind="round")}
 
     def state(self, connection: Connection, run: str, evaluation: str) -> tuple[dict[str, ScanReview], Round | None]:
         """What `reviews` and `round` give, as a transaction sees it; only events since the last call are read."""

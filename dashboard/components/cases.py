@@ -25,12 +25,11 @@ def score_line(desk: Desk) -> None:
         leak_badge(desk.evaluation.badge)
         if summary["dataset"].get("synthetic"):
             st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
+        what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, whole volumes in 3D"
         values = [("All organs", "", summary["macro_dice"])]
         values += [(each.title, f":{DOTS[each.name]}[●] ", summary["organs"][each.name]["dice"]) for each in ORGANS]
         shown = [f"{dot}{title} **{'undefined' if dice is None else f'{dice:.3f}'}**" for title, dot, dice in values]
-        st.markdown("Mean Dice: " + " &nbsp; ".join(shown), width="content", help="More, with intervals, on *Metrics*.")
-        what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, whole volumes in 3D"
-        st.caption(what, width="content")
+        st.markdown(f":small[Mean Dice: {' &nbsp; '.join(shown)}]", width="content", help=f"{what}. With intervals on *Metrics*.")
 
 
 def case_list(desk: Desk) -> str | None:
@@ -44,7 +43,7 @@ def case_list(desk: Desk) -> str | None:
         reader=desk.reader, filter=desk.queue.filter, order=desk.queue.order, first=first, count=SCANS_A_PAGE
     )
     at_hand = {} if desk.settings.blind else desk.worklist.at_hand()
-    shown = shown.assign(at_hand=shown["scan"].map(at_hand).fillna(""))
+    shown = shown.assign(at_hand=[at_hand.get(scan, "") for scan in shown["scan"]])
     columns = _columns(shown, blind=desk.settings.blind)
     event = st.dataframe(
         shown,
@@ -100,4 +99,6 @@ def _columns(shown: pd.DataFrame, *, blind: bool) -> dict[str, Any]:
     empty = {name for name in ("readers", "at_hand", "notes") if not shown[name].astype(bool).any()}
     empty |= {name for name in ("mean_dice", *(o.name for o in ORGANS), "change", "confidence") if shown[name].isna().all()}
     always = set() if blind else {"mean_dice", *(organ.name for organ in ORGANS)}
+    empty |= {"leak"} if shown["leak"].nunique() == 1 else set()  # the badge above says it of all
+    empty |= set() if shown["disputed"].any() else {"disputed"}
     return {name: column for name, column in wide.items() if name not in empty - always}

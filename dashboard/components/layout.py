@@ -4,6 +4,12 @@ import streamlit as st
 
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 4rem 2rem 1rem; }
+/* The verdict stays in sight while the pictures scroll. */
+[data-testid="stColumn"]:has(.st-key-verdict_panel) {
+  align-self: flex-start; max-height: calc(100vh - 4.5rem); overflow-y: auto; position: sticky; scrollbar-width: thin; top: 4rem;
+}
+.st-key-verdict_panel button { min-height: 2.1rem; padding-block: 0.1rem; }
+.st-key-regions button { min-height: 1.7rem; padding: 0; text-align: left; }
 </style>"""
 
 

@@ -1,11 +1,13 @@
 """The form that starts a training run: choices, everything that is wrong with them, what it will take, and the start."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
 import yaml
 
+from core.config import RAY_VARIABLE, ClusterConfig
 from core.errors import GutCheckError
 from core.jobs import TrainingJob, new_run_name, start_training
 from core.jobs.estimates import Asked, ask
@@ -19,6 +21,7 @@ OWN_RECIPE = "none: the defaults"
 FRESH = "the recipe's own"
 TRACKERS = {"csv": "CSV", "tensorboard": "TensorBoard", "wandb": "Weights & Biases", "none": "none"}
 ESTIMATE = "estimate"
+HERE, CLUSTER = "this machine", "Ray cluster"
 
 
 def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
@@ -31,11 +34,16 @@ def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
     name = st.text_input("Name of the run", new_run_name("run"), key="new_run_name")
     plan = plan_run(workspace, name, dataset, recipe, dict(options))
     _findings(plan)
-    job = TrainingJob(dataset, recipe, tuple(options.items()), evaluate=True)
+    cluster = _where()
+    job = TrainingJob(dataset, recipe, tuple(options.items()), evaluate=True, cluster=cluster)
     start, ask_first, _ = st.columns([1, 1.4, 3])
     if start.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(plan.problems), width="stretch"):
         _start(workspace, job, name)
-    if ask_first.button("How long will it take?", icon=":material/timer:", disabled=bool(plan.problems), width="stretch"):
+    here = ask_first.button(
+        "How long will it take?", icon=":material/timer:", disabled=bool(plan.problems or cluster), width="stretch",
+        help="Times a few steps on this machine.",
+    )  # fmt: skip
+    if here:
         _forget_estimate()
         st.session_state[ESTIMATE] = ask(workspace, job)
     _estimate(workspace, job)
@@ -78,6 +86,25 @@ def _choices(workspace: Workspace, datasets: list[str], runs: list[Run]) -> tupl
     if tracker != "csv":
         options["tracker"] = tracker
     return workspace.dataset(dataset), known.get(recipe), options
+
+
+def _where() -> ClusterConfig | None:
+    """The Ray cluster to train on, where an address is configured and it is chosen.
+
+    Raises:
+        ConfigError: the address is none.
+    """
+    address = os.environ.get(RAY_VARIABLE)
+    if not address:
+        return None
+    where, workers, cores, gpus = st.columns([2, 1, 1, 1])
+    chosen = where.selectbox("Where", [HERE, CLUSTER], help=f"The cluster at {address}; it must see this workspace.")
+    numbers = (
+        workers.number_input("Workers", 1, 1000, 1, disabled=chosen == HERE, help="Slices a step count for each."),
+        cores.number_input("Cores each", 1, 256, 1, disabled=chosen == HERE),
+        gpus.number_input("GPUs each", 0, 1, 0, disabled=chosen == HERE),
+    )
+    return None if chosen == HERE else ClusterConfig(address, *numbers)
 
 
 def _findings(plan: Plan) -> None:

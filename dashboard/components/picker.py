@@ -46,10 +46,8 @@ def page_title(title: str, *, store: ReviewStore | None = None) -> None:
         store: given on pages that keep the run of a blind round hidden.
     """
     found = cached.evaluations(workspace())
-    titles = {
-        (each.run, each.name): title_of(each, store.round(run=each.run, evaluation=each.name) if store else None)
-        for each in found
-    }
+    rounds = store.rounds() if store else {}
+    titles = {(each.run, each.name): title_of(each, rounds.get((each.run, each.name))) for each in found}
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     left.title(title, anchor=False)
     if not titles:

@@ -32,7 +32,7 @@ def ask_reader() -> str:
     typed = st.text_input(
         "Reader",
         key=READER,
-        placeholder="Your name, to give a verdict",
+        placeholder="Your name",
         max_chars=MAX_READER,
         persist_state="session",
         label_visibility="collapsed",

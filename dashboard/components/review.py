@@ -1,89 +1,95 @@
-"""The scan on the Review page: its header with the way to its neighbours, and the viewer."""
+"""The scan on the Review page: whose it is for the moment, and the viewer."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 
-import pandas as pd
 import streamlit as st
 
-from core.corrections import Version
-from core.errors import WorkspaceError
-from core.labels import ORGANS
+from core.corrections import corrections_of, subject_of
+from core.errors import ReviewError, WorkspaceError
 from core.reviews import Event
 from core.runs import Evaluation
 from dashboard import cached
-from dashboard.access import current_reader
-from dashboard.components.badge import leak_badge
-from dashboard.components.scores import DOTS
+from dashboard.components.desk import Desk, meter
+from dashboard.components.text import harmless, plain
 from dashboard.correction_route import edit_data
 from dashboard.scan_route import scan_url
-from dashboard.state import CASE, JUMP, NEXT_CASE, PICK, READER, address, link, workspace
-from dashboard.viewer import Finding, OtherRun, ViewerState, viewer
+from dashboard.state import CASE, HELD, JUMP, PICK, address, workspace
+from dashboard.viewer import Finding, OtherRun, Pick, ViewerState, viewer
 
 MOST_OTHER_RUNS = 20
 """Second runs that a pane offers, newest first."""
+OLD_AND_NEW = "panes:other-axial.prediction-axial~other:{other}"
+"""The display that lays another run's prediction beside this one's, see ``viewer/link.js``."""
 
 
-def case_header(cases: pd.DataFrame, scan: str, evaluation: Evaluation) -> None:
-    """One row: steps to the neighbours in the list, the scan, its Dice per organ beside the leak badge, and its state."""
+def take_scan(desk: Desk, scan: str) -> bool:
+    """Note that the reader is at this scan and lease it to him; false where somebody else has it, which is then said."""
     if st.session_state.get(CASE) != scan:
         st.session_state[CASE] = scan
         st.session_state.pop(PICK, None)
-    order = list(cases["scan"])
-    place = order.index(scan)
-    case = cases.iloc[place]
+    if not desk.reader:
+        return True
+    try:
+        meter().sign(desk.reader, subject_of(desk.evaluation, scan))
+        _hold(desk, scan)
+    except ReviewError as error:
+        st.error(harmless(str(error)), icon=":material/error:")
+    others = desk.others_at(scan)
+    insisted = f"insisted-{scan}"
+    if not others or desk.reader in desk.review(scan).standing or st.session_state.get(insisted):
+        return True
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(":material/chevron_left:", key="previous", help="Previous case, in the order of Cases", disabled=place == 0):
-            open_case(order[place - 1])
-        if st.button(
-            ":material/chevron_right:", key="next", help="Next case, in the order of Cases", disabled=place == len(order) - 1
-        ):
-            open_case(order[place + 1])
-        st.subheader(scan, anchor=False, width="content")
-        leak_badge(evaluation.badge)
-        st.markdown(" &nbsp; ".join(_dice(case, organ.name, organ.title) for organ in ORGANS), width="content")
-        if case["notes"]:
-            st.badge(str(case["notes"]), color="orange")
-        st.badge(str(case["state"]), color="gray" if case["state"] == "Unreviewed" else "primary")
-        st.caption(f"{place + 1} of {len(order)}, worst first", width="content")
+        st.warning(f"{plain(others)} has this scan at hand. *Next* gives you one that nobody has.")
+        if st.button("Judge it too", key="insist", help="Both verdicts are kept."):
+            st.session_state[insisted] = True
+            st.rerun()
+    return False
 
 
-def open_case(scan: str, slice_number: int | None = None) -> None:
-    """Go to another case of the same evaluation."""
-    here = address()
-    st.switch_page("views/review.py", query_params=link(run=here.run, evaluation=here.evaluation, case=scan, slice=slice_number))
+def _hold(desk: Desk, scan: str) -> None:
+    held = st.session_state.get(HELD)
+    if held not in (None, scan) and held in desk.table.positions:
+        desk.worklist.release(desk.reader, held)
+    judged = desk.reader in desk.review(scan).standing
+    st.session_state[HELD] = scan if not judged and desk.worklist.hold(desk.reader, scan) else None
 
 
-def _dice(case: pd.Series, name: str, title: str) -> str:
-    value = "no such organ" if pd.isna(case[name]) else f"{case[name]:.3f}"
-    return f":{DOTS[name]}[●] {title} **{value}**"
-
-
-def show_scan(
-    evaluation: Evaluation, scan: str, numbers: Sequence[int], findings: Sequence[Finding], versions: Sequence[Version]
-) -> ViewerState:
-    """Mount the viewer, with the next case fetched ahead; remember the place that was clicked; return what is shown.
-
-    Args:
-        versions: corrected masks that this reader may see, newest first.
-    """
-    waiting = st.session_state.get(NEXT_CASE)
-    named = address().slice_number
-    reader = current_reader() or str(st.session_state.get(READER) or "").strip()
-    seen = viewer(
+def show_scan(desk: Desk, scan: str) -> ViewerState:
+    """Mount the viewer, with the next case fetched ahead; keep the place that is clicked; return what is shown."""
+    evaluation, hidden = desk.evaluation, desk.is_hidden(scan)
+    numbers: Sequence[int] = evaluation.scan_facts(scan)["slice_numbers"]
+    versions = [
+        each for each in corrections_of(desk.store, subject_of(evaluation, scan)) if not hidden or each.reader == desk.reader
+    ]
+    waiting, here = desk.probably_next(scan), address()
+    # A pane with another run's prediction names that run.
+    others = [] if desk.settings.blind else _other_runs(evaluation, scan)
+    return viewer(
         url=scan_url(evaluation, scan),
         key="viewer",
-        slice_number=min(numbers, key=lambda number: abs(number - named)) if named is not None else None,
+        slice_number=_nearest(numbers, here.slice_number),
         jump=st.session_state.get(JUMP),
-        link=address().view,
-        findings=findings,
-        others=_other_runs(evaluation, scan),
+        link=here.view or _beside(others, desk.queue.other),
+        findings=finding_marks(desk.seen(scan).findings),
+        others=others,
         next_url=scan_url(evaluation, waiting) if waiting else None,
-        edit=edit_data(evaluation, scan, versions, reader),
+        edit=edit_data(evaluation, scan, versions, desk.reader),
+        blind=hidden,
+        on_pick=_keep_pick,
     )
-    if seen.picked is not None:
-        st.session_state[PICK] = seen.picked
-    return seen
+
+
+def _keep_pick(pick: Pick) -> None:
+    st.session_state[PICK] = pick
+
+
+def _nearest(numbers: Sequence[int], named: int | None) -> int | None:
+    return min(numbers, key=lambda number: abs(number - named)) if named is not None else None
+
+
+def _beside(others: Sequence[OtherRun], wanted: str | None) -> str:
+    return OLD_AND_NEW.format(other=wanted) if wanted in [each.id for each in others] else ""
 
 
 def _other_runs(evaluation: Evaluation, scan: str) -> list[OtherRun]:

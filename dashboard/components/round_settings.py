@@ -25,15 +25,17 @@ def round_menu(desk: Desk) -> None:
             key="round_blind",
             help="Hides the score, the run's name and the other readers' words until one's own verdict is in.",
         )
-        options = [None, *(each for each in ORDERS if not blind or each in BLIND_ORDERS)]
+        known = [each for each in ORDERS if not blind or each in BLIND_ORDERS]
+        options = ["", *known]
         usual = "Random" if blind else "Worst first"
-        order = st.selectbox(
+        chosen = st.selectbox(
             "Order of the queue",
             options,
             index=options.index(now.order) if now.order in options else 0,
-            format_func=lambda each: f"{usual} (usual)" if each is None else ORDERS[each].removesuffix(" against …"),
+            format_func=lambda each: ORDERS.get(each, f"{usual} (usual)").removesuffix(" against …"),
             key=f"round_order_{blind}",
         )
+        order = next((each for each in known if each == chosen), None)
         filter = _which_scans(desk)
         if not desk.reader:
             st.caption("Enter your name first: the settings are stored under it.")

@@ -75,8 +75,8 @@ def run_details(workspace: Workspace, run: Run) -> None:
     _state(run.status)
     run_buttons(workspace, run, run.status)
     _evaluations(run)
-    if run.status.state in ("running", "stopping") and run.status.pid:
-        _machine(usage_of(run.status.pid))
+    if run.status.state in ("running", "stopping") and run.status.local_pid:
+        _machine(usage_of(run.status.local_pid))
     _curves(run)
     _learning(run)
     _log(run, run.status)

@@ -11,8 +11,3 @@ def plain(text: str) -> str:
 def harmless(sentence: str) -> str:
     """A sentence of ours with a value in it that may have come with a link: no picture, no link, no HTML comes of it."""
     return "".join(f"\\{sign}" if sign in "\\[]<>`$" else sign for sign in sentence)
-
-
-def harmless(sentence: str) -> str:
-    """A sentence of ours with a value in it that may have come with a link: it makes no picture, link or formula."""
-    return "".join(f"\\{sign}" if sign in "\\[]<>`$" else sign for sign in sentence)

@@ -1,17 +1,16 @@
-"""What a reader says of a scan: the verdict, a comment, and findings at places."""
-
-from html import escape
+"""What a reader says of a scan as a whole: the verdict with a comment, on to the next case, and back again."""
 
 import streamlit as st
 
+from core.corrections import subject_of
 from core.errors import GutCheckError
-from core.labels import ORGANS, organ
-from core.reviews import Event, Finding, FindingKind, ReviewStore, ScanReview, Subject, Verdict
-from dashboard.access import SIGN_OUT, current_reader
-from dashboard.components.review import open_case
-from dashboard.state import JUMP, NEXT_CASE, PICK, READER, flash
+from core.reviews import Event, ScanReview, Verdict
+from core.reviews.events import MAX_COMMENT
+from dashboard.components.desk import Desk, leave_scan
+from dashboard.components.reader import ask_reader
+from dashboard.components.text import harmless, plain
+from dashboard.state import HELD, LAST_SAID, OPEN, REFUSED, flash
 
-UNDO_HELP = "Take your verdict back; both stay on record."
 SHORTCUTS = {
     Verdict.ACCEPT: "a",
     Verdict.MINOR_EDITS: "e",
@@ -20,132 +19,163 @@ SHORTCUTS = {
     Verdict.REFERENCE_WRONG: "w",
     Verdict.UNUSABLE_IMAGE: "u",
 }
+ACCEPT_AND_NEXT, NEXT, UNDO = "y", "g", "z"
+"""Keys of the buttons below the scale."""
 
 
-def verdict_panel(store: ReviewStore, subject: Subject, review: ScanReview) -> None:
-    """Buttons of the scale, each stored at once; going back is a click on *Undo*."""
-    reader = _reader()
-    comment = st.text_input(
-        "Comment", key=f"comment-{subject.scan}", placeholder="Comment (optional)", max_chars=4000, label_visibility="collapsed"
-    )
-    with st.container(gap="xsmall"):
-        for verdict in Verdict:
-            if _verdict_button(verdict, standing=review.verdicts.get(reader) == verdict, enabled=bool(reader)):
-                _store_verdict(store, subject, reader, verdict, comment)
-    _next_and_undo(store, review, reader)
-    _others(review, reader)
+def verdict_panel(desk: Desk, scan: str, *, free: bool) -> None:
+    """Reader, comment, the scale, each stored at once, and the way on and back.
 
-
-def _reader() -> str:
-    """Who signed in, else ask who is reading; verdicts carry the name."""
-    if signed_in := current_reader():
-        st.session_state[READER] = signed_in
-        st.html(f'{escape(signed_in)} · <a href="{SIGN_OUT}" target="_self">Sign out</a>')
-        return signed_in
-    name = st.text_input(
-        "Reader",
-        key=READER,
-        placeholder="Your name, to give a verdict",
-        max_chars=80,
-        persist_state="session",
+    Args:
+        free: nobody else has the scan at hand, or the reader wants to judge it all the same.
+    """
+    ask_reader()
+    if refusal := st.session_state.pop(REFUSED, ""):
+        st.error(harmless(refusal), icon=":material/error:")
+    review, reader = desk.seen(scan), desk.reader
+    st.text_input(
+        "Comment",
+        review.comments.get(reader, ""),
+        key=f"comment-{scan}",
+        placeholder="Comment (key t)",
+        max_chars=MAX_COMMENT,
         label_visibility="collapsed",
     )
-    return (name or "").strip()
+    _scale(desk, scan, review, enabled=bool(reader) and free)
+    _next_and_undo(desk, scan, review)
+    _said(review, reader)
 
 
-def _verdict_button(verdict: Verdict, *, standing: bool, enabled: bool) -> bool:
-    return st.button(
-        verdict.label,
-        key=f"verdict-{verdict.value}",
-        type="primary" if standing else "secondary",
-        icon=":material/check:" if standing else None,
-        shortcut=SHORTCUTS[verdict],
-        disabled=not enabled,
-        width="stretch",
-    )
-
-
-def _store_verdict(store: ReviewStore, subject: Subject, reader: str, verdict: Verdict, comment: str) -> None:
-    try:
-        store.add_verdict(subject, reader=reader, verdict=verdict, comment=comment)
-    except GutCheckError as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    flash(f"Saved: {verdict.label}.")
-    st.rerun()
-
-
-def _next_and_undo(store: ReviewStore, review: ScanReview, reader: str) -> None:
-    waiting = st.session_state.get(NEXT_CASE)
-    mine = review.standing.get(reader)
-    with st.container(gap="xsmall"):
-        if st.button(
-            "Next unreviewed",
-            icon=":material/skip_next:",
-            type="primary" if mine and waiting else "secondary",
-            shortcut="g",
-            disabled=waiting is None,
+def _scale(desk: Desk, scan: str, review: ScanReview, *, enabled: bool) -> None:
+    with st.container(gap="xsmall", key="scale"):
+        st.button(
+            "Accept and next",
+            key="accept-and-next",
+            icon=":material/done_all:",
+            shortcut=ACCEPT_AND_NEXT,
+            disabled=not enabled,
             width="stretch",
-            help="The worst case that nobody has judged.",
-        ):
-            open_case(str(waiting))
-        undo = st.button("Undo", icon=":material/undo:", disabled=mine is None, width="stretch", help=UNDO_HELP)
-    if undo and mine:
-        _withdraw(store, mine, reader, "Taken back.")
+            on_click=_say,
+            args=(desk, scan, Verdict.ACCEPT, True),
+        )
+        for verdict in Verdict:
+            standing = review.verdicts.get(desk.reader) == verdict
+            st.button(
+                verdict.label,
+                key=f"verdict-{verdict.value}",
+                type="primary" if standing else "secondary",
+                icon=":material/check:" if standing else None,
+                shortcut=SHORTCUTS[verdict],
+                disabled=not enabled,
+                width="stretch",
+                on_click=_say,
+                args=(desk, scan, verdict, False),
+            )
 
 
-def _others(review: ScanReview, reader: str) -> None:
+# What follows is called back before the page is drawn again: a page that is drawn may be cut off by the next thing the reader
+# does, and a key pressed in the middle of scrolling would be lost.
+
+
+def _say(desk: Desk, scan: str, verdict: Verdict, onward: bool) -> None:
+    """Store the verdict; what was typed stays in its field."""
+    comment = str(st.session_state.get(f"comment-{scan}") or "")
+    try:
+        subject = subject_of(desk.evaluation, scan)
+        event = desk.store.add_verdict(subject, reader=desk.reader, verdict=verdict, comment=comment)
+    except GutCheckError as error:
+        st.session_state[REFUSED] = str(error)
+        return
+    st.session_state[LAST_SAID] = event
+    st.session_state[HELD] = None
+    leave_scan(desk.reader)
+    flash(f"Saved: {verdict.label}.")
+    if onward:
+        _onward(desk, scan, passed_over=False)
+
+
+def _onward(desk: Desk, scan: str, passed_over: bool) -> None:
+    """To the next case that wants this reader; where there is none, stay and say so."""
+    try:
+        if passed_over and desk.reader not in desk.review(scan).standing:
+            desk.worklist.skip(desk.reader, scan)
+            st.session_state[HELD] = None
+        found = desk.next_case()
+    except GutCheckError as error:
+        st.session_state[REFUSED] = str(error)
+        return
+    if found is None:
+        flash("No case of this queue wants your verdict any more.", ":material/done_all:")
+        return
+    st.session_state[HELD] = st.session_state[OPEN] = found
+
+
+def _undo(desk: Desk, scan: str) -> None:
+    """Asks anew what was said last: the button may have been drawn before it."""
+    last = _to_take_back(desk, desk.store.scan_review(subject_of(desk.evaluation, scan)))
+    if last is not None:
+        take_back(desk, last)
+
+
+def take_back(desk: Desk, event: Event) -> None:
+    """Withdraw one of the reader's own events, and show the scan that it was about."""
+    try:
+        desk.store.withdraw(event, reader=desk.reader)
+    except GutCheckError as error:
+        st.session_state[REFUSED] = str(error)
+        return
+    st.session_state.pop(LAST_SAID, None)
+    st.session_state[OPEN] = event.subject.scan
+    flash(plain(f"Taken back: {_words(event)}."), ":material/undo:")
+
+
+def _next_and_undo(desk: Desk, scan: str, review: ScanReview) -> None:
+    last = _to_take_back(desk, review)
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            "Next",
+            key="next-case",
+            icon=":material/skip_next:",
+            type="primary" if desk.reader in review.standing else "secondary",
+            shortcut=NEXT,
+            disabled=not desk.reader,
+            width="stretch",
+            help="The next case that wants your verdict. A case without one is passed over, and comes again at the end.",
+            on_click=_onward,
+            args=(desk, scan, True),
+        )
+        st.button(
+            "Undo",
+            key="undo",
+            icon=":material/undo:",
+            shortcut=UNDO,
+            disabled=last is None,
+            width="stretch",
+            help="Takes back your last verdict or finding; both stay on record."
+            + (f" Now: {plain(_words(last))}." if last else ""),
+            on_click=_undo,
+            args=(desk, scan),
+        )
+
+
+def _to_take_back(desk: Desk, review: ScanReview) -> Event | None:
+    """What the reader said last in this session, else the verdict that stands here."""
+    last: Event | None = st.session_state.get(LAST_SAID)
+    here = (desk.evaluation.run, desk.evaluation.name, desk.reader)
+    if last is not None and (last.subject.run, last.subject.evaluation, last.reader) == here:
+        return last
+    return review.standing.get(desk.reader)
+
+
+def _words(event: Event) -> str:
+    said = Verdict(event.payload["verdict"]).label if "verdict" in event.payload else "finding"
+    return f"{said}, {event.subject.scan}"
+
+
+def _said(review: ScanReview, reader: str) -> None:
+    """Each reader's verdict as far as this one may see it, as the text it is."""
     for name, verdict in review.verdicts.items():
         note = f": {review.comments[name]}" if review.comments[name] else ""
         st.text(f"{'You' if name == reader else name}: {verdict.label}{note}")
-
-
-def _withdraw(store: ReviewStore, event: Event, reader: str, message: str) -> None:
-    try:
-        store.withdraw(event, reader=reader)
-    except GutCheckError as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    flash(message, ":material/undo:")
-    st.rerun()
-
-
-def findings_panel(store: ReviewStore, subject: Subject, review: ScanReview) -> None:
-    """Pin a finding where the reader clicked, and list those that stand."""
-    reader = str(st.session_state.get(READER) or "").strip()
-    st.markdown("**Findings**")
-    pick = st.session_state.get(PICK)
-    if pick is None:
-        st.caption("Click in a picture to pin a finding there.")
-    elif reader:
-        _finding_form(store, subject, reader)
-    for event in review.findings:
-        _finding_row(store, event, reader)
-
-
-def _finding_form(store: ReviewStore, subject: Subject, reader: str) -> None:
-    pick = st.session_state[PICK]
-    with st.form("finding", clear_on_submit=True):
-        st.caption(f"At slice {pick.slice_number}, column {pick.x}, row {pick.y}")
-        kind = st.selectbox("Kind", [each.value for each in FindingKind], format_func=str.capitalize)
-        name = st.selectbox("Organ", [each.name for each in ORGANS], format_func=lambda each: organ(each).title)
-        comment = st.text_input("Comment", max_chars=4000)
-        if st.form_submit_button("Add finding", type="primary"):
-            finding = Finding(FindingKind(kind), name, pick.slice_number, pick.x, pick.y, comment)
-            store.add_finding(subject, reader=reader, finding=finding)
-            st.session_state.pop(PICK, None)
-            flash("Finding saved.")
-            st.rerun()
-
-
-def _finding_row(store: ReviewStore, event: Event, reader: str) -> None:
-    said = event.payload
-    left, right = st.columns([4, 1])
-    words = f"{said['kind'].capitalize()}, {organ(said['organ']).title}, slice {said['slice_number']}"
-    if left.button(
-        words, key=f"go-{event.id}", type="tertiary", help=f"{event.reader}: {said['comment'] or 'no comment'}. Shows the slice."
-    ):
-        st.session_state[JUMP] = f"{event.id}-{st.session_state.get(JUMP, '')}"[:80]
-        open_case(event.subject.scan, said["slice_number"])
-    if event.reader == reader and right.button("✕", key=f"drop-{event.id}", help="Take this finding back."):
-        _withdraw(store, event, reader, "Finding taken back.")
+        if name in review.carried:
+            st.caption(plain(f"Carried over: {review.standing[name].payload['basis']}."))

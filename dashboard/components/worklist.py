@@ -19,11 +19,13 @@ from dashboard.components.text import harmless, plain
 from dashboard.state import flash, workspace
 
 WORDS = ("patient", "organ", "state", "reader", "kind", "leak")
-RANGES = {"dice": "Mean Dice", "confidence": "Confidence"}
-DISPUTED = {None: "Any reference", True: "Disputed reference", False: "Undisputed reference"}
+RANGES = ("dice", "confidence")
+DISPUTED = {"": "Any reference", "yes": "Disputed reference", "no": "Undisputed reference"}
+ANSWERS = {"yes": True, "no": False}
 WHOLE = (0.0, 1.0)
 SEEDED = "filters_of"
 """The queue that the filters' fields were last filled from."""
+FILLED, ENDS = "filters_filled", "filters_ends"
 LEAKS: tuple[Kind, ...] = ("patient-clean", "leaked", "unknown")
 
 
@@ -37,12 +39,12 @@ def choose_queue(evaluation: Evaluation, settings: Round, start: Queue, readers:
             placeholder="Scan, patient, note or comment",
             max_chars=MAX_LENGTH,
             key="filter_text",
-            width=250,
+            width=220,
             label_visibility="collapsed",
             icon=":material/search:",
         )
         state = st.multiselect(
-            "State", STATES, key="filter_state", placeholder="Any state", width=230, label_visibility="collapsed"
+            "State", STATES, key="filter_state", placeholder="Any state", width=180, label_visibility="collapsed"
         )
         order, other = _choose_order(evaluation, settings)
         with st.popover(_more_title(), icon=":material/filter_list:"):
@@ -58,13 +60,19 @@ def _fill(start: Queue) -> None:
     """Make the fields say what the queue is, before they are drawn."""
     for name in WORDS:
         st.session_state[f"filter_{name}"] = list(getattr(start.filter, name))
-    for name in RANGES:
-        ends = (getattr(start.filter, f"{name}_from"), getattr(start.filter, f"{name}_to"))
-        st.session_state[f"filter_{name}"] = tuple(usual if end is None else end for end, usual in zip(ends, WHOLE, strict=True))
-    st.session_state["filter_disputed"] = start.filter.disputed
+    # A slider with two ends takes them only at its making.
+    st.session_state[FILLED] = int(st.session_state.get(FILLED, 0)) + 1
+    st.session_state[ENDS] = {name: _ends(start.filter, name) for name in RANGES}
+    answer = start.filter.disputed
+    st.session_state["filter_disputed"] = "" if answer is None else "yes" if answer else "no"
     st.session_state["filter_text"] = start.filter.text
-    st.session_state["filter_order"] = start.order
+    st.session_state["filter_order"] = start.order or ""
     st.session_state["filter_other"] = start.other
+
+
+def _ends(filter: WorklistFilter, name: str) -> tuple[float, float]:
+    low, high = getattr(filter, f"{name}_from"), getattr(filter, f"{name}_to")
+    return WHOLE[0] if low is None else low, WHOLE[1] if high is None else high
 
 
 def _apply(queue: Queue) -> None:
@@ -81,17 +89,19 @@ def asked_queue() -> Queue | None:
 
 def _choose_order(evaluation: Evaluation, settings: Round) -> tuple[Order | None, str | None]:
     usual = f"{ORDERS[settings.queue_order]} (the round's)"
-    options = [None, *(each for each in ORDERS if not settings.blind or each in BLIND_ORDERS)]
+    known = [each for each in ORDERS if not settings.blind or each in BLIND_ORDERS]
+    options = ["", *known]
     if st.session_state.get("filter_order") not in options:
-        st.session_state["filter_order"] = None
-    order = st.selectbox(
+        st.session_state["filter_order"] = ""
+    chosen = st.selectbox(
         "Order",
         options,
-        format_func=lambda each: usual if each is None else ORDERS[each],
+        format_func=lambda each: ORDERS.get(each, usual),
         key="filter_order",
-        width=240,
+        width=225,
         label_visibility="collapsed",
     )
+    order = next((each for each in known if each == chosen), None)
     others = [f"{each.run}/{each.name}" for each in cached.evaluations(workspace())]
     others = [name for name in others if name != f"{evaluation.run}/{evaluation.name}"]
     if order != "most_changed":
@@ -115,8 +125,8 @@ def _choose_order(evaluation: Evaluation, settings: Round) -> tuple[Order | None
 
 def _more_title() -> str:
     fields = [st.session_state.get(f"filter_{name}") for name in ("patient", "organ", "reader", "kind", "leak")]
-    set_ = sum(bool(each) for each in fields) + (st.session_state.get("filter_disputed") is not None)
-    set_ += sum(tuple(st.session_state.get(f"filter_{name}") or WHOLE) != WHOLE for name in RANGES)
+    set_ = sum(bool(each) for each in fields) + bool(st.session_state.get("filter_disputed"))
+    set_ += sum(st.session_state.get(_slider_key(name), st.session_state[ENDS][name]) != WHOLE for name in RANGES)
     return f"More filters ({set_})" if set_ else "More filters"
 
 
@@ -124,30 +134,29 @@ def _more(settings: Round, readers: list[str], patients: list[str]) -> WorklistF
     """The filters that stand in the popover."""
     left, right = st.columns(2, width=560)
     with left:
-        chosen = {
-            "patient": _several("Patients", "patient", patients),
-            "organ": _several("Organs", "organ", ORGAN_NAMES, lambda name: organ(name).title),
-            "reader": _several("Judged by", "reader", readers, disabled=settings.blind),
-            "leak": _several("Leak", "leak", LEAKS),
-        }
+        patient = _several("Patients", "patient", patients)
+        organs = _several("Organs", "organ", ORGAN_NAMES, lambda name: organ(name).title)
+        reader = _several("Judged by", "reader", readers, disabled=settings.blind)
+        leak = _several("Leak", "leak", LEAKS)
     with right:
-        chosen["kind"] = _several(
-            "Kinds of error", "kind", list(ErrorKind), lambda k: ErrorKind(k).label, disabled=settings.blind
-        )
-        dice = st.slider("Mean Dice (of the organs chosen)", *WHOLE, step=0.01, key="filter_dice", disabled=settings.blind)
-        sure = st.slider("Confidence (of the organs chosen)", *WHOLE, step=0.01, key="filter_confidence")
+        kind = _several("Kinds of error", "kind", list(ErrorKind), lambda name: ErrorKind(name).label, disabled=settings.blind)
+        dice = _range("Mean Dice (of the organs chosen)", "dice", disabled=settings.blind)
+        sure = _range("Confidence (of the organs chosen)", "confidence")
         disputed = st.selectbox("Reference", list(DISPUTED), format_func=DISPUTED.__getitem__, key="filter_disputed")
     if settings.blind:
         st.caption("This round is blind: filters by score and by readers are off.")
-        chosen |= {"kind": (), "reader": ()}
-        dice = WHOLE
+        reader, kind, dice = (), (), (None, None)
     return WorklistFilter(
-        **chosen,
-        dice_from=_end(dice, 0),
-        dice_to=_end(dice, 1),
-        confidence_from=_end(sure, 0),
-        confidence_to=_end(sure, 1),
-        disputed=disputed,
+        patient=patient,
+        organ=organs,
+        reader=reader,
+        leak=leak,
+        kind=kind,
+        disputed=ANSWERS.get(disputed),
+        dice_from=dice[0],
+        dice_to=dice[1],
+        confidence_from=sure[0],
+        confidence_to=sure[1],
     )
 
 
@@ -160,8 +169,14 @@ def _several(
     return tuple(st.multiselect(title, options, key=key, format_func=shown, placeholder="Any", disabled=disabled))
 
 
-def _end(chosen: tuple[float, float], side: int) -> float | None:
-    return None if chosen[side] == WHOLE[side] else round(chosen[side], 4)
+def _slider_key(name: str) -> str:
+    return f"filter_{name}_{st.session_state[FILLED]}"
+
+
+def _range(title: str, name: str, *, disabled: bool = False) -> tuple[float | None, float | None]:
+    ends = st.session_state[ENDS][name]
+    low, high = st.slider(title, *WHOLE, value=ends, step=0.01, key=_slider_key(name), disabled=disabled)
+    return None if low == WHOLE[0] else round(low, 4), None if high == WHOLE[1] else round(high, 4)
 
 
 def saved_filters_menu(desk: Desk) -> None:
@@ -183,7 +198,7 @@ def saved_filters_menu(desk: Desk) -> None:
 
 def _save(desk: Desk) -> None:
     name = st.text_input("Save the present filter as", max_chars=MAX_READER, key="save_filter_name")
-    shared = st.toggle("For everybody", key="save_filter_shared", value=not desk.reader, disabled=not desk.reader)
+    shared = st.toggle("For everybody", not desk.reader, key=f"save_filter_shared_{bool(desk.reader)}", disabled=not desk.reader)
     if not st.button("Save", icon=":material/bookmark_add:", key="save_filter", disabled=not (name and name.strip())):
         return
     try:
@@ -225,5 +240,5 @@ def progress_bar(desk: Desk) -> None:
     now = desk.worklist.progress(desk.reader)
     mine = f" · {now.mine:,} by you" if desk.reader else ""
     wanted = desk.settings.readers_per_scan
-    each = f" by {wanted} readers each" if wanted > 1 else ""
-    st.progress(now.done / now.total if now.total else 0.0, text=f"{now.done:,} of {now.total:,} done{each}{mine}", width=320)
+    each = f" ({wanted} readers each)" if wanted > 1 else ""
+    st.progress(now.done / now.total if now.total else 0.0, text=f"{now.done:,} of {now.total:,} done{each}{mine}", width=350)

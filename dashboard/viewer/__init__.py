@@ -81,6 +81,8 @@ def viewer(
     others: Sequence[OtherRun] = (),
     next_url: str | None = None,
     edit: Mapping[str, Any] | None = None,
+    blind: bool = False,
+    on_pick: Callable[[Pick], None] | None = None,
 ) -> ViewerState:
     """Show a scan and return where the reader is.
 
@@ -98,6 +100,9 @@ def viewer(
         others: runs whose prediction a pane can show too.
         next_url: a scan to fetch ahead, once this one is shown.
         edit: for the tools that correct a prediction, see ``viewer/edit``.
+        blind: show no slice's Dice, no leak badge, and no mark of where reference and prediction differ.
+        on_pick: called back with the place of a click, before the page is drawn again: a page that is drawn may be cut off
+            by the next report, and ``ViewerState.picked`` with it.
     """
     asked = ViewerState(slice_number, link)
     known = read_state(st.session_state.get(key), asked, url=url, jump=jump)
@@ -110,8 +115,15 @@ def viewer(
         "others": [asdict(each) for each in others],
         "next": next_url,
         "edit": edit,
+        "blind": blind,
     }
-    result = _component()(key=key, data=data, on_view_change=_nothing, on_pick_change=_nothing, on_edited_change=_nothing)
+
+    def picked() -> None:
+        pick = _read_pick(_mapping(st.session_state.get(key)).get("pick"), url)
+        if pick is not None and on_pick is not None:
+            on_pick(pick)
+
+    result = _component()(key=key, data=data, on_view_change=_nothing, on_pick_change=picked, on_edited_change=_nothing)
     return read_state(result, asked, url=url, jump=jump)
 
 

@@ -81,7 +81,7 @@ export function showScan(viewer) {
   slider.style.marginLeft = `calc(${50 / scan.depth}% - ${THUMB_PX / 2}px)`;
   slider.style.width = `calc(${100 - 100 / scan.depth}% + ${THUMB_PX}px)`;
   Object.assign(part("number"), { min: String(scan.sliceNumbers[0]), max: String(scan.sliceNumbers.at(-1)) });
-  part("badge").textContent = scan.leak;
+  part("badge").textContent = viewer.data.blind ? "" : scan.leak;
 }
 
 function swatch({ rgb }) {
@@ -127,7 +127,7 @@ export function syncControls(viewer) {
   const shows = (wanted) => view.panes.some(({ content }) => content === wanted);
   part("kinds").hidden = !shows("errors");
   part("lines").hidden = !shows("both");
-  scan.organs.forEach(({ id }, row) => showScore(part("scores").children[row], verdict(scan.counts.get(id), z)));
+  scan.organs.forEach(({ id }, row) => showScore(part("scores").children[row], viewer.data.blind ? "" : verdict(scan.counts.get(id), z)));
   syncWindow(viewer);
   syncReadout(viewer);
   viewer.figures.forEach((figure, i) => figure.classList.toggle("active", i === viewer.active && view.panes.length > 1));

@@ -1,10 +1,13 @@
 // What each key does: one table, read by the handler and by the key list that "?" shows. Modules may add theirs.
-// The Review page itself uses a e m x w u g (verdicts), which must stay free here.
+// The Review page itself uses a e m x w u y g z q t (verdicts, findings), which must stay free here.
+
+import { PLANES } from "./planes.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
 const PAN_PX = 40;
 const ZOOM_STEP = 1.25;
+const CROSS_VOXELS = 2; // a press moves the cross-hair
 
 /** @type {{keys: string[], shown: string, does: string, run: (viewer: Viewer) => void, ctrl?: boolean, shift?: boolean}[]} */
 export const BINDINGS = [
@@ -31,10 +34,11 @@ export const BINDINGS = [
   { keys: ["+", "="], shown: "+", does: "Zoom in", run: (v) => v.zoomAt(v.panes[v.active], null, ZOOM_STEP) },
   { keys: ["-"], shown: "−", does: "Zoom out", run: (v) => v.zoomAt(v.panes[v.active], null, 1 / ZOOM_STEP) },
   { keys: ["0"], shown: "0", does: "Whole slices again (zoom and pan back)", run: (v) => v.change({ zoom: 1, centre: null }) },
-  { keys: ["ArrowLeft"], shift: true, shown: "Shift arrows", does: "Pan", run: (v) => v.pan(v.panes[v.active], PAN_PX, 0) },
-  { keys: ["ArrowRight"], shift: true, run: (v) => v.pan(v.panes[v.active], -PAN_PX, 0) },
-  { keys: ["ArrowUp"], shift: true, run: (v) => v.pan(v.panes[v.active], 0, PAN_PX) },
-  { keys: ["ArrowDown"], shift: true, run: (v) => v.pan(v.panes[v.active], 0, -PAN_PX) },
+  { keys: ["ArrowLeft"], shift: true, shown: "Shift arrows", does: "Pan; move the cross-hair where it is shown", run: (v) => push(v, -1, 0) },
+  { keys: ["ArrowRight"], shift: true, run: (v) => push(v, 1, 0) },
+  { keys: ["ArrowUp"], shift: true, run: (v) => push(v, 0, -1) },
+  { keys: ["ArrowDown"], shift: true, run: (v) => push(v, 0, 1) },
+  { keys: ["Enter"], shown: "Enter", does: "Cross-hair; again: pin a finding there", run: (v) => pinAtCross(v) },
   { keys: ["9"], shown: "9", does: "The scan's own window and level again", run: (v) => v.change({ window: null }) },
   { keys: ["r"], shown: "R", does: "Ruler: drag in a picture", run: (v) => v.ruler.toggle() },
   { keys: ["Delete", "Backspace"], shown: "Delete", does: "Delete the last ruler", run: (v) => v.ruler.removeLast() },
@@ -42,6 +46,20 @@ export const BINDINGS = [
 ];
 
 const STREAMLIT_KEYS = ["c", "C", "r", "R"]; // clear the cache, rerun: never meant by someone who reads a scan
+
+/** Shows what lies further that way; where the cross-hair is shown, moves that. */
+function push(viewer, across, down) {
+  const pane = viewer.panes[viewer.active];
+  if (!viewer.view.cross) return viewer.pan(pane, -across * PAN_PX, -down * PAN_PX);
+  const { at } = viewer.view;
+  const axes = PLANES[pane.plane];
+  return viewer.goToVoxel({ ...at, [axes.across]: at[axes.across] + across * CROSS_VOXELS, [axes.down]: at[axes.down] + down * CROSS_VOXELS });
+}
+
+function pinAtCross(viewer) {
+  if (viewer.view.cross) viewer.pick({ voxel: viewer.view.at });
+  else viewer.change({ cross: true });
+}
 
 /**
  * @param {Viewer} viewer
@@ -68,5 +86,5 @@ function belongsToControl(event) {
   if (target instanceof HTMLSelectElement) return !event.ctrlKey;
   const typed = event.key.length > 1 || /[\d -]/.test(event.key);
   if (target instanceof HTMLInputElement) return typed;
-  return target instanceof HTMLButtonElement && event.key === " ";
+  return target instanceof HTMLButtonElement && [" ", "Enter"].includes(event.key);
 }

@@ -66,7 +66,7 @@ export function paint(viewer) {
     paintScaleBar(pane);
     paintNumber(pane);
   }
-  viewer.strip.paint(scan, view, findings.map(({ voxel }) => voxel.z));
+  viewer.strip.paint(scan, view, findings.map(({ voxel }) => voxel.z), viewer.data.blind);
   syncControls(viewer);
 }
 

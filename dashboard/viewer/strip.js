@@ -22,18 +22,19 @@ export class Strip {
    * @param {import("./scan.js").Scan} scan
    * @param {import("./viewer.js").View} view
    * @param {number[]} findings positions with findings
+   * @param {boolean} blind only where each side has the organs, not how much the two disagree
    */
-  paint(scan, view, findings) {
+  paint(scan, view, findings, blind) {
     const { canvas, context, still } = this;
     const scale = window.devicePixelRatio || 1;
     const width = Math.max(1, Math.round(canvas.clientWidth * scale));
     const height = scan.organs.length * ROW_PX * scale;
-    const key = [width, [...view.organs].sort(), findings].join();
+    const key = [width, [...view.organs].sort(), findings, blind].join();
     if (key !== this.key || scan !== this.scan) {
-      Object.assign(this, { key, scan });
+      Object.assign(this, { key, scan, blind });
       Object.assign(canvas, { width, height });
       Object.assign(still, { width, height });
-      paintStill(still.getContext("2d", { alpha: false }), scan, view, findings, scale);
+      paintStill(still.getContext("2d", { alpha: false }), scan, view, findings, scale, blind);
     }
     context.drawImage(still, 0, 0);
     const x = (view.at.z + 0.5) * (width / scan.depth);
@@ -50,6 +51,7 @@ export class Strip {
 
   /** The region whose mark lies under a pointer event, if there is one. */
   regionAt(event) {
+    if (this.blind) return null;
     const area = this.canvas.getBoundingClientRect();
     const row = Math.floor((event.clientY - area.top) / ROW_PX);
     const place = this.share(event) * area.width;
@@ -64,7 +66,7 @@ export class Strip {
   }
 }
 
-function paintStill(context, scan, view, findings, scale) {
+function paintStill(context, scan, view, findings, scale, blind) {
   context.scale(scale, scale);
   const [width, height] = [context.canvas.width / scale, context.canvas.height / scale];
   context.fillStyle = "#0b0d10";
@@ -74,8 +76,8 @@ function paintStill(context, scan, view, findings, scale) {
     context.globalAlpha = view.organs.has(organ.id) ? 1 : 0.25;
     context.fillStyle = "#20242a";
     context.fillRect(0, (row + 1) * ROW_PX - 1, width, 1);
-    paintRow(context, scan.counts.get(organ.id), `rgb(${organ.rgb.join(" ")})`, row * ROW_PX, step);
-    const mine = marks(scan).filter((region) => region.organ === organ.name);
+    paintRow(context, scan.counts.get(organ.id), `rgb(${organ.rgb.join(" ")})`, row * ROW_PX, step, blind);
+    const mine = blind ? [] : marks(scan).filter((region) => region.organ === organ.name);
     for (const { z } of mine) paintDiamond(context, (z + 0.5) * step, row * ROW_PX + LANES.loss[0] + 5);
   });
   context.globalAlpha = 1;
@@ -87,7 +89,7 @@ function marks(scan) {
   return scan.regions.filter(({ kind }) => kind !== "boundary").slice(0, MOST_MARKS);
 }
 
-function paintRow(context, counts, colour, top, step) {
+function paintRow(context, counts, colour, top, step, blind) {
   for (let z = 0; z < counts.both.length; z++) {
     const left = Math.round(z * step); // whole pixels, or neighbouring slices would show seams
     const width = Math.max(1, Math.round((z + 1) * step) - left);
@@ -95,7 +97,7 @@ function paintRow(context, counts, colour, top, step) {
     if (counts.reference[z]) context.fillRect(left, top + LANES.reference[0], width, LANES.reference[1]);
     if (counts.prediction[z]) context.fillRect(left, top + LANES.prediction[0], width, LANES.prediction[1]);
     const lost = 1 - dice(counts, z); // NaN where neither has the organ, and then nothing is drawn
-    if (!(lost > SEEN_LOSS)) continue;
+    if (blind || !(lost > SEEN_LOSS)) continue;
     const high = lost * LANES.loss[1];
     context.fillStyle = LOSS;
     context.fillRect(left, top + LANES.loss[0] + LANES.loss[1] - high, width, high);

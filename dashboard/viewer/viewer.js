@@ -46,6 +46,7 @@ const MOST_ZOOM = 32;
  * @property {{id: string, title: string, url: string}[]} others runs that have predicted the same picture
  * @property {string | null} next the scan that will probably be opened next
  * @property {object | null} edit
+ * @property {boolean} blind neither a slice's Dice nor a mark of where the two differ
  */
 
 export class Viewer extends EventTarget {
@@ -84,6 +85,8 @@ export class Viewer extends EventTarget {
     /** @type {Data} */
     const old = this.data;
     Object.assign(this, { data, setStateValue, setTriggerValue });
+    this.root.dataset.blind = String(data.blind);
+    if (this.scan && data.blind !== old.blind) showScan(this);
     if (!old) this.view = readLink(data.link);
     if (JSON.stringify(data.others) !== JSON.stringify(old?.others)) fillSelects(this);
     if (data.url !== old?.url) this.load();
@@ -172,6 +175,7 @@ export class Viewer extends EventTarget {
 
   addPanel(element) {
     this.part("tools").append(element);
+    this.addEventListener("close", () => element.remove()); // the next viewer of this element brings its own
   }
 
   setLayer(name, has) {

@@ -1,49 +1,69 @@
-"""*Cases*: every scan of an evaluation with its scores and review state; worst first."""
+"""*Cases*: the worklist, a queue over the scans of an evaluation."""
 
 import streamlit as st
 
-from core.metrics.cases import case_table, next_unreviewed
-from core.reviews import ReviewStore
+from core.errors import ConfigError
+from core.reviews import ReviewStore, Round
 from core.runs import Evaluation
 from dashboard import cached
-from dashboard.components.cases import case_list, filtered
+from dashboard.components.blind import named
+from dashboard.components.cases import case_list, score_line
+from dashboard.components.desk import Desk, Queue, go_to, keep_queue, kept_queue, leave_scan, queue_of_url
 from dashboard.components.guard import require_evaluation, sentences
+from dashboard.components.page_keys import page_keys
 from dashboard.components.picker import page_title
-from dashboard.components.scores import headline
-from dashboard.state import link, set_url, workspace
+from dashboard.components.reader import ask_reader, reader_name
+from dashboard.components.round_settings import round_menu
+from dashboard.components.text import harmless
+from dashboard.components.worklist import asked_queue, choose_queue, next_case_button, progress_bar, saved_filters_menu
+from dashboard.state import link, set_query, workspace
 
 
 def main() -> None:
     with sentences():
-        page_title("Cases")
         evaluation = require_evaluation()
-        set_url(run=evaluation.run, evaluation=evaluation.name)
-        headline(evaluation)
         store: ReviewStore = cached.store(workspace().reviews_db)
-        reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
-        cases = case_table(cached.scans(evaluation), {scan: review.state for scan, review in reviews.items()})
-    waiting = next_unreviewed(cases)
-    reviewed = int((cases["state"] != "Unreviewed").sum())
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if waiting and st.button(
-            "Review the worst unreviewed case", type="primary", shortcut="Enter", icon=":material/play_arrow:"
-        ):
-            _open(evaluation, waiting)
-        st.progress(reviewed / len(cases), text=f"{reviewed} of {len(cases)} reviewed", width=260)
-    shown = filtered(cases)
-    if shown.empty:
-        st.info("No case matches the filters; clear them to see all.", icon=":material/search_off:")
-        return
-    chosen = case_list(shown)
-    if chosen:
-        _open(evaluation, chosen)
-    st.caption(
-        "Click a row to review that case. Click a column's head to sort. A Dice of 0 beside *missed* or *false alarm* counts."
-    )
+        page_title("Cases", store=store)
+        page_keys()
+        leave_scan(reader_name())
+        top, line, filters = st.container(horizontal=True, vertical_alignment="center"), st.container(), st.container()
+        with filters, st.container(horizontal=True, vertical_alignment="center"):
+            queue = _queue(evaluation, store)
+            aside = st.container(width="content")
+        with top:
+            way, bar = st.container(width="content"), st.container(width="content")
+            with st.container(width=230):
+                reader = ask_reader()
+        desk = Desk.at(evaluation, reader, queue)
+        with aside:
+            saved_filters_menu(desk)
+        with bar:
+            progress_bar(desk)
+        with top:
+            round_menu(desk)
+        with line:
+            score_line(desk)
+        chosen = case_list(desk)
+        with way:
+            next_case_button(desk)
+        if chosen:
+            go_to(desk, chosen)
 
 
-def _open(evaluation: Evaluation, scan: str) -> None:
-    st.switch_page("views/review.py", query_params=link(run=evaluation.run, evaluation=evaluation.name, case=scan))
+def _queue(evaluation: Evaluation, store: ReviewStore) -> Queue:
+    """What the filters say, kept for the session and in the URL."""
+    settings = store.round(run=evaluation.run, evaluation=evaluation.name) or Round()
+    try:
+        start = asked_queue() or queue_of_url(evaluation) or kept_queue(evaluation) or Queue()
+    except ConfigError as error:
+        st.warning(f"The link's filter makes no sense, so every scan is shown. {harmless(str(error))}")
+        start = Queue()
+    patients = sorted({str(facts["patient"]) for facts in evaluation.summary["scans"].values()})
+    queue = choose_queue(evaluation, settings, start, store.readers() if not settings.blind else [], patients)
+    keep_queue(evaluation, queue)
+    place = named(evaluation, settings) | link(order=queue.order, other=queue.other)
+    set_query({**place, **queue.filter.to_query()})
+    return queue
 
 
 main()

@@ -2,57 +2,88 @@
 
 import streamlit as st
 
-from core.corrections import corrections_of
-from core.metrics.cases import case_table, next_unreviewed
-from core.reviews import ReviewStore, Subject
+from core.reports.scan_report import scan_report
 from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components.badge import leak_badge
+from dashboard.components.case_header import case_header
 from dashboard.components.charts import dice_along_scan
+from dashboard.components.desk import Desk, Queue, find_other, go_to, kept_queue
+from dashboard.components.findings import findings_panel
 from dashboard.components.guard import require_evaluation, sentences
 from dashboard.components.in_3d import panel_in_3d
-from dashboard.components.review import case_header, finding_marks, show_scan
-from dashboard.components.verdict import findings_panel, verdict_panel
-from dashboard.state import NEXT_CASE, address, set_url, workspace
+from dashboard.components.page_keys import page_keys
+from dashboard.components.reader import reader_name
+from dashboard.components.regions import regions_panel
+from dashboard.components.review import show_scan, take_scan
+from dashboard.components.text import plain
+from dashboard.components.verdict import verdict_panel
+from dashboard.state import OPEN, PICK, address, set_query, workspace
 
 
 def main() -> None:
     with sentences():
         evaluation = require_evaluation()
-        store = cached.store(workspace().reviews_db)
-        cases = case_table(
-            cached.scans(evaluation),
-            {scan: found.state for scan, found in store.reviews(run=evaluation.run, evaluation=evaluation.name).items()},
-        )
-        scan = _scan(evaluation, list(cases["scan"]))
-        facts = evaluation.scan_facts(scan)
-        subject = Subject(evaluation.run, evaluation.name, scan, facts["image_sha256"], facts["prediction_sha256"])
-        st.session_state[NEXT_CASE] = next_unreviewed(cases, after=scan)
-        case_header(cases, scan, evaluation)
-        _panels(evaluation, store, subject, list(facts["slice_numbers"]))
+        pick = st.session_state.get(PICK)
+        page_keys(f"{pick.slice_number}-{pick.x}-{pick.y}" if pick else "")
+        desk = Desk.at(evaluation, reader_name(), _queue(evaluation))
+        if wanted := st.session_state.pop(OPEN, None):
+            go_to(desk, wanted)
+        scan = _scan(desk)
+        case_header(desk, scan)
+        free = take_scan(desk, scan)
+        _panels(desk, scan, free=free)
+        _below(desk, scan)
 
 
-def _scan(evaluation: Evaluation, scans: list[str]) -> str:
+def _queue(evaluation: Evaluation) -> Queue:
+    """The queue chosen on *Cases*; a link may name another run to lay beside."""
+    kept = kept_queue(evaluation) or Queue()
+    other = st.query_params.get("other")
+    return Queue(kept.filter, kept.order, other) if find_other(evaluation, other) else kept
+
+
+def _scan(desk: Desk) -> str:
     named = address().case
-    if named and named not in scans:
-        st.warning(f"Scan {named} is not in {evaluation.name}; this is the worst one instead.")
-    return named if named in scans else scans[0]
+    if named in desk.table.positions:
+        return str(named)
+    if named:
+        st.warning(f"Scan {plain(named)} is not in {plain(desk.evaluation.name)}; this is the queue's first instead.")
+    return (desk.names() or desk.table.names)[0]
 
 
-def _panels(evaluation: Evaluation, store: ReviewStore, subject: Subject, numbers: list[int]) -> None:
-    review = store.scan_review(subject)
+def _panels(desk: Desk, scan: str, *, free: bool) -> None:
     picture, panel = st.columns([4, 1.25], gap="medium")
     with picture:
-        seen = show_scan(evaluation, subject.scan, numbers, finding_marks(review.findings), corrections_of(store, subject))
-    set_url(run=evaluation.run, evaluation=evaluation.name, case=subject.scan, slice=seen.slice_number, view=seen.link or None)
-    with panel:
-        verdict_panel(store, subject, review)
-        findings_panel(store, subject, review)
-    with st.expander("Dice along the scan: which slice to look at"):
-        leak_badge(evaluation.badge)
-        slices = evaluation.slices()
-        st.plotly_chart(dice_along_scan(slices[slices["scan"] == subject.scan]), key=f"along-{subject.scan}")
-    panel_in_3d(evaluation, subject.scan)
+        seen = show_scan(desk, scan)
+    other = desk.queue.other if not desk.settings.blind else None
+    shown = {"case": scan, "slice": seen.slice_number, "view": seen.link or None, "other": other}
+    set_query(desk.address | {name: str(value) for name, value in shown.items() if value is not None})
+    with panel, st.container(key="verdict_panel", gap="small"):
+        verdict_panel(desk, scan, free=free)
+        findings_panel(desk, scan, seen.slice_number)
+        regions_panel(desk, scan)
+
+
+def _below(desk: Desk, scan: str) -> None:
+    evaluation = desk.evaluation
+    if not desk.is_hidden(scan):
+        with st.expander("Dice along the scan: which slice to look at"):
+            leak_badge(evaluation.badge)
+            slices = cached.slices(evaluation)
+            st.plotly_chart(dice_along_scan(slices[slices["scan"] == scan]), key=f"along-{scan}")
+        if not desk.settings.blind:
+            st.download_button(
+                "This scan as one HTML file",
+                lambda: scan_report(workspace(), evaluation, scan, desk.review(scan)),
+                file_name=f"{evaluation.run}-{scan}.html",
+                mime="text/html",
+                icon=":material/mail:",
+                on_click="ignore",
+                type="tertiary",
+                help="Scores, worst slices, findings and verdicts, with pictures; opens without a network.",
+            )
+    panel_in_3d(evaluation, scan)
 
 
 main()

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.reviews import ReviewStore, Verdict
+from core.reviews import ReviewStore, Round, ScanReview, Verdict
 from core.runs import Evaluation
 from core.workspace import Workspace
 from tests.browser.conftest import ROOT, wait_for
@@ -45,27 +46,98 @@ def dashboard(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert not any(scan in written for scan in SCANS), "the server's log names a scan"
 
 
-def test_from_cases_to_a_stored_verdict(page: Page, dashboard: str, folder: Path) -> None:
+def test_a_whole_case_with_the_keyboard_alone(page: Page, dashboard: str, folder: Path) -> None:
     page.goto(dashboard)
-    page.get_by_text("patient-clean").first.wait_for(timeout=PATIENCE_MS)
-    page.get_by_role("button", name="Review the worst unreviewed case").click()
-    page.wait_for_url(re.compile(r"/review\?.*case=case2_day"), timeout=PATIENCE_MS)
-    worst = re.search(r"case=(case2_day\d)", page.url)[1]
     reader = page.get_by_role("textbox", name="Reader")
-    reader.fill("Dr. Ada")
-    reader.press("Enter")
-    accept = page.get_by_role("button", name="Accept")
-    expect(accept).to_be_enabled(timeout=PATIENCE_MS)
-    accept.click()
-    expect(page.get_by_text("You: Accept")).to_be_visible(timeout=PATIENCE_MS)
-    store = ReviewStore.open(Workspace(folder).reviews_db)
-    review = store.reviews(run="stub", evaluation="small-valid")[worst]
-    assert review.verdicts == {"Dr. Ada": Verdict.ACCEPT}
-    assert store.verify() is None
-    store.close()
-    page.get_by_role("button", name="Next unreviewed").click()
-    other = next(scan for scan in SCANS if scan != worst)
+    reader.wait_for(timeout=PATIENCE_MS)
+    reader.focus()
+    page.keyboard.type("Dr. Ada")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Next case")).to_be_enabled()
+    reader.evaluate("each => each.blur()")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/review\?.*case=case2_day"), timeout=PATIENCE_MS)
+    first = case_in(page)
+    wait_for_scan(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")  # the cross-hair
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Enter")  # a finding there
+    form = page.get_by_text(re.compile("Finding at slice"))
+    expect(form).to_contain_text(f"column {WIDTH // 2 + 2}, row {HEIGHT // 2}")
+    page.get_by_role("textbox", name="Comment on the finding").wait_for(timeout=PATIENCE_MS)
+    page.keyboard.press("t")
+    page.keyboard.type("tip **cut**")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("tip **cut**", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    page.keyboard.type("good enough")
+    page.keyboard.press("Escape")
+    page.keyboard.press("y")
+    other = next(scan for scan in SCANS if scan != first)
     page.wait_for_url(re.compile(f"case={other}"), timeout=PATIENCE_MS)
+    said = reviews_in(folder)[first]
+    assert (said.verdicts, said.comments) == ({"Dr. Ada": Verdict.ACCEPT}, {"Dr. Ada": "good enough"})
+    assert said.findings[0].payload["comment"] == "tip **cut**"
+    wait_for_scan(page)
+    page.keyboard.press("z")
+    page.wait_for_url(re.compile(f"case={first}"), timeout=PATIENCE_MS)
+    expect(page.get_by_text("You: Accept")).to_have_count(0)
+    assert reviews_in(folder)[first].verdicts == {}
+    wait_for_scan(page)
+    page.keyboard.press("e")
+    expect(page.get_by_text("You: Minor edits")).to_be_visible()
+
+
+def test_a_second_reader_in_a_blind_round(page: Page, dashboard: str, folder: Path) -> None:
+    with opened(folder) as store:
+        store.set_round("stub", "small-valid", Round("Spring", 2, True), by="Lead")
+    first = next(scan for scan, review in reviews_in(folder).items() if review.standing)
+    page.goto(f"{dashboard}/review?run=stub&evaluation=small-valid&case={first}&reader=Dr.%20Ada")
+    page.wait_for_url(re.compile("round="), timeout=PATIENCE_MS)
+    page.evaluate("localStorage.clear()")
+    reader = page.get_by_role("textbox", name="Reader")
+    reader.fill("Dr. Bo")
+    reader.press("Enter")
+    expect(page.get_by_role("button", name="Accept and next")).to_be_enabled()
+    wait_for_scan(page)
+    shown = page.locator("body").inner_text()
+    assert not re.search(r"\bstub\b|Minor edits:|good enough|tip|patient-clean|slice Dice|0\.\d{3}", shown)
+    assert "stub" not in page.url
+    assert page.locator("[data-part=scores]").inner_text().strip() == ""
+    page.keyboard.press("m")
+    expect(page.get_by_text("You: Major edits")).to_be_visible()
+    expect(page.get_by_text(re.compile("Dr. Ada: Minor edits"))).to_be_visible()
+    expect(page.get_by_text("patient-clean").first).to_be_visible()
+    assert "stub" not in page.url
+    with opened(folder) as store:
+        assert store.verify() is None
+        store.set_round("stub", "small-valid", Round(), by="Lead")
+
+
+def wait_for_scan(page: Page) -> None:
+    """Until the scan is painted and has the keys."""
+    page.locator("[data-part=root][data-state=ready]").wait_for(timeout=PATIENCE_MS)
+    page.locator("[data-part=root]").focus()
+
+
+def case_in(page: Page) -> str:
+    return re.search(r"case=(case2_day\d)", page.url)[1]
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[ReviewStore]:
+    store = ReviewStore.open(Workspace(folder).reviews_db)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def reviews_in(folder: Path) -> dict[str, ScanReview]:
+    with opened(folder) as store:
+        return store.reviews(run="stub", evaluation="small-valid")
 
 
 def test_a_click_in_a_picture_pins_a_finding(page: Page, dashboard: str, folder: Path) -> None:
@@ -73,19 +145,18 @@ def test_a_click_in_a_picture_pins_a_finding(page: Page, dashboard: str, folder:
     reader = page.get_by_role("textbox", name="Reader")
     reader.fill("Dr. Bo")
     reader.press("Enter")
-    page.get_by_role("slider", name=re.compile("slice", re.I)).first.wait_for(timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Accept and next")).to_be_enabled()
+    wait_for_scan(page)
     box = page.locator("canvas").nth(1).bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.get_by_role("button", name="Add finding").click(timeout=PATIENCE_MS)
-    row = page.get_by_role("button", name="Missed, Stomach, slice 9")
+    row = page.get_by_role("button", name=re.compile(", slice 9$"))
     expect(row).to_be_visible()
-    store = ReviewStore.open(Workspace(folder).reviews_db)
-    finding = store.reviews(run="stub", evaluation="small-valid")[SCANS[0]].findings[0]
-    store.close()
+    finding = next(each for each in reviews_in(folder)[SCANS[0]].findings if each.reader == "Dr. Bo")
     assert (finding.reader, finding.payload["slice_number"]) == ("Dr. Bo", 9)
     assert abs(finding.payload["x"] - WIDTH / 2) <= 1
     assert abs(finding.payload["y"] - HEIGHT / 2) <= 1
-    page.get_by_role("button", name="✕").click()
+    page.get_by_role("button", name="✕").last.click()
     expect(row).to_have_count(0)
 
 
@@ -107,7 +178,18 @@ def test_scrolling_in_the_viewer_writes_the_slice_into_the_url(page: Page, dashb
 def test_no_request_leaves_this_machine(page: Page, dashboard: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    for path in ("", "review", "metrics", "metrics?section=mistakes", "compare", "data", "training", "try"):
+    for path in (
+        "",
+        "review",
+        "round",
+        "round?section=out",
+        "metrics",
+        "metrics?section=mistakes",
+        "compare",
+        "data",
+        "training",
+        "try",
+    ):
         page.goto(f"{dashboard}/{path}")
         page.get_by_role("heading").first.wait_for(timeout=PATIENCE_MS)
         page.wait_for_load_state("networkidle")

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from transformers import SegformerForSemanticSegmentation
 
 from core.config import DatasetConfig, InferenceConfig, ScoringConfig, SplitConfig
 from core.data.images import write_png
-from core.data.index import DatasetIndex, load_index
+from core.data.index import DatasetIndex, Scan, load_index
 from core.data.masks import read_label_volume
 from core.data.prepare.pairs import prepare_pairs
 from core.errors import ImageError, MaskError, WorkspaceError
-from core.evaluate import evaluate, scans_taken_over
+from core.evaluate import evaluate, predicted, scans_taken_over
 from core.files import sha256_of_array, write_json
+from core.kept import Kept
 from core.labels import ORGANS
 from core.metrics.geometry import NO_SPACING
 from core.model import architecture, save_model
@@ -126,6 +128,26 @@ def test_every_score_on_disk_stands_beside_the_badge(evaluation: Evaluation) -> 
     for table in (evaluation.scans(), evaluation.slices()):
         assert set(table["leak"]) == {"patient-clean"}
     assert evaluation.summary["leak"]["text"] == evaluation.summary["competition"]["leak"] == "patient-clean"
+
+
+def test_predicted_ahead_by_others(
+    run: Run, predictor: Predictor, index: DatasetIndex, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share only the folder; what they leave out is predicted here, and the result is that of one process."""
+    before = {path.name: path.read_bytes() for path in (evaluation.paths.root / "masks").iterdir()}
+    here: list[str] = []
+
+    def ahead(kept: Kept, scans: Sequence[Scan]) -> None:
+        for scan in scans[1:]:
+            predicted(Kept(kept.folder), scan, scan.read_image(), predictor)
+        real = Predictor.predict_scan
+        monkeypatch.setattr(Predictor, "predict_scan", lambda self, image, **rest: here.append("") or real(self, image, **rest))
+
+    again = evaluate(run, predictor, index, evaluation.split, ahead=ahead)
+    assert len(before) > 1
+    assert len(here) == 1
+    assert {path.name: path.read_bytes() for path in (again.paths.root / "masks").iterdir()} == before
+    assert again.summary | {"created_at": ""} == evaluation.summary | {"created_at": ""}
 
 
 def test_the_confusion_matrix_counts_every_pixel(evaluation: Evaluation) -> None:
@@ -290,7 +312,7 @@ import os, signal, sys
 from pathlib import Path
 from core.config import InferenceConfig
 from core.data.index import load_index
-from core.evaluate import evaluate, scans_taken_over
+from core.evaluate import evaluate, predicted, scans_taken_over
 from core.predict import Predictor
 from core.runs import open_run
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.config import ClusterConfig
 from core.data.images import write_png
 from core.files import write_json, write_whole
 from core.jobs import start
@@ -130,6 +131,44 @@ def test_a_run_in_the_queue(open_app, folder: Path, run: RunPaths) -> None:
     assert [each.value for each in app.info] == ["Waiting for 1 other run."]
     press(app, "Take out of the queue")
     assert run.stop_request.exists()
+
+
+def test_a_run_of_another_machine_shows_nothing_of_this_one_s_processes(open_app, folder: Path, run: RunPaths) -> None:
+    status = RunStatus("running", pid=os.getpid(), host="gpu-node-7", epoch=1, epochs=4)
+    write_status(run, status)
+    app = open_app(folder, "training", run="r1")
+    assert app.get("progress")[0].proto.text == "running, epoch 1 of 4, step 0"
+    assert [each.value for each in app.caption if "Processor" in each.value] == []
+
+
+def test_no_cluster_is_offered_where_none_is_configured(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GUTCHECK_RAY_ADDRESS", raising=False)
+    assert "Where" not in {each.label for each in open_app(folder, "training").selectbox}
+
+
+def test_handed_to_a_cluster(open_app, folder: Path, started: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUTCHECK_RAY_ADDRESS", "http://head:8265")
+    app = open_app(folder, "training")
+    assert next(each for each in app.number_input if each.label == "Workers").disabled
+    next(each for each in app.text_input if each.label == "Name of the run").input("far")
+    next(each for each in app.selectbox if each.label == "Where").select("Ray cluster")
+    app.run()
+    next(each for each in app.number_input if each.label == "Workers").set_value(4)
+    app.run()
+    assert button(app, "How long will it take?").disabled
+    press(app, "Start")
+    assert started == ["far"]
+    assert start.read_job(Workspace(folder).run("far")).cluster == ClusterConfig("http://head:8265", ray_workers=4)
+
+
+def test_an_address_that_is_none_is_one_sentence(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUTCHECK_RAY_ADDRESS", "ray://head:10001")
+    app = open_app(folder, "training")
+    next(each for each in app.selectbox if each.label == "Where").select("Ray cluster")
+    app.run()
+    assert not app.exception
+    assert app.error[0].value.startswith("A setting is not possible: ray_address ray://head:10001 is no address such as")
+    assert "Start" not in labels(app)
 
 
 def test_started_as_chosen(open_app, folder: Path, started: list[str]) -> None:

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from core.metrics.cases import case_table, next_unreviewed
+from core.metrics.cases import case_table
 
 DICE = {
     "case1_day0": {"stomach": (0.9, "scored"), "small_bowel": (0.7, "scored"), "large_bowel": (0.8, "scored")},
@@ -35,10 +35,3 @@ def test_notes_and_states(scans: pd.DataFrame) -> None:
     assert table.loc["case2_day0", "notes"] == "Stomach missed, Large bowel absent"
     assert table.loc["case1_day0", "notes"] == ""
     assert table["state"].to_dict() == {"case2_day0": "Reject", "case1_day0": "Unreviewed", "case3_day0": "Unreviewed"}
-
-
-def test_the_next_one_is_the_worst_unreviewed_other_than_this(scans: pd.DataFrame) -> None:
-    cases = case_table(scans, {})
-    assert next_unreviewed(cases) == "case2_day0"
-    assert next_unreviewed(cases, "case2_day0") == "case1_day0"
-    assert next_unreviewed(case_table(scans, dict.fromkeys(DICE, "Accept"))) is None

@@ -275,6 +275,7 @@ def test_the_last_settings_of_a_round_are_in_force_and_no_scan_of_their_own(stor
     assert store.round(run="run1", evaluation="uw-valid") is None
     store.set_round("run1", "uw-valid", Round("First"), by="Dr Lead")
     event = store.set_round("run1", "uw-valid", Round("Second", readers_per_scan=2, blind=True), by="Dr Lead")
+    assert store.rounds() == {("run1", "uw-valid"): Round("Second", readers_per_scan=2, blind=True)}
     assert store.round(run="run1", evaluation="uw-valid") == Round("Second", readers_per_scan=2, blind=True)
     assert store.round(run="run1", evaluation="other") is None
     assert (event.reader, event.kind, event.payload["name"]) == ("Dr Lead", "round", "Second")

@@ -1,0 +1,112 @@
+"""What a reader says of one place: findings pinned by a click or a key, and those that stand."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.corrections import subject_of
+from core.errors import GutCheckError
+from core.labels import ORGANS, organ
+from core.reviews import Event, Finding, FindingKind
+from core.reviews.events import MAX_COMMENT
+from dashboard.components.desk import Desk, go_to
+from dashboard.components.regions import likely_finding
+from dashboard.components.scores import DOTS
+from dashboard.components.text import plain
+from dashboard.components.verdict import take_back
+from dashboard.state import LAST_SAID, PICK, REFUSED, flash
+
+PIN_SLICE = "q"
+"""Key of the button that begins a finding on the slice that is shown."""
+
+
+@dataclass(frozen=True)
+class WholeSlice:
+    """A place that is a slice; `dashboard.viewer.Pick` is the other kind."""
+
+    slice_number: int
+    x: None = None
+    y: None = None
+
+
+def findings_panel(desk: Desk, scan: str, slice_number: int | None) -> None:
+    """Pin a finding where the reader clicked, or on the slice that is shown, and list those that stand."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.markdown("**Findings**", width="content")
+        st.button(
+            "On this slice",
+            key="pin-slice",
+            type="tertiary",
+            icon=":material/push_pin:",
+            shortcut=PIN_SLICE,
+            disabled=not desk.reader or slice_number is None,
+            help="A finding on the slice that is shown. For a finding at a place, click in a picture.",
+            on_click=_pin_slice,
+            args=(slice_number,),
+        )
+    if st.session_state.get(PICK) is not None and desk.reader:
+        _form(desk, scan)
+    elif st.session_state.get(PICK) is not None:
+        st.caption("Enter your name to pin a finding there.")
+    for event in desk.seen(scan).findings:
+        _row(desk, event)
+
+
+def _pin_slice(slice_number: int) -> None:
+    st.session_state[PICK] = WholeSlice(slice_number)
+
+
+def _form(desk: Desk, scan: str) -> None:
+    pick = st.session_state[PICK]
+    key = f"finding-{scan}-{pick.slice_number}-{pick.x}-{pick.y}"
+    kind_there, organ_there = likely_finding(desk, scan, pick.slice_number, pick.x, pick.y)
+    # What was typed stays when the store refuses, so the form is cleared by its key alone.
+    with st.form(key, border=True):
+        place = "" if pick.x is None else f", column {pick.x}, row {pick.y}"
+        st.caption(f"Finding at slice {pick.slice_number}{place}")
+        st.segmented_control(
+            "Kind", list(FindingKind), default=kind_there, required=True, format_func=lambda each: each.value.capitalize(),
+            key=f"{key}-kind", label_visibility="collapsed",
+        )  # fmt: skip
+        st.segmented_control(
+            "Organ", [each.name for each in ORGANS], default=organ_there, required=True,
+            format_func=lambda each: f":{DOTS[each]}[●] {organ(each).title}", key=f"{key}-organ", label_visibility="collapsed",
+        )  # fmt: skip
+        st.text_input(
+            "Comment on the finding",
+            max_chars=MAX_COMMENT,
+            placeholder="Comment",
+            key=f"{key}-text",
+            label_visibility="collapsed",
+        )
+        with st.container(horizontal=True, gap="xsmall"):
+            st.form_submit_button("Add finding", type="primary", on_click=_store, args=(desk, scan, key))
+            st.form_submit_button("Cancel", type="tertiary", on_click=lambda: st.session_state.pop(PICK, None))
+
+
+def _store(desk: Desk, scan: str, key: str) -> None:
+    """Store what the form says, before the page is drawn again."""
+    pick, said = st.session_state[PICK], {name: st.session_state[f"{key}-{name}"] for name in ("kind", "organ", "text")}
+    try:
+        kind = FindingKind(str(said["kind"]))
+        finding = Finding(kind, str(said["organ"]), pick.slice_number, pick.x, pick.y, said["text"] or "")
+        event = desk.store.add_finding(subject_of(desk.evaluation, scan), reader=desk.reader, finding=finding)
+    except GutCheckError as error:
+        st.session_state[REFUSED] = str(error)
+        return
+    st.session_state[LAST_SAID] = event
+    st.session_state.pop(PICK, None)
+    flash("Finding saved.")
+
+
+def _row(desk: Desk, event: Event) -> None:
+    said = event.payload
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        words = f"{said['kind'].capitalize()}, {organ(said['organ']).title}, slice {said['slice_number']}"
+        if st.button(words, key=f"go-{event.id}", type="tertiary", help=f"By {plain(event.reader)}. Shows the slice."):
+            go_to(desk, event.subject.scan, said["slice_number"])
+        if event.reader == desk.reader:
+            words = "Take this finding back."
+            st.button("✕", key=f"drop-{event.id}", type="tertiary", help=words, on_click=take_back, args=(desk, event))
+    if said["comment"]:
+        st.text(said["comment"])

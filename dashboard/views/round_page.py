@@ -1,0 +1,62 @@
+"""*Round*: what a round of reviews says and gives; for whoever leads it."""
+
+import streamlit as st
+
+from core.reviews import ReviewStore
+from dashboard import cached
+from dashboard.components.acceptance_section import scores_section
+from dashboard.components.agreement_section import readers_section
+from dashboard.components.desk import Desk, Queue, kept_queue, leave_scan
+from dashboard.components.exports import exports_section
+from dashboard.components.guard import require_evaluation, sentences
+from dashboard.components.page_keys import page_keys
+from dashboard.components.picker import page_title
+from dashboard.components.reader import ask_reader, reader_name
+from dashboard.components.second_round import second_round_section
+from dashboard.components.sections import choose_section
+from dashboard.components.worklist import progress_bar
+from dashboard.state import set_query, workspace
+
+SECTIONS = {
+    "readers": "Do the readers agree?",
+    "scores": "Which score is accepted?",
+    "second": "Second round",
+    "out": "Export and reports",
+}
+SHOWN = {"readers": readers_section, "scores": scores_section, "second": second_round_section, "out": exports_section}
+
+
+def main() -> None:
+    with sentences():
+        evaluation = require_evaluation()
+        store: ReviewStore = cached.store(workspace().reviews_db)
+        page_title("Round", store=store)
+        page_keys()
+        leave_scan(reader_name())
+        with st.container(horizontal=True, vertical_alignment="center"):
+            section = choose_section(SECTIONS, key="round_section")
+            bar = st.container(width="content")
+            with st.container(width=230):
+                reader = ask_reader()
+        desk = Desk.at(evaluation, reader, kept_queue(evaluation) or Queue())
+        with bar:
+            progress_bar(desk)
+        set_query(desk.address | {"section": section})
+        if _may_see(desk):
+            SHOWN[section](desk)
+
+
+def _may_see(desk: Desk) -> bool:
+    """In a blind round that is not over, only whoever asks for it sees what the readers said."""
+    now = desk.worklist.progress(desk.reader)
+    if not desk.settings.blind or now.done >= now.total:
+        return True
+    st.info(
+        f"This round is blind and not over: {now.done:,} of {now.total:,} scans are done. This page tells the run, its "
+        "scores and what the others said; whoever still judges should not look.",
+        icon=":material/visibility_off:",
+    )
+    return st.toggle("I lead this round: show it", key="lead_looks")
+
+
+main()

@@ -1,0 +1,151 @@
+"""*Round*: agreement, acceptance, second round, exports and reports; empty, filled and refused."""
+
+import io
+import re
+import time
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.reviews import Finding, FindingKind, Verdict
+from dashboard.components.desk import Desk, Queue
+from dashboard.components.exports import tables_zip
+from tests.browser.small_workspace import SCANS
+from tests.dashboard.conftest import TIMEOUT_S
+from tests.dashboard.reviewing import RUN, evaluation_of, opened, reviews, second_run, set_round, sign_in, subject
+
+FIRST, SECOND = SCANS
+
+
+def round_page(open_app, folder: Path, section: str, **query: str) -> AppTest:
+    return open_app(folder, "round_page", section=section, **query)
+
+
+def judge(folder: Path, scan: str, **verdicts: Verdict) -> None:
+    with opened(folder) as store:
+        for reader, verdict in verdicts.items():
+            store.add_verdict(subject(folder, scan), reader=reader, verdict=verdict, comment=f"<b>{reader}</b>")
+
+
+def finished(app: AppTest) -> AppTest:
+    """The page once the work beside it is done."""
+    for _ in range(TIMEOUT_S * 5):
+        if not app.get("progress")[1:]:
+            return app
+        time.sleep(0.2)
+        app.run()
+    raise TimeoutError
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ("readers", "No scan has verdicts of two readers yet"),
+        ("scores", "No verdict on the four-point scale yet"),
+        ("second", "There is no other evaluation of these scans"),
+        ("out", "There are no masks to export"),
+    ],
+)
+def test_a_round_without_verdicts_says_so(open_app, folder: Path, section: str, sentence: str) -> None:
+    app = round_page(open_app, folder, section)
+    assert sentence in app.info[0].value
+    assert app.query_params["section"] == section
+
+
+def test_readers_kappas_and_what_they_disagree_on_side_by_side(open_app, folder: Path) -> None:
+    judge(folder, FIRST, Ada=Verdict.ACCEPT, Bo=Verdict.REJECT)
+    judge(folder, SECOND, Ada=Verdict.ACCEPT, Bo=Verdict.ACCEPT)
+    with opened(folder) as store:
+        finding = Finding(FindingKind.EXTRA, "stomach", 9, comment="tip")
+        store.add_finding(subject(folder, FIRST), reader="Bo", finding=finding)
+    app = round_page(open_app, folder, "readers")
+    kappas, apart = app.dataframe
+    assert list(kappas.value.iloc[0])[:4] == ["Ada and Bo", 2, "0.50", "0.00"]  # one of two equal; by hand: kappa 0
+    assert list(apart.value["Scan"]) == [FIRST]
+    assert list(apart.value["Steps apart"]) == ["3"]
+    shown = [each.value for each in app.text]
+    assert shown == ["Ada", "<b>Ada</b>", "Bo", "<b>Bo</b>", "tip"]
+    sign_in(app, "Lead")
+    next(each for each in app.button if each.label.startswith("Ask for another")).click().run()
+    with opened(folder) as store:
+        settings = store.round(run=RUN, evaluation="small-valid")
+    assert (settings.readers_per_scan, settings.filter) == (2, "state=Readers+disagree")
+    app.button(key="open-consensus").click().run()
+    assert app.query_params["case"] == FIRST
+
+
+def test_scores_say_why_there_is_no_line_and_count_disputed(open_app, folder: Path) -> None:
+    judge(folder, FIRST, Ada=Verdict.ACCEPT, Bo=Verdict.REFERENCE_WRONG)
+    app = round_page(open_app, folder, "scores")
+    assert any("Not enough verdicts: 1 accepted and 0 not" in each.value for each in app.info)
+    headlines = app.dataframe[1].value
+    assert list(headlines["n"]) == [2, 2, 2, 2]
+    assert list(headlines["n without"]) == [1, 1, 1, 1]
+
+
+def test_second_round_carries_over_and_opens_the_queue_of_what_changed(open_app, folder: Path) -> None:
+    judge(folder, FIRST, Ada=Verdict.ACCEPT, Bo=Verdict.MINOR_EDITS)
+    second_run(folder)
+    app = sign_in(round_page(open_app, folder, "second", run=RUN, evaluation="small-valid"), "Lead")
+    next(each for each in app.button if each.label == "See what would carry over").click().run()
+    finished(app)
+    assert [each.value for each in app.metric] == ["2", "1", "1"]
+    next(each for each in app.button if each.label == "Carry 2 verdicts over").click().run()
+    assert "2 verdicts carried over" in finished(app).success[0].value
+    carried = reviews(folder, "newer")[FIRST]
+    assert carried.verdicts == {"Ada": Verdict.ACCEPT, "Bo": Verdict.MINOR_EDITS}
+    assert carried.standing["Ada"].payload["by"] == "Lead"
+    next(each for each in app.button if each.label.startswith("Open the queue")).click().run()
+    assert list(app.dataframe[0].value["scan"]) == [SECOND]
+    assert (app.query_params["run"], app.query_params["order"]) == ("newer", "most_changed")
+    assert app.query_params["other"] == f"{RUN}/small-valid"
+
+
+def test_tables_come_in_three_formats(folder: Path) -> None:
+    judge(folder, FIRST, Ada=Verdict.ACCEPT)
+    with opened(folder) as store:
+        evaluation = evaluation_of(folder)
+        found = store.reviews(run=RUN, evaluation=evaluation.name)
+        desk = Desk(evaluation, store, "Lead", Queue(), store.round(run=RUN, evaluation=evaluation.name), found)  # type: ignore[arg-type]
+        packed = {form: zipfile.ZipFile(io.BytesIO(tables_zip(desk, form))) for form in ("csv", "json", "parquet")}
+    for form, archive in packed.items():
+        assert f"verdicts.{form}" in archive.namelist()
+    assert pd.read_csv(packed["csv"].open("verdicts.csv"))["verdict"].tolist() == ["accept"]
+
+
+def test_masks_become_a_data_set_and_run_lengths(open_app, folder: Path) -> None:
+    judge(folder, FIRST, Ada=Verdict.ACCEPT)
+    app = round_page(open_app, folder, "out")
+    app.toggle(key="masks_accepted").set_value(True).run()
+    app.text_input(key="dataset_name").input("../outside").run()
+    next(each for each in app.button if each.label == "Write the data set").click().run()
+    assert app.error
+    app.text_input(key="dataset_name").input("mended").run()
+    next(each for each in app.button if each.label == "Write the data set").click().run()
+    assert "mended" in finished(app).success[0].value
+    assert (folder / "datasets" / "mended" / "dataset.json").is_file()
+    next(each for each in app.button if each.label == "Write the data set").click().run()
+    assert finished(app).error  # it is there already, and stays
+    next(each for each in app.button if each.label == "Make run lengths").click().run()
+    assert any(each.label == "Download run lengths" for each in finished(app).get("download_button"))
+
+
+def test_the_rounds_report_is_made_beside_the_page(open_app, folder: Path) -> None:
+    app = round_page(open_app, folder, "out")
+    next(each for each in app.button if each.label == "Make the round's report").click().run()
+    labels = [each.label for each in finished(app).get("download_button")]
+    assert "Download the round's report" in labels
+
+
+def test_a_blind_round_that_is_not_over_is_behind_a_curtain(open_app, folder: Path) -> None:
+    judge(folder, FIRST, Ada=Verdict.ACCEPT, Bo=Verdict.REJECT)
+    set_round(folder, readers_per_scan=2, blind=True)
+    app = round_page(open_app, folder, "readers")
+    assert "blind and not over: 1 of 2" in app.info[0].value
+    assert not app.dataframe
+    assert not re.search(rf"\b{RUN}\b", str(app.query_params))
+    app.toggle(key="lead_looks").set_value(True).run()
+    assert len(app.dataframe) == 2
