@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLUSTER_VENV := .venv-cluster
 PORT ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev app test check format bench demo-weights clean
+.PHONY: help setup setup-dev app test test-cluster check format bench demo-weights clean
 
 help: ## List these commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -29,6 +30,14 @@ app: setup ## Install, then open the dashboard on its embedded demo data (PORT=8
 test: setup-dev ## Install what tests need and run them all (the browser tests need Debian's chromium).
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-cluster: $(CLUSTER_VENV)/.installed ## Start Ray here, train and predict on it; in a .venv-cluster of its own.
+	$(CLUSTER_VENV)/bin/python -m pytest tests/cluster -m cluster -s -p no:xdist
+
+$(CLUSTER_VENV)/.installed: requirements.txt requirements-cluster.txt requirements-postgres.txt requirements-dev.txt
+	test -x $(CLUSTER_VENV)/bin/python || $(PYTHON) -m venv $(CLUSTER_VENV)
+	$(CLUSTER_VENV)/bin/python -m pip install --quiet -r requirements-dev.txt -r requirements-cluster.txt
+	touch $@
+
 check: setup-dev ## Style and types: ruff and mypy.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +54,4 @@ demo-weights: setup ## Train the embedded demo's small model again, on phantoms 
 	$(BIN)/python -m training.demo_weights --out core/demo_run
 
 clean: ## Remove what was installed and cached, never a workspace.
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build
+	rm -rf $(VENV) $(CLUSTER_VENV) .pytest_cache .mypy_cache .ruff_cache build

@@ -28,7 +28,11 @@ from core.workspace import EvaluationPaths
 
 FORMAT = "gutcheck-evaluation/1"
 PredictAhead = Callable[[Kept, Sequence[Scan]], None]
-"""Fills an evaluation's folder with predictions of its scans."""
+"""Has others predict scans into an evaluation's folder, by `predicted`; what they leave out is predicted as if they were not."""
+
+
+def alone(kept: Kept, scans: Sequence[Scan]) -> None:
+    """Nobody predicts ahead."""
 
 
 def evaluate(
@@ -39,29 +43,24 @@ def evaluate(
     *,
     scoring: ScoringConfig | None = None,
     progress: Progress = silent,
-    ahead: PredictAhead | None = None,
+    ahead: PredictAhead = alone,
 ) -> Evaluation:
     """Predict every scan of a split and write ``evaluations/NAME-SPLIT``, replacing an earlier one when all is done.
 
     One scan is in memory at a time. Where this fails or is killed, the scans that it has predicted are kept, and the next
     evaluation of the same images with the same weights, recipe and versions takes them over; the result is the same.
 
-    Args:
-        ahead: has others predict scans first, by `predicted`; what they leave out is predicted here.
-
     Raises:
         DatasetError, ImageError, MaskError: the split cannot be read; the earlier evaluation then stays.
         WorkspaceError: the disk refuses.
     """
-    scans = index.scans(split)
-    paths = _paths(run, index, split)
+    scans, paths = index.scans(split), _paths(run, index, split)
     badge = badge_for(run.manifest(), index, split)
     scores = ScoreSet(leak=badge.text, config=scoring or ScoringConfig())
     facts: dict[str, dict[str, Any]] = {}
     with kept_folder(paths.root, _key(predictor), replace=True) as kept:
         partial = EvaluationPaths(kept.folder)
-        if ahead is not None:
-            ahead(kept, scans)
+        ahead(kept, scans)
         for done, scan in enumerate(scans):
             progress(done, len(scans), scan.id)
             image = scan.read_image()
@@ -69,7 +68,7 @@ def evaluate(
             prediction, confidence = predicted(kept, scan, image, predictor)
             scores.add(scan, reference=reference, prediction=prediction, confidence=confidence)
             facts[scan.id] = _facts(scan, image, reference=reference, prediction=prediction)
-        kept.settle({partial.mask(scan.id).relative_to(partial.root).as_posix() for scan in scans})
+        kept.settle({f"masks/{partial.mask(scan.id).name}" for scan in scans})
         summary = _provenance(run, predictor, index, split, facts) | {"leak": badge.to_json()} | scores.summary()
         summary = _write(partial, scores, summary, facts)
         if scores.config.nnunet:

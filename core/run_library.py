@@ -79,7 +79,7 @@ def promote(run: Run, *, wanted: bool = True) -> None:
     """
     if wanted and not run.has_model:
         raise WorkspaceError("Only a run with a model can be promoted", value=run.name, todo="wait until it has finished")
-    at = datetime.now(UTC).isoformat(timespec="milliseconds") if wanted else None
+    at = datetime.now(UTC).isoformat(timespec="microseconds") if wanted else None
     write_about(run.paths, replace(read_about(run.paths), promoted_at=at))
 
 

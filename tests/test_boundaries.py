@@ -77,6 +77,14 @@ def test_training_and_dashboard_never_import_each_other() -> None:
     assert [name_of(path) for path in sources("dashboard") if "training" in roots(imports(path))] == []
 
 
+def test_ray_is_an_extra() -> None:
+    """Only what talks to a cluster or runs on one names it, and only inside functions."""
+    may = ("core/jobs/", "training/cluster/", "training/commands/submit.py")
+    found = [path for path in sources(*PACKAGES) if "ray" in roots(imports(path))]
+    assert [name_of(path) for path in found if not name_of(path).startswith(may)] == []
+    assert [name_of(path) for path in found if "ray" in roots(imports(path, top_only=True))] == []
+
+
 def test_nothing_but_the_tests_imports_the_tests() -> None:
     assert [name_of(path) for path in sources(*PACKAGES) if roots(imports(path)) & {"tests", "pytest", "hypothesis"}] == []
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from core.command import BAD_INPUT
 from core.config import ClusterConfig
 from core.errors import JobError
-from core.jobs.ends import last_line, record_end
-from core.jobs.start import PROJECT, Queued
+from core.jobs.ends import record_end
+from core.jobs.start import PROJECT, Queued, read_job
 from core.run_status import HEARTBEAT_LIMIT_S, stored_status
 from core.workspace import RunPaths, Workspace
 
@@ -85,11 +85,13 @@ def follow(workspace: Workspace, run: RunPaths, job: Queued) -> None:
     info = _end_of(client, name, run, cluster)
     if info is None:
         return
+    log = client.get_job_logs(name)
     with run.output.open("a", encoding="utf-8") as output:
-        output.write(client.get_job_logs(name))
+        output.write(log)
     wait_until_still(run)
-    code, said = _how(info, run)
-    record_end(run, code, said=said)
+    code, said = _how(info, log)
+    if read_job(run) == job:  # else somebody has taken it up again already
+        record_end(run, code, said=said)
 
 
 def _end_of(client: "JobSubmissionClient", name: str, run: RunPaths, cluster: ClusterConfig) -> "JobInfo | None":
@@ -110,10 +112,12 @@ def _end_of(client: "JobSubmissionClient", name: str, run: RunPaths, cluster: Cl
             return None
 
 
-def _how(info: "JobInfo", run: RunPaths) -> tuple[int, str]:
+def _how(info: "JobInfo", log: str) -> tuple[int, str]:
     """Exit code and last words of a job that has ended."""
     if info.driver_exit_code is not None:
-        return info.driver_exit_code, last_line(run)
+        # Ray's line on what it starts may come after what that said.
+        said = [line for line in log.strip().splitlines() if not line.startswith("Running entrypoint for job")]
+        return info.driver_exit_code, said[-1] if said else ""
     if info.status == "STOPPED":
         return -signal.SIGTERM, ""
     return BAD_INPUT, f"The Ray cluster could not run the job: {info.message or 'no reason given'}"

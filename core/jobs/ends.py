@@ -25,10 +25,9 @@ def record_end(run: RunPaths, returncode: int, *, said: str = "") -> None:
         by_hand = run.stop_now.exists()
         sentence = "Stopped at once; it can be resumed after its last complete epoch."
         close(run, sentence if by_hand else _reason(returncode, said), stopped=by_hand)
-    else:
-        only_trained = returncode and status.state == "finished"
-        message = f"Finished, but not evaluated: {_reason(returncode, said)}" if only_trained else status.message
-        write_status(run, replace(status, pid=None, message=message))
+    elif status.state == "finished" and returncode:
+        # Trained, but not evaluated.
+        write_status(run, replace(status, pid=None, message=f"Finished, but not evaluated: {_reason(returncode, said)}"))
     run.stop_now.unlink(missing_ok=True)
     run.stop_request.unlink(missing_ok=True)
 

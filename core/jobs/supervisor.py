@@ -55,8 +55,8 @@ def _wait(workspace: Workspace, run: RunPaths) -> tuple[int, ...]:
             _say(run, text)
             said, said_at = text, time.monotonic()
         wait_between_questions()
-    write_status(run, replace(stored_status(run), state="stopped", pid=None, message="Taken out of the queue."))
     run.stop_request.unlink(missing_ok=True)
+    write_status(run, replace(stored_status(run), state="stopped", pid=None, message="Taken out of the queue."))
     return ()
 
 

@@ -245,7 +245,7 @@ def test_a_model_is_chosen_by_its_name_and_never_by_a_path(tmp_path: Path) -> No
     _run(Workspace(tmp_path), "a", "finished", 1)
     opened = Demo(Workspace(tmp_path))
     assert opened.model(None).name == opened.model("a").name == "a"
-    with pytest.raises(ModelError, match=r"^There is no such model: .*model; choose one of: a\.$"):
+    with pytest.raises(ModelError, match=r"^There is no such model: .*; choose one of: a\.$"):
         opened.model(str(tmp_path / "runs/a/model"))
 
 

@@ -65,7 +65,7 @@ def press(app: AppTest, words: str) -> AppTest:
 def test_a_finished_run(open_app, folder: Path, run: RunPaths) -> None:
     app = open_app(folder, "training", run="r1")
     assert len(app.get("plotly_chart")) == 3
-    assert len(app.get("imgs")) == 2
+    assert len(app.get("image")) == 2
     assert {"Use in the demo", "Delete", "Save"} <= labels(app)
     assert not {"Resume", "Stop now"} & labels(app)
     assert "Epoch 2/2: loss 1.2" in app.code[-1].value

@@ -134,6 +134,22 @@ def test_two_processes_make_the_steps_and_the_score_of_one(uneven: DatasetIndex,
     assert alone["valid_loss"] == pytest.approx(last["valid_loss"], rel=0.05)
 
 
+@pytest.mark.slow
+def test_started_by_torchrun(uneven: DatasetIndex, tmp_path: Path):
+    """As the README says: torchrun takes ``--run`` for an option of its own unless ``--`` stands before ours."""
+    words = ["--data", uneven.root, "--workspace", tmp_path, "--run", "two", "--devices", "2", "--workers", "0"]
+    words += ["--epochs", "1", "--batch_size", "2", *TINY_FIT]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+    environment = {key: value for key, value in os.environ.items() if key not in (*RANKS, RUN_VARIABLE)}
+    command = [*launcher, "training", "fit", *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Epoch 1/1") == done.stdout.count("Best checkpoint") == 1
+    paths = RunPaths(tmp_path / "runs" / "two")
+    assert read_status(paths).state == "finished"
+    assert pd.read_csv(paths.metrics)[["step", "valid_slices"]].to_numpy().tolist() == [[6, 7]]
+
+
 def _validate(
     model: MedicalSegmentationModel, index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig
 ) -> dict[str, float]:

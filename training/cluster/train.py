@@ -43,7 +43,10 @@ def run_job(workspace: Workspace, run: RunPaths) -> None:
     except GutCheckError as error:
         record_end(run, BAD_INPUT, said=str(error))
         raise
-    record_end(run, 0)
+    finally:
+        status = stored_status(run)
+        if status.state not in ACTIVE:
+            write_status(run, replace(status, pid=None))
 
 
 def check_visible(run: RunPaths) -> None:

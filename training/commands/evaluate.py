@@ -68,16 +68,16 @@ def evaluate_run(
     """
     scans = index.scans(split)
 
-    from core.evaluate import evaluate, scans_taken_over
+    from core.evaluate import alone, evaluate, scans_taken_over
     from core.predict import Predictor
 
-    ahead: PredictAhead | None = None
+    ahead: PredictAhead = alone
     if cluster is not None:
         from training.cluster.predict import predict_on
 
         config = replace(config, threads=config.threads or cluster.cpus_per_worker)
-        place = {"data": index.root, "split": split, "model": run.paths.model}
-        ahead = partial(predict_on, **place, config=config, cluster=cluster)
+        model = run.paths.model
+        ahead = partial(predict_on, data=index.root, split=split, model=model, config=config, cluster=cluster)
     predictor = Predictor.load(run.paths.model, config)
     title = going_on(f"Evaluating {split}", scans_taken_over(run, predictor, index, split), len(scans))
     with progress_bar(title) as progress:

@@ -94,9 +94,10 @@ def submit_evaluate(cluster: ClusterConfig, words: Sequence[str]) -> None:
         "workspace": workspace.root,
     }
     how = changed(pick(InferenceConfig, options), pick(ScoringConfig, options))
-    named = where | how | {"split": options["split"], "json": json.dumps(options["json"])}
+    named = where | how | {"split": options["split"]}
+    spelt = [*(f"--{key}={value}" for key, value in named.items()), *(["--json"] if options["json"] else [])]
     client = connect(cluster)
-    job = submit(client, cluster, None, "evaluate", json.dumps(asdict(cluster)), *(f"--{key}={named[key]}" for key in named))
+    job = submit(client, cluster, None, "evaluate", json.dumps(asdict(cluster)), *spelt)
     try:
         info = _watched(client, job)
     except KeyboardInterrupt:
