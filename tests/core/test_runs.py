@@ -105,7 +105,7 @@ def test_without_a_process_id_the_heartbeat_counts(paths: RunPaths, age_s: float
 
 
 @pytest.mark.parametrize(("age_s", "state"), [(HEARTBEAT_LIMIT_S - 60, "running"), (HEARTBEAT_LIMIT_S + 60, "failed")])
-@pytest.mark.parametrize("pid", [2**22 + 1, os.getpid()])
+@pytest.mark.parametrize("pid", [2**22 + 1, os.getpid()], ids=["gone here", "alive here"])
 def test_of_another_machine_only_the_heartbeat_counts(paths: RunPaths, pid: int, age_s: float, state: str) -> None:
     """Neither is a process of ours that has its number alive, nor one that we lack dead."""
     write_raw(paths, state="running", pid=pid, host="gpu-node-7", heartbeat_at=time.time() - age_s)
