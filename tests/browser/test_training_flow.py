@@ -62,24 +62,24 @@ def test_start_kill_the_server_stop_resume_open(workspace: Workspace, page: Page
     with served(workspace, tmp_path / "server.log") as address:
         page.goto(f"{address}/training")
         fill(page, "Name of the run", "mine")
-        fill(page, "Epochs", "25")
+        fill(page, "Epochs", "45")
         fill(page, "Pixels a side", "64")
         expect(page.get_by_text("Its scores will be patient-clean")).to_be_visible()
         page.get_by_role("button", name="Start", exact=True).click()
         page.get_by_text("The same four validation slices after each epoch").wait_for(timeout=LIMIT_MS)
-        expect(page.get_by_text(re.compile(r"running, epoch \d+ of 25"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"running, epoch \d+ of 45"))).to_be_visible()
         page.reload()
         expect(page.get_by_role("button", name="Stop after this step")).to_be_visible()
     epoch = read_status(run).epoch
     with served(workspace, tmp_path / "server.log") as address:
         page.goto(f"{address}/training?run=mine")
-        expect(page.get_by_text(re.compile(r"running, epoch \d+ of 25"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"running, epoch \d+ of 45"))).to_be_visible()
         assert read_status(run).epoch >= epoch >= 1
         page.get_by_role("button", name="Stop after this step").click()
         page.get_by_role("button", name="Resume").wait_for(timeout=LIMIT_MS)
         assert read_status(run).state == "stopped"
         page.get_by_role("button", name="Resume").click()
-        page.get_by_text(re.compile(r"finished: Finished\. Epoch 25 of 25")).wait_for(timeout=LIMIT_MS)
+        page.get_by_text(re.compile(r"finished: Finished\.\s+Epoch 45 of 45")).wait_for(timeout=LIMIT_MS)
         page.get_by_role("link", name="Review phantoms-valid (patient-clean)").click()
         expect(page.get_by_text("patient-clean").first).to_be_visible()
         assert "run=mine" in page.url

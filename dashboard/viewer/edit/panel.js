@@ -43,6 +43,7 @@ export class Panel {
     this.row.setAttribute("role", "toolbar");
     this.row.setAttribute("aria-label", "Correcting");
     viewer.part("panes").before(this.row);
+    viewer.addEventListener("close", () => this.row.remove()); // as the button, see addPanel
     this.wire();
     for (const name of ["change", "view"]) (name === "view" ? viewer : session).addEventListener(name, () => this.sync());
     viewer.addPainter(() => {
