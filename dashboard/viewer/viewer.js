@@ -111,13 +111,14 @@ export class Viewer extends EventTarget {
 
   async load() {
     const { url } = this.data;
+    const isWanted = () => url === this.data.url && !this.listening.signal.aborted; // no other scan, nor a closed viewer
     this.scan = null;
     this.say("Loading scan…");
     try {
-      const scan = await loadScan(url, (share) => url === this.data.url && this.say(`Loading scan… ${Math.round(100 * share)} %`));
-      if (url === this.data.url) this.open(scan); // else another scan was asked for meanwhile
+      const scan = await loadScan(url, (share) => isWanted() && this.say(`Loading scan… ${Math.round(100 * share)} %`));
+      if (isWanted()) this.open(scan);
     } catch (error) {
-      if (url === this.data.url) this.say(error.message, { retry: true });
+      if (isWanted()) this.say(error.message, { retry: true });
     }
   }
 

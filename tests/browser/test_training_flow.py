@@ -19,7 +19,7 @@ from core.runs import read_status
 from core.workspace import Workspace
 from tests.browser.conftest import ROOT, wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 PHANTOMS = PhantomConfig(patients=3, slices=8, size=64)
 LIMIT_MS = 300_000
 """A training begins with the import of torch, on a machine with two busy cores."""

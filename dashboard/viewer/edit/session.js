@@ -3,7 +3,7 @@
 import { differsFromPrediction, pack } from "./volume.js";
 import { Drafts } from "./draft.js";
 import { Editor, PREDICTED } from "./editor.js";
-import { hold } from "./lock.js";
+import { Hold } from "./lock.js";
 import { fetchVersion, send } from "./remote.js";
 import { DrawTool } from "./tool.js";
 
@@ -26,7 +26,7 @@ export class Session extends EventTarget {
     viewer.addEventListener("scan", () => this.changeScan());
     viewer.addEventListener("close", () => {
       this.finishStroke();
-      this.release?.();
+      this.endTurn(); // a viewer that is gone holds no lock
     });
     addEventListener("pagehide", () => this.finishStroke(), { signal: viewer.listening.signal });
   }
@@ -48,13 +48,18 @@ export class Session extends EventTarget {
   /** Versions that are known, newest first: those that Python told and those saved since. */
   get versions() {
     const told = this.edit.versions;
-    const known = new Set(told.map(({ sha256 }) => sha256));
-    return [...this.savedNow.filter(({ sha256 }) => !known.has(sha256)), ...told];
+    return [...this.savedNow.filter(({ sha256 }) => !told.some((each) => each.sha256 === sha256)), ...told];
+  }
+
+  /** What still waits for an answer about this scan will find that its turn has passed. */
+  endTurn() {
+    this.held?.letGo();
+    Object.assign(this, { turn: {}, held: null });
   }
 
   forget() {
-    this.release?.();
-    Object.assign(this, { release: null, isStale: false, editor: null, key: null, owner: "", isDrafted: false, isSaving: false, savedNow: [], shown: null });
+    this.endTurn();
+    Object.assign(this, { isStale: false, editor: null, key: null, owner: "", isDrafted: false, isSaving: false, savedNow: [], shown: null });
     Object.assign(this, { draftedAt: null, savedAt: null, problem: "", question: null, lastActive: 0 });
     Object.assign(this, { seconds: 0, workedSeconds: 0, event: null });
   }
@@ -85,11 +90,11 @@ export class Session extends EventTarget {
     this.forget();
     if (left) this.problem = "Your unsaved correction of the scan before is kept in this browser.";
     this.changed();
-    const { scan } = this.viewer;
+    const { turn } = this;
     this.told = this.edit;
     if (!this.edit) return;
     const draft = await this.drafts.then((drafts) => this.findDraft(drafts)).catch(() => null);
-    if (this.viewer.scan !== scan) return;
+    if (this.turn !== turn) return;
     if (draft) await this.takeUp(draft);
     else if (this.versions.length) await this.showVersion(this.mineOrNewest());
   }
@@ -118,9 +123,9 @@ export class Session extends EventTarget {
   async takeUp({ facts, slices, key }) {
     const { base, at, seconds, drawn, event } = facts;
     Object.assign(this, { key, isDrafted: true, draftedAt: new Date(at), seconds, workedSeconds: seconds, event, editor: this.newEditor() });
-    const { scan } = this.viewer;
+    const { turn } = this;
     const packed = base.kind === "version" ? await fetchVersion(this.edit, base.sha256).catch(() => null) : null;
-    if (this.viewer.scan !== scan) return;
+    if (this.turn !== turn) return;
     this.editor.restore({ ...base, packed }, slices, drawn);
     this.owner = key.slice(this.keyFor("").length);
     const whose = this.owner && !this.edit.reader ? `The unsaved correction of ${this.owner}` : "Your unsaved correction";
@@ -132,15 +137,15 @@ export class Session extends EventTarget {
 
   /** Shows a version in the correction's pane, to be looked at or gone on with. */
   async showVersion(version) {
-    const { scan } = this.viewer;
+    const { turn } = this;
     try {
       const packed = await fetchVersion(this.edit, version.sha256);
-      if (this.viewer.scan !== scan) return;
+      if (this.turn !== turn) return;
       this.begin({ kind: "version", sha256: version.sha256, packed });
       this.shown = version;
       this.changed();
     } catch (error) {
-      this.tell(error.message);
+      if (this.turn === turn) this.tell(error.message);
     }
   }
 
@@ -207,14 +212,15 @@ export class Session extends EventTarget {
 
   /** Shows the tools, and the correction in a pane; false where another tab has this scan's draft in hand. */
   async show() {
-    const { scan } = this.viewer;
-    this.release ??= await hold(`gutcheck ${this.edit.url}`);
-    if (!this.release) {
-      this.isStale = true;
+    const { turn } = this;
+    this.held ??= new Hold(`gutcheck ${this.edit.url}`);
+    const release = await this.held.release;
+    if (this.turn !== turn) return false;
+    if (!release) {
+      Object.assign(this, { held: null, isStale: true });
       this.tell("This scan is being corrected in another tab of this browser.");
       return false;
     }
-    if (this.viewer.scan !== scan) return false;
     if (!this.editor) this.begin(PREDICTED);
     this.isOpen = true;
     this.showPane();
