@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ import psutil
 
 from core.errors import WorkspaceError
 from core.files import check_empty, read_json, swap_folder, write_whole
+from core.run_status import HOST
 
 RECORDS = ".kept"
-NOBODY = 0
-"""In the place of a process id: whoever filled the folder has let go of it."""
+NOBODY = "0@"
+"""In the owner's place, ``PID@MACHINE``: whoever filled the folder has let go of it."""
+SILENCE_LIMIT_S = 3600.0
+"""Another machine's folder in which nothing was done for longer than this is nobody's: of its processes we know nothing."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def kept_folder(path: Path, key: dict[str, Any], *, replace: bool = False) -> It
     if not replace:
         check_empty(path)
     name = _prefix(path, key)
-    mine = path.with_name(f"{name}.{os.getpid()}.partial")
+    mine = path.with_name(f"{name}.{os.getpid()}@{HOST}.partial")
     try:
         _take_over(path, name, mine)
         yield Kept(mine)
@@ -106,17 +110,23 @@ def _prefix(path: Path, key: dict[str, Any]) -> str:
 
 def _left(path: Path) -> list[Path]:
     """Folders of earlier attempts at ``path`` that nobody fills any more."""
-    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}\.\d+\.partial")
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}\.(?P<pid>\d+)@(?P<host>.*)\.partial")
     found = path.parent.iterdir() if path.parent.is_dir() else ()
-    return [folder for folder in found if ours.fullmatch(folder.name) and folder.is_dir() and not _is_filled(folder)]
+    named = [(folder, match) for folder in found if (match := ours.fullmatch(folder.name)) and folder.is_dir()]
+    return [folder for folder, match in named if not _is_filled(folder, int(match["pid"]), match["host"])]
 
 
-def _is_filled(folder: Path) -> bool:
+def _is_filled(folder: Path, pid: int, host: str) -> bool:
+    if f"{pid}@{host}" == NOBODY:
+        return False
     try:
-        pid = int(folder.name.split(".")[-2])
-        # A process that began after the folder last changed has only been given the same number.
-        return pid != NOBODY and psutil.Process(pid).create_time() <= folder.stat().st_mtime
-    except (ValueError, OSError, psutil.Error):
+        changed_at = folder.stat().st_mtime
+        if host == HOST:
+            # A process that began after the folder last changed has only been given the same number.
+            return psutil.Process(pid).create_time() <= changed_at
+        records = folder / RECORDS
+        return time.time() - max(changed_at, records.stat().st_mtime if records.is_dir() else 0.0) < SILENCE_LIMIT_S
+    except (OSError, psutil.Error):
         return False
 
 

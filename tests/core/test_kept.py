@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import WorkspaceError
-from core.kept import kept_count, kept_folder
+from core.kept import SILENCE_LIMIT_S, kept_count, kept_folder
+from core.run_status import HOST
 
 KEY = {"weights": "abc"}
 
@@ -29,6 +30,13 @@ def fail(path: Path, done: dict[str, str], key: dict[str, str] = KEY) -> Path:
     with pytest.raises(ZeroDivisionError):
         work()
     return places[0]
+
+
+def given_to(left: Path, pid: int, host: str = HOST) -> Path:
+    """The folder that a failed attempt has let go of, as if that process filled it."""
+    mine = f".{os.getpid()}@{HOST}."
+    theirs = left.with_name(left.name.replace(mine, f".{pid}@{host}."))
+    return left.with_name(left.name.replace(mine, ".0@.")).rename(theirs)
 
 
 def test_the_next_attempt_goes_on(tmp_path: Path) -> None:
@@ -66,9 +74,7 @@ def test_of_two_at_once_each_has_its_own(tmp_path: Path) -> None:
     """The other is a living process that began before its folder; once it is gone, its folder is taken over."""
     out, sleeper = tmp_path / "out", subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        left = fail(out, {"a": "theirs"})
-        theirs = tmp_path / left.name.replace(f".{os.getpid()}.", f".{sleeper.pid}.")
-        (tmp_path / left.name.replace(f".{os.getpid()}.", ".0.")).rename(theirs)
+        theirs = given_to(fail(out, {"a": "theirs"}), sleeper.pid)
         os.utime(theirs, (time.time() + 5, time.time() + 5))
         with kept_folder(out, KEY, replace=True) as kept:
             assert kept.get("a", "made of this") is None
@@ -82,10 +88,19 @@ def test_of_two_at_once_each_has_its_own(tmp_path: Path) -> None:
 
 def test_a_process_id_that_was_given_again_is_not_its_owner(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    left = fail(out, {"a": "first"})
-    theirs = tmp_path / left.name.replace(f".{os.getpid()}.", f".{os.getppid()}.")
-    (tmp_path / left.name.replace(f".{os.getpid()}.", ".0.")).rename(theirs)
+    theirs = given_to(fail(out, {"a": "first"}), os.getppid())
     os.utime(theirs, (1, 1))
+    assert kept_count(out, KEY) == 1
+
+
+def test_another_machine_s_folder_is_left_to_it_while_it_works(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    theirs = given_to(fail(out, {"a": "first"}), os.getpid(), "node-2.cluster")
+    assert kept_count(out, KEY) == 0
+    long_ago = time.time() - SILENCE_LIMIT_S - 60
+    os.utime(theirs, (long_ago, long_ago))
+    assert kept_count(out, KEY) == 0  # its records are newer
+    os.utime(theirs / ".kept", (long_ago, long_ago))
     assert kept_count(out, KEY) == 1
 
 
@@ -107,7 +122,7 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
 def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
     out = tmp_path / "out"
     left = fail(out, {"a": "first"})
-    record = tmp_path / left.name.replace(f".{os.getpid()}.", ".0.") / ".kept" / "a.json"
+    record = left.with_name(left.name.replace(f".{os.getpid()}@{HOST}.", ".0@.")) / ".kept" / "a.json"
     record.write_text(record.read_text()[:-4])
     with kept_folder(out, KEY) as kept:
         assert kept.get("a", "made of this") is None
