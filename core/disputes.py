@@ -121,9 +121,8 @@ def _kinds(table: pd.DataFrame, errors: pd.DataFrame | None) -> list[str]:
     ]
     if errors is None or errors.empty:
         return by_count
-    regions = {str(scan): rows for scan, rows in errors.groupby("scan")}
-    rows = zip(table["scan"], table["organ"], table["slice"], by_count, strict=True)
-    return [_largest(regions.get(scan), organ, number) or counted for scan, organ, number, counted in rows]
+    largest = _largest(table, errors)
+    return [largest.get(row, counted) for row, counted in enumerate(by_count)]
 
 
 def _counted(reference: int, prediction: int, both: int) -> str:
@@ -135,12 +134,16 @@ def _counted(reference: int, prediction: int, both: int) -> str:
     return "larger_in_reference" if reference > prediction else "larger_in_prediction"
 
 
-def _largest(regions: pd.DataFrame | None, organ: str, number: int) -> str:
-    if regions is None:
-        return ""
-    of_organ = (regions["organ"] == organ) | (regions["other"] == organ)
-    here = regions[of_organ & (regions["first_slice"] <= number) & (regions["last_slice"] >= number)]
-    return "" if here.empty else str(here["kind"].iloc[int(here["voxels"].to_numpy().argmax())])
+def _largest(table: pd.DataFrame, errors: pd.DataFrame) -> dict[int, str]:
+    """The kind of the largest error region of a row's organ on its slice, by the row's place; none where there is no region."""
+    columns = ["scan", "organ", "kind", "first_slice", "last_slice", "voxels"]
+    # A region counts for its organ, and for the other one where two are swapped.
+    regions = pd.concat([errors[columns], errors.drop(columns="organ").rename(columns={"other": "organ"})[columns]])
+    rows = table[["scan", "organ", "slice"]].assign(row=np.arange(len(table)))
+    met = rows.merge(regions.sort_index(kind="stable"), on=["scan", "organ"])
+    met = met[met["slice"].between(met["first_slice"], met["last_slice"])]
+    met = met.sort_values("voxels", ascending=False, kind="stable").drop_duplicates("row")
+    return {int(row): str(kind) for row, kind in zip(met["row"], met["kind"], strict=True)}
 
 
 def _flagged(table: pd.DataFrame, disputed: Mapping[str, str]) -> pd.DataFrame:
