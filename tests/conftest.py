@@ -10,6 +10,7 @@ os.environ.update(
     WANDB_MODE="disabled",
 )
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.data.index import DatasetIndex, load_index
 from core.data.prepare.pairs import prepare_pairs
 from core.runs import Run, open_run
 from core.workspace import Workspace
+from tests.browser.small_workspace import small_workspace
 
 TINY = 64
 """Side of the tiny slices, and of the network's input in tests."""
@@ -65,6 +67,20 @@ def tiny_index(pairs_source: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     root = tmp_path_factory.mktemp("datasets") / "tiny"
     prepare_pairs(pairs_source, root, split=SplitConfig(valid_fraction=0.25), spacing_mm=(3.0, 1.5, 1.5))
     return load_index(root)
+
+
+@pytest.fixture(scope="session")
+def small_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `small_workspace`; not to be changed."""
+    root = tmp_path_factory.mktemp("small")
+    small_workspace(root)
+    return root / "workspace"
+
+
+@pytest.fixture
+def small_copy(small_original: Path, tmp_path: Path) -> Path:
+    """The same, for a test to write to."""
+    return shutil.copytree(small_original, tmp_path / "workspace")
 
 
 @pytest.fixture

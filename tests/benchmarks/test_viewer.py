@@ -115,21 +115,39 @@ def presses(page: Page, count: int, *, pause_ms: int) -> None:
             page.wait_for_timeout(pause_ms)
 
 
+WATCH_FIRST = """
+  const look = () => {
+    const root = [...document.querySelectorAll('*')].map((e) => e.shadowRoot?.querySelector('[data-part=root]') ?? (
+      e.matches('[data-part=root]') ? e : null)).find(Boolean);
+    if (root?.dataset.state === 'ready') requestAnimationFrame(() => { window.firstPicture = performance.now(); });
+    else requestAnimationFrame(look);
+  };
+  look();
+"""
+"""Notes when the frame after the first picture begins."""
+FIRST = """() => {
+  const mine = performance.getEntriesByType('resource').filter(({ name }) => name.includes('/gutcheck/scan/'));
+  const [{ startTime, responseEnd, encodedBodySize }] = mine;
+  const [page, shown] = [window.firstPicture, window.firstPicture - startTime];
+  return { page, shown, fetched: responseEnd - startTime, bytes: encodedBodySize };
+}"""
+
+
 def test_the_viewer(chromium: BrowserContext, evaluation: Evaluation, tmp_path: Path) -> None:  # noqa: F811
     print(f"\nload of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with serving("tests.browser.viewer_server", evaluation, tmp_path) as base:
-        page = chromium.new_page()
-        page.goto(f"{base}/?scan={largest(evaluation)}&slice=40")
-        ready(page)
+        for what in ("the server packs it", "the server has it packed"):
+            for tab in chromium.pages:
+                tab.close()
+            page = chromium.new_page()
+            page.add_init_script(WATCH_FIRST)
+            page.goto(f"{base}/?scan={largest(evaluation)}&slice=40")
+            ready(page)
+            first = page.evaluate(FIRST)
+            asked, fetched, page_ms, megabytes = first["shown"], first["fetched"], first["page"], first["bytes"] / 1e6
+            print(f"first picture, {what}: {asked:.0f} ms after the page asked for the scan, {page_ms:.0f} after its own address")
+            print(f"  the scan's last byte after {fetched:.0f} ms; {megabytes:.2f} MB sent")
         root = page.locator("[data-part=root]")
-        first = page.evaluate(
-            """() => {
-              const mine = performance.getEntriesByType('resource').filter(({ name }) => name.includes('/gutcheck/scan/'));
-              const [{ startTime, responseEnd, encodedBodySize }] = mine;
-              return { fetched: responseEnd - startTime, bytes: encodedBodySize };
-            }"""
-        )
-        print(f"scan: {first['bytes'] / 1e6:.2f} MB sent, {first['fetched']:.0f} ms from its request to its last byte")
         memory = [tab_mb()]
         root.evaluate(WATCH)
         start = int(page.locator("[data-part=pane-0]").get_attribute("data-slice"))
@@ -152,7 +170,7 @@ def test_the_viewer(chromium: BrowserContext, evaluation: Evaluation, tmp_path: 
 
 
 def show_opening(page: Page) -> None:
-    """From a click to the first picture of another scan that was fetched ahead, and of one that was not."""
+    """From a click to the first picture of another scan that was fetched ahead."""
     script = """(label) => new Promise((done) => {
       const root = [...document.querySelectorAll('*')].map((e) => e.shadowRoot?.querySelector('[data-part=root]')).find(Boolean);
       const { gutcheck } = root;

@@ -1,17 +1,21 @@
-"""Debian's chromium and a server of the viewer, one each for all browser tests."""
+"""Debian's chromium and a server of the viewer, one each for all browser tests; and the dashboard on any workspace."""
 
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from core.runs import Evaluation
+from dashboard.access import PASSWORD_VARIABLE
 from tests.browser.small_workspace import server_command, server_environment, small_workspace
 
 CHROMIUM = "/usr/bin/chromium"
@@ -39,9 +43,7 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
 @pytest.fixture(scope="session")
 def server(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running server of the viewer page."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     workspace = evaluation.paths.root.parents[3]
     log = tmp_path_factory.mktemp("server") / "server.log"
     with (
@@ -55,6 +57,36 @@ def server(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> 
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running dashboard."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def served(workspace: Path, log: Path, *, port: int | None = None, password: str | None = None) -> Iterator[Served]:
+    """``python -m dashboard`` on a workspace; killed, not asked to stop, at the end."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "dashboard", "--workspace", str(workspace), "--port", str(port)]
+    environment = os.environ | ({PASSWORD_VARIABLE: password} if password else {})
+    page = "sign-in" if password else "_stcore/health"
+    address = f"http://127.0.0.1:{port}"
+    with log.open("ab") as out, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out) as process:
+        try:
+            wait_for(f"{address}/{page}", process, log)
+            yield Served(address, process)
+        finally:
+            process.kill()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,15 +1,10 @@
 """Correcting in a real browser: what is drawn is what is saved, and nothing that was drawn is lost."""
 
-import os
 import re
 import shutil
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,8 +17,7 @@ from core.data.masks import read_label_volume
 from core.reviews import ReviewStore
 from core.runs import Evaluation, open_run
 from core.workspace import Workspace
-from dashboard.access import PASSWORD_VARIABLE
-from tests.browser.conftest import ROOT, wait_for
+from tests.browser.conftest import free_port, served
 from tests.browser.small_workspace import DEPTH, FIRST_SLICE, HEIGHT, RUN, SCANS, WIDTH
 
 pytestmark = pytest.mark.browser
@@ -31,29 +25,6 @@ SCAN, SLICE = SCANS[0], 9
 Z = SLICE - FIRST_SLICE
 ROW_MM, COLUMN_MM = 2.0, 1.0
 PASSWORD = "correct horse"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@contextmanager
-def dashboard(folder: Path, port: int, log: Path, password: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """``python -m dashboard`` on that workspace."""
-    command = [sys.executable, "-m", "dashboard", "--workspace", str(folder), "--port", str(port)]
-    environment = os.environ | ({PASSWORD_VARIABLE: password} if password else {})
-    page = "sign-in" if password else "_stcore/health"
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT) as process,
-    ):
-        try:
-            wait_for(f"http://127.0.0.1:{port}/{page}", process, log)
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +40,8 @@ def mine(folder: Path) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def base(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    with dashboard(folder, port, tmp_path_factory.mktemp("log") / "server.log"):
-        yield f"http://127.0.0.1:{port}"
+    with served(folder, tmp_path_factory.mktemp("log") / "server.log") as running:
+        yield running.address
 
 
 @pytest.fixture
@@ -311,20 +281,20 @@ def test_two_drawn_slices_are_joined_by_key(page: Page, base: str) -> None:
 
 def test_a_killed_server_costs_nothing(page: Page, folder: Path, mine: Evaluation, tmp_path: Path) -> None:
     port, before = free_port(), len(stored(folder, mine))
-    with dashboard(folder, port, tmp_path / "first.log") as server:
-        open_scan(page, f"http://127.0.0.1:{port}")
+    with served(folder, tmp_path / "first.log", port=port) as running:
+        open_scan(page, running.address)
         name_reader(page, "Dr. Cy")
         correct(page)
         draw(page, (5, 44), (25, 44))
         drawn = correction(page)
-        server.send_signal(signal.SIGKILL)
-        server.wait()
+        running.process.kill()
+        running.process.wait()
         page.keyboard.press("Control+s")
         expect(tool(page, "note")).to_contain_text("Not saved: The server does not answer")
         expect(tool(page, "note")).to_contain_text("kept in this browser")
     assert len(stored(folder, mine)) == before
-    with dashboard(folder, port, tmp_path / "second.log"):
-        open_scan(page, f"http://127.0.0.1:{port}")
+    with served(folder, tmp_path / "second.log", port=port) as running:
+        open_scan(page, running.address)
         name_reader(page, "Dr. Cy")
         expect(tool(page, "note")).to_contain_text("was restored")
         np.testing.assert_array_equal(correction(page), drawn)
@@ -336,9 +306,8 @@ def test_a_killed_server_costs_nothing(page: Page, folder: Path, mine: Evaluatio
 
 
 def test_signing_in_gives_the_reader_s_name_and_signing_out_takes_it(page: Page, folder: Path, tmp_path: Path) -> None:
-    port = free_port()
-    with dashboard(folder, port, tmp_path / "server.log", PASSWORD):
-        page.goto(f"http://127.0.0.1:{port}/review?run={RUN}&evaluation=small-valid&case={SCAN}&slice={SLICE}")
+    with served(folder, tmp_path / "server.log", password=PASSWORD) as running:
+        page.goto(f"{running.address}/review?run={RUN}&evaluation=small-valid&case={SCAN}&slice={SLICE}")
         page.get_by_label("Name").fill("Dr. Zoë")
         page.get_by_label("Password").fill("wrong horse")
         page.get_by_role("button", name="Sign in").click()
@@ -352,5 +321,5 @@ def test_signing_in_gives_the_reader_s_name_and_signing_out_takes_it(page: Page,
         page.wait_for_function(f"() => ({VIEWER}).data.edit.reader === 'Dr. Zoë'")
         page.get_by_role("link", name="Sign out").click()
         expect(page.get_by_label("Password")).to_be_visible()
-        page.goto(f"http://127.0.0.1:{port}/")
+        page.goto(f"{running.address}/")
         expect(page.get_by_label("Password")).to_be_visible()

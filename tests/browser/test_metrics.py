@@ -1,9 +1,6 @@
 """The pages of scores in a real browser: clicks on marks, saved pictures, and the mailed report without a network."""
 
 import re
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from core.insights.mistakes import confusion
 from core.insights.scan_order import by_patient, with_worst_slice
 from core.runs import Evaluation
-from tests.browser.conftest import ROOT, wait_for
+from tests.browser.conftest import served
 from tests.simulated_workspace import DATASET, simulated_workspace
 
 pytestmark = pytest.mark.browser
@@ -42,18 +39,9 @@ def evaluations(tmp_path_factory: pytest.TempPathFactory) -> list[Evaluation]:
 @pytest.fixture(scope="module")
 def dashboard(evaluations: list[Evaluation], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of ``python -m dashboard`` on that workspace."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("dashboard") / "server.log"
-    workspace = evaluations[0].paths.root.parents[3]
-    command = [sys.executable, "-m", "dashboard", "--workspace", str(workspace), "--port", str(port)]
-    with log.open("wb") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT) as process:
-        try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    with served(evaluations[0].paths.root.parents[3], log) as running:
+        yield running.address
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 import re
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +12,7 @@ from playwright.sync_api import Page, expect
 from core.reviews import ReviewStore, Round, ScanReview, Verdict
 from core.runs import Evaluation
 from core.workspace import Workspace
-from tests.browser.conftest import ROOT, wait_for
+from tests.browser.conftest import served
 from tests.browser.small_workspace import HEIGHT, SCANS, WIDTH
 
 pytestmark = pytest.mark.browser
@@ -31,17 +28,9 @@ def folder(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="module")
 def dashboard(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of ``python -m dashboard`` on that workspace."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("dashboard") / "server.log"
-    command = [sys.executable, "-m", "dashboard", "--workspace", str(folder), "--port", str(port)]
-    with log.open("wb") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT) as process:
-        try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    with served(folder, log) as running:
+        yield running.address
     written = log.read_text()
     assert not any(scan in written for scan in SCANS), "the server's log names a scan"
 

@@ -1,12 +1,7 @@
 """A run started in the browser outlives page and server; it is stopped, resumed, and its scores can be opened."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -17,7 +12,7 @@ from core.config import PhantomConfig, SplitConfig
 from core.data.prepare.phantoms import prepare_phantom
 from core.runs import read_status
 from core.workspace import Workspace
-from tests.browser.conftest import ROOT, wait_for
+from tests.browser.conftest import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 PHANTOMS = PhantomConfig(patients=3, slices=8, size=64)
@@ -35,22 +30,6 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
             process.kill()
 
 
-@contextmanager
-def served(workspace: Workspace, log: Path) -> Iterator[str]:
-    """The dashboard over a workspace; killed, not asked to stop, at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dashboard", "--workspace", str(workspace.root), "--port", str(port)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with log.open("ab") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment) as process:
-        try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
-
-
 def fill(page: Page, label: str, value: str) -> None:
     box = page.get_by_label(label, exact=True)
     box.fill(value)
@@ -59,8 +38,8 @@ def fill(page: Page, label: str, value: str) -> None:
 
 def test_start_kill_the_server_stop_resume_open(workspace: Workspace, page: Page, tmp_path: Path) -> None:
     run = workspace.run("mine")
-    with served(workspace, tmp_path / "server.log") as address:
-        page.goto(f"{address}/training")
+    with served(workspace.root, tmp_path / "server.log") as running:
+        page.goto(f"{running.address}/training")
         fill(page, "Name of the run", "mine")
         fill(page, "Epochs", "45")
         fill(page, "Pixels a side", "64")
@@ -71,8 +50,8 @@ def test_start_kill_the_server_stop_resume_open(workspace: Workspace, page: Page
         page.reload()
         expect(page.get_by_role("button", name="Stop after this step")).to_be_visible()
     epoch = read_status(run).epoch
-    with served(workspace, tmp_path / "server.log") as address:
-        page.goto(f"{address}/training?run=mine")
+    with served(workspace.root, tmp_path / "server.log") as running:
+        page.goto(f"{running.address}/training?run=mine")
         expect(page.get_by_text(re.compile(r"running, epoch \d+ of 45"))).to_be_visible()
         assert read_status(run).epoch >= epoch >= 1
         page.get_by_role("button", name="Stop after this step").click()

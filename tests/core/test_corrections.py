@@ -16,21 +16,14 @@ from core.files import sha256_of_array
 from core.reviews import ReviewStore
 from core.runs import Evaluation, open_run
 from core.workspace import Workspace
-from tests.browser.small_workspace import RUN, SCANS, small_workspace
+from tests.browser.small_workspace import RUN, SCANS
 
 SCAN = SCANS[0]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("corrections")
-    small_workspace(root)
-    return root / "workspace"
-
-
 @pytest.fixture
-def workspace(made: Path, tmp_path: Path) -> Workspace:
-    return Workspace(shutil.copytree(made, tmp_path / "workspace"))
+def workspace(small_copy: Path) -> Workspace:
+    return Workspace(small_copy)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What the tests of pages share: a small workspace, and a page of it without a browser."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,23 +9,15 @@ from streamlit.testing.v1 import AppTest
 
 from core.workspace import ENVIRONMENT_VARIABLE
 from dashboard.state import SERVED_VARIABLE
-from tests.browser.small_workspace import small_workspace
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 TIMEOUT_S = 60
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pages")
-    small_workspace(root)
-    return root / "workspace"
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def folder(small_copy: Path) -> Path:
     """A copy of the small workspace, for a test to write to."""
-    return shutil.copytree(made, tmp_path / "workspace")
+    return small_copy
 
 
 @pytest.fixture(autouse=True)

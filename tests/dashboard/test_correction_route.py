@@ -21,7 +21,7 @@ from dashboard.access import Guard, OpenAccess
 from dashboard.correction_route import HEADER, MAGIC, MAX_HEADER_BYTES, PREFIX, correction_routes, edit_data, pack, unpack_classes
 from dashboard.scan_route import scan_routes
 from dashboard.sign_in import PasswordAccess
-from tests.browser.small_workspace import DEPTH, HEIGHT, RUN, SCANS, WIDTH, small_workspace
+from tests.browser.small_workspace import DEPTH, HEIGHT, RUN, SCANS, WIDTH
 
 SCAN = SCANS[0]
 URL = f"{PREFIX}/{RUN}/small-valid/{SCAN}"
@@ -29,16 +29,9 @@ OURS = {HEADER: "1", "Origin": "http://localhost", "Sec-Fetch-Site": "same-origi
 SHAPE = (DEPTH, HEIGHT, WIDTH)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("route")
-    small_workspace(root)
-    return root / "workspace"
-
-
 @pytest.fixture
-def workspace(made: Path, tmp_path: Path) -> Workspace:
-    return Workspace(shutil.copytree(made, tmp_path / "workspace"))
+def workspace(small_copy: Path) -> Workspace:
+    return Workspace(small_copy)
 
 
 @pytest.fixture
