@@ -5,6 +5,7 @@ and 22 real scans (``uwm-rle-22-case-days.csv``); scores, errors and confidences
 agree with each other in all three tables and in ``evaluation.json``.
 """
 
+import hashlib
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -152,6 +153,10 @@ def _leak(leaked: bool, patients: int, text: str) -> dict[str, Any]:
     }
 
 
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _facts(scan: SimulatedScan) -> dict[str, Any]:
     return {
         "patient": scan.patient,
@@ -159,7 +164,7 @@ def _facts(scan: SimulatedScan) -> dict[str, Any]:
         "size": [266, 266],
         "spacing_mm": list(SPACING_MM),
         "native_size": None,
-        **{f"{kind}_sha256": f"{kind} of {scan.name}" for kind in ("image", "reference", "prediction")},
+        **{f"{kind}_sha256": _hash(f"{kind} of {scan.name}") for kind in ("image", "reference", "prediction")},
     }
 
 
