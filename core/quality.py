@@ -18,9 +18,11 @@ LEVEL = 0.9
 """Share of the scans whose Dice the interval of an estimate should hold."""
 KEYS = ["patient", "scan", "organ"]
 COLUMNS = ["expected_dice", "expected_dice_low", "expected_dice_high"]
+FEATURES = ["mean", "low", "size", "flips"]
 METHOD = (
     "ridge regression of a scan's Dice per organ on the mean confidence over the predicted organ, that of its least certain "
-    "tenth of slices, and the logarithm of its predicted voxels; each patient is estimated from the others alone, and so is its "
+    "tenth of slices, the logarithm of its predicted voxels and, where it was asked for, the mean agreement under flips over the "
+    "predicted organ; each patient is estimated from the others alone, and so is its "
     "interval, from their errors when they were left out (split conformal)"
 )
 
@@ -49,7 +51,7 @@ class QualityModel:
         """``patient``, ``scan``, ``organ`` and `COLUMNS` (0 to 1) of every scan; no reference is read.
 
         NaN where nothing of the organ was drawn, or its confidence is unknown: a missed organ cannot be told from one that
-        is not there.
+        is not there. NaN too for slices without agreement under flips, where the fit had it.
 
         Args:
             slices: ``slices.parquet``, see `core.metrics.tables.slice_rows`.
@@ -68,18 +70,20 @@ class QualityModel:
 
 
 def features(slices: pd.DataFrame) -> pd.DataFrame:
-    """A row for each scan and organ: ``mean``, ``low`` and ``size``, NaN where nothing was drawn; see `METHOD`.
+    """A row for each scan and organ: `FEATURES`, NaN where nothing was drawn; see `METHOD`.
 
     Args:
-        slices: needs ``patient``, ``scan``, ``organ``, ``prediction_voxels`` and ``confidence``.
+        slices: needs ``patient``, ``scan``, ``organ``, ``prediction_voxels`` and ``confidence``; ``flip_agreement`` if known.
     """
-    drawn = slices.assign(sure=slices["confidence"] * slices["prediction_voxels"])
-    groups = drawn[slices["confidence"].notna() & (slices["prediction_voxels"] > 0)].groupby(KEYS)
+    voxels = slices["prediction_voxels"]
+    drawn = slices.assign(sure=slices["confidence"] * voxels, alike=slices.get("flip_agreement", np.nan) * voxels)
+    groups = drawn[slices["confidence"].notna() & (voxels > 0)].groupby(KEYS)
     found = groups[["sure", "prediction_voxels"]].sum()
     found["mean"] = found["sure"] / found["prediction_voxels"]
+    found["flips"] = groups["alike"].sum(min_count=1) / found["prediction_voxels"]
     found["low"] = groups["confidence"].quantile(0.1)
     found["size"] = np.log10(found["prediction_voxels"].astype(float))
-    found = found[["mean", "low", "size"]]
+    found = found[FEATURES]
     return slices[KEYS].drop_duplicates().merge(found.reset_index(), on=KEYS, how="left")
 
 
@@ -149,22 +153,25 @@ def _with_interval(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(expected_dice_low=low.clip(lower=0), expected_dice_high=high.clip(upper=1))[[*KEYS, *COLUMNS]]
 
 
-def _matrix(table: pd.DataFrame) -> NDArray[np.float64]:
-    return table[["mean", "low", "size"]].to_numpy(np.float64)
-
-
 def _fit(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Intercept and slopes; the slopes of standardised features are pulled to zero, the intercept is free."""
-    seen, dice = _matrix(rows), rows["dice"].to_numpy(np.float64)
+    """Intercept and slopes; the slopes of standardised features are pulled to zero, the intercept is free.
+
+    A feature that is the same everywhere, or known nowhere, gets the slope 0.
+    """
+    seen, dice = np.nan_to_num(rows[FEATURES].to_numpy(np.float64)), rows["dice"].to_numpy(np.float64)
     middle, spread = seen.mean(axis=0), seen.std(axis=0)
-    spread = np.where(spread > 1e-9, spread, 1.0)
-    scaled = (seen - middle) / spread
-    slopes = np.linalg.solve(scaled.T @ scaled + RIDGE * np.eye(3), scaled.T @ (dice - dice.mean())) / spread
+    constant = spread <= 1e-9
+    scaled = (seen - middle) / np.where(constant, 1.0, spread)
+    scaled[:, constant] = 0
+    slopes = np.linalg.solve(scaled.T @ scaled + RIDGE * np.eye(len(FEATURES)), scaled.T @ (dice - dice.mean()))
+    slopes = slopes / np.where(constant, 1.0, spread)
     return np.concatenate([[dice.mean() - slopes @ middle], slopes])
 
 
 def _estimate(weights: NDArray[np.float64], rows: pd.DataFrame) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = np.clip(weights[0] + _matrix(rows) @ weights[1:], 0, 1)
+    used = np.flatnonzero(weights[1:])
+    known = rows[FEATURES].to_numpy(np.float64)[:, used]
+    found: NDArray[np.float64] = np.clip(weights[0] + known @ weights[1:][used], 0, 1)
     return found
 
 

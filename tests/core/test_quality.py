@@ -28,10 +28,25 @@ def tables(patients: int = 20, *, telling: bool = True) -> tuple[pd.DataFrame, p
 
 def test_features_by_hand() -> None:
     name = {"patient": "case1", "scan": "case1_day0", "organ": "stomach"}
-    rows = [(300, 0.9), (100, 0.5), (0, np.nan)]
-    slices = pd.DataFrame([name | {"prediction_voxels": voxels, "confidence": sure} for voxels, sure in rows])
+    rows = [(300, 0.9, 1.0), (100, 0.5, 0.2), (0, np.nan, 0.0)]
+    columns = ("prediction_voxels", "confidence", "flip_agreement")
+    slices = pd.DataFrame([name | dict(zip(columns, row, strict=True)) for row in rows])
     (found,) = features(slices).to_dict("records")
-    assert found == pytest.approx(name | {"mean": 0.8, "low": 0.54, "size": np.log10(400)})
+    assert found == pytest.approx(name | {"mean": 0.8, "low": 0.54, "size": np.log10(400), "flips": 0.8})
+    (found,) = features(slices.drop(columns="flip_agreement")).to_dict("records")
+    assert np.isnan(found["flips"])
+
+
+def test_agreement_under_flips_tells_what_the_confidence_does_not() -> None:
+    slices, scans = tables(telling=False)
+    dice = slices[KEYS].merge(scans, on=KEYS)["dice"].to_numpy()
+    without, _ = fit_quality(slices, scans)
+    model, _ = fit_quality(slices.assign(flip_agreement=dice), scans)
+    assert (without.weights["stomach"][-1], model.weights["stomach"][-1] > 0.5) == (0, True)
+    assert model.mean_absolute_error < 0.2 * without.mean_absolute_error
+    # An estimate that rests on it is not given without it.
+    assert model.expect(slices)["expected_dice"].isna().all()
+    assert without.expect(slices)["expected_dice"].notna().any()
 
 
 def test_telling_confidence_beats_the_mean() -> None:
