@@ -134,6 +134,7 @@ def _launch(page: gradio.Blocks, options: DemoOptions) -> None:
             server_port=options.port,
             share=options.share,
             auth=(USER, options.password) if options.password else None,
+            auth_message=f"GutCheck demo (username: {USER}). Not a medical device.",
             quiet=True,
             prevent_thread_lock=True,
             **page_options(),

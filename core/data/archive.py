@@ -12,6 +12,8 @@ from core.progress import Progress, silent
 MAX_ENTRIES = 200_000
 """The public archive has about 77,000."""
 CHUNK_BYTES = 2**20
+ENCRYPTED = 0x1
+"""The bit of an entry's flags (PKWARE's APPNOTE, 4.4.4)."""
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int, max_entries: int = MAX_ENTRIES, progress: Progress = silent) -> None:
@@ -27,7 +29,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int, max_entries: int = MA
     try:
         with zipfile.ZipFile(archive) as zipped:
             entries = zipped.infolist()
-            _check_amount(archive, entries, max_bytes, max_entries)
+            _check_entries(archive, entries, max_bytes, max_entries)
             targets = _targets(archive, entries)
             check_free_space(folder, sum(entry.file_size for entry in entries))
             left = max_bytes
@@ -39,16 +41,18 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int, max_entries: int = MA
             progress(len(targets), len(targets), "unpacked")
     except FileNotFoundError as error:
         raise DatasetError("The archive does not exist", value=archive, todo="check the path") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        # RuntimeError: encrypted. NotImplementedError: a compression that Python lacks.
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        # NotImplementedError: a compression that Python lacks.
         what = f"The archive cannot be unpacked ({str(error) or type(error).__name__})"
         raise DatasetError(what, value=archive, todo="fetch it again") from error
 
 
-def _check_amount(archive: Path, entries: list[zipfile.ZipInfo], max_bytes: int, max_entries: int) -> None:
+def _check_entries(archive: Path, entries: list[zipfile.ZipInfo], max_bytes: int, max_entries: int) -> None:
     if len(entries) > max_entries:
         what = f"The archive has {len(entries):,} entries"
         raise DatasetError(what, value=archive, todo=f"use one with at most {max_entries:,}")
+    if any(entry.flag_bits & ENCRYPTED for entry in entries):
+        raise DatasetError("The archive is encrypted", value=archive, todo="pack it without a password")
     stated = sum(entry.file_size for entry in entries)
     if stated > max_bytes:
         raise _too_much(archive, max_bytes)

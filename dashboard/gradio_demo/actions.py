@@ -12,7 +12,8 @@ from typing import Any
 
 from core.errors import GutCheckError
 from dashboard.gradio_demo.examples import example_scans, example_slices
-from dashboard.gradio_demo.session import Demo, Kind, View, Wish
+from dashboard.gradio_demo.limits import too_large
+from dashboard.gradio_demo.session import Demo, Kind, Third, View, Wish
 
 Handler = Callable[..., Any]
 
@@ -36,15 +37,17 @@ class Actions:
     def __init__(self, gr: Any, demo: Demo) -> None:
         self.gr, self.demo = gr, demo
 
-    def _shown(self, view: View) -> tuple[Any, ...]:
+    def _shown(self, view: View, label: Third = "Mask") -> tuple[Any, ...]:
         """Values of status, slice, overlay, third picture, slice slider, and statistics of slice and scan."""
         several = view.count > 1
         of_scan = self.gr.update(value=view.scan_statistics, visible=bool(view.scan_statistics))
         slider = self.gr.update(value=view.position + 1, maximum=max(view.count, 2), visible=several)
-        return view.status, view.grey, view.overlay, view.third, slider, view.statistics, of_scan
+        third = self.gr.update(value=view.third, label=label)
+        return view.status, view.grey, view.overlay, third, slider, view.statistics, of_scan
 
     def _view(self, request: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return self._shown(self.demo.view(str(request.session_hash), read_wish(values)))
+        wish = read_wish(values)
+        return self._shown(self.demo.view(str(request.session_hash), wish), wish.third)
 
     def _first(self, request: Any, values: tuple[Any, ...], position: int = 0) -> tuple[Any, ...]:
         return self._view(request, (position + 1, *values[1:]))
@@ -69,6 +72,16 @@ class Actions:
             return None, *self._first(request, values, middle)
 
         return open_files
+
+    def refuse(self) -> Handler:
+        """Say that a file is too large, which the browser has seen before sending it."""
+        import gradio as gr
+
+        def refuse(request: gr.Request, file: str) -> tuple[Any, ...]:
+            self.demo.desk.clear(str(request.session_hash))
+            return None, *self._problem(too_large(file))
+
+        return refuse
 
     def open_example(self, number: int) -> Handler:
         """Open an example: a slice, or after those a scan."""

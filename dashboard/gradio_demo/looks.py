@@ -20,6 +20,9 @@ CSS = """
 #status .warning, #status .problem { display: block; border-left: 4px solid #d97706; padding: 4px 10px; background: #d9770622; }
 #status .problem { border-color: #dc2626; background: #dc262622; }
 #hint p { font-size: 0.85em; margin: 0; opacity: 0.85; }
+#statistics { flex-wrap: wrap; }
+#statistics > * { min-width: min(420px, 100%) !important; }
+#statistics > :not(:has(table)) { display: none; }
 #statistics table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
 #statistics table, #statistics tr { border: 0 !important; }
 #statistics th, #statistics td { padding: 2px 8px; border-width: 0 0 1px; border-color: #8884; white-space: nowrap; }
@@ -50,13 +53,29 @@ SAVE = """(file) => {
   Object.assign(document.createElement("a"), {href: url, download: name}).click();
 }"""
 """Save a file that came as a data address."""
-PASTE = """() => document.addEventListener("paste", (event) => {
-  const input = document.querySelector("#files input[type=file]");
-  if (!input || !event.clipboardData?.files.length) return;
-  input.files = event.clipboardData.files;
-  input.dispatchEvent(new Event("change", {bubbles: true}));
-})"""
-"""Gradio's file field takes clicks and drops; this adds the clipboard."""
+INTAKE = """() => {
+  document.addEventListener("paste", (event) => {
+    const input = document.querySelector("#files input[type=file]");
+    if (!input || !event.clipboardData?.files.length) return;
+    input.files = event.clipboardData.files;
+    input.dispatchEvent(new Event("change", {bubbles: true}));
+  });
+  const refuse = (event) => {
+    if (!event.target.closest?.("#files")) return;
+    const chosen = [...(event.dataTransfer ?? event.target).files ?? []];
+    const large = chosen.find((file) => file.size > window.gradio_config?.max_file_size);
+    if (!large) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.dataTransfer) event.target.dispatchEvent(new DragEvent("dragleave", {bubbles: true}));
+    else event.target.value = "";
+    window.gutcheckTooLarge = `${large.name}, ${Math.ceil(large.size / 1e6)} MB`;
+    document.getElementById("too_large").click();
+  };
+  for (const kind of ["change", "drop"]) document.addEventListener(kind, refuse, true);
+}"""
+"""Gradio's file field takes clicks and drops; this adds the clipboard, and our sentence for a file that is too large."""
+TOO_LARGE = "() => window.gutcheckTooLarge"
 
 HEADING = (
     "# GutCheck demo\n\nOutlines the stomach, the small bowel and the large bowel on abdominal MR. "

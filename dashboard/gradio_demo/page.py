@@ -12,16 +12,12 @@ from core.labels import ORGANS
 from dashboard.gradio_demo.actions import Actions, model_note
 from dashboard.gradio_demo.api import add_api
 from dashboard.gradio_demo.examples import example_scans, example_slices
-from dashboard.gradio_demo.looks import BUSY, CSS, DONE, HEADING, HINT, PASTE, SAVE, thumbnails
+from dashboard.gradio_demo.limits import AT_ONCE, QUEUE_SIZE, limited
+from dashboard.gradio_demo.looks import BUSY, CSS, DONE, HEADING, HINT, INTAKE, SAVE, TOO_LARGE, thumbnails
 from dashboard.gradio_demo.results import OPACITY, ORGAN_IDS
 from dashboard.gradio_demo.session import NOTHING_YET, Demo, Kind
 from dashboard.gradio_demo.widgets import file_input, load_gradio, picture
 
-QUEUE_SIZE = 100
-"""Requests that may wait; one more is told that the queue is full."""
-AT_ONCE = 4
-"""Uploads that are segmented in turns, slice by slice."""
-MAX_FILE_SIZE = "200mb"
 DOWNLOADS: dict[Kind, str] = {
     "mask": "Mask, class ids (PNG)",
     "colours": "Mask, colours (PNG)",
@@ -51,14 +47,14 @@ def page_options() -> dict[str, Any]:
     return {
         "theme": theme,
         "css": CSS,
-        "js": PASTE,
+        "js": INTAKE,
         # Else the browser of a shared computer keeps every picture for the next person.
         "run_history": False,
         "enable_monitoring": False,
         "show_error": False,
         "footer_links": ["settings"],
-        "max_file_size": MAX_FILE_SIZE,
         "allowed_paths": [],
+        **limited(),
     }
 
 
@@ -127,18 +123,18 @@ def _inputs(gr: Any, demo: Demo) -> _Inputs:
 def _outputs(gr: Any) -> _Outputs:
     status = gr.Markdown(NOTHING_YET, elem_id="status", container=True)
     with gr.Row():
-        named = {"slice": "Slice", "overlay": "Overlay", "third": "Mask or confidence"}
+        named = {"slice": "Slice", "overlay": "Overlay", "third": "Mask"}
         shown = [picture(gr, label=label, elem_id=name, buttons=["fullscreen"]) for name, label in named.items()]
     position = gr.Slider(1, 2, value=1, step=1, label="Slice", visible=False, elem_id="position")
     with gr.Row():
         opacity = gr.Slider(0, 1, value=OPACITY, step=0.05, label="Opacity", elem_id="opacity", scale=2, min_width=140)
         choices = [(organ.title, organ.id) for organ in ORGANS]
-        organs = gr.CheckboxGroup(choices, value=list(ORGAN_IDS), label="Organs shown", elem_id="organs", scale=3)
-        looks = {"label": "Third picture", "elem_id": "which", "scale": 2, "min_width": 140}
+        organs = gr.CheckboxGroup(choices, value=list(ORGAN_IDS), label="Organs shown", elem_id="organs", scale=4)
+        looks = {"label": "Third picture", "elem_id": "which", "scale": 3, "min_width": 140}
         which = gr.Radio([("Mask", "Mask"), ("Confidence (dark: unsure)", "Confidence")], value="Mask", **looks)
     with gr.Row(elem_id="statistics"):
-        statistics = gr.Markdown("", elem_id="slice_statistics", container=True, min_width=300)
-        scan_statistics = gr.Markdown("", elem_id="scan_statistics", container=True, visible=False, min_width=300)
+        statistics = gr.Markdown("", elem_id="slice_statistics", container=True)
+        scan_statistics = gr.Markdown("", elem_id="scan_statistics", container=True, visible=False)
     with gr.Row():
         downloads = {
             kind: gr.Button(title, size="sm", min_width=120, elem_id=f"save_{kind}") for kind, title in DOWNLOADS.items()
@@ -157,6 +153,8 @@ def _connect(gr: Any, page: Any, demo: Demo, inputs: _Inputs, out: _Outputs) -> 
     quick: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
     actions = Actions(gr, demo)
     inputs.files.upload(actions.open_files(), [inputs.files, *wishes], [inputs.files, *shown], **quick)
+    refused, told = gr.Button(visible="hidden", elem_id="too_large"), gr.Textbox(visible=False)
+    refused.click(actions.refuse(), told, [inputs.files, *shown], js=TOO_LARGE, **quick)
     for number, button in enumerate(inputs.examples):
         button.click(actions.open_example(number), wishes, shown, **quick)
     page.load(actions.open_link(), wishes, [inputs.model, *shown], **quick)

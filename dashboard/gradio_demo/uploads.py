@@ -105,6 +105,8 @@ def _read(paths: Sequence[Path]) -> Upload:
         raise ImageError("There is no picture yet", todo="choose a slice or one of the examples, then press Segment")
     if len(paths) == 1 and zipfile.is_zipfile(paths[0]):
         return _read_zip(paths[0])
+    if any(path.suffix.lower() == ".zip" and zipfile.is_zipfile(path) for path in paths):
+        raise DatasetError("There is a zip among several files", value=_title(paths), todo="upload one zip at a time")
     return _read_files(sorted(paths, key=lambda path: natural_key(path.name)), title=_title(paths))
 
 
@@ -117,7 +119,8 @@ def _read_zip(path: Path) -> Upload:
         try:
             unpack(path, Path(folder), max_bytes=MAX_UNPACKED_BYTES, max_entries=4 * MAX_SLICES)
         except DatasetError as error:
-            todo = "zip the slices again" if "more than" not in error.what else "upload fewer slices"
+            mended = {"more than": "upload fewer slices", "encrypted": "zip the slices without a password"}
+            todo = next((todo for word, todo in mended.items() if word in error.what), "zip the slices again")
             raise DatasetError(error.what, value=path.name, todo=todo) from error
         found = [each for each in Path(folder).rglob("*") if each.is_file() and not _is_clutter(each.relative_to(folder))]
         chosen = _of_one_kind(found)
@@ -127,7 +130,7 @@ def _read_zip(path: Path) -> Upload:
         left = len(found) - len(chosen)
         chosen.sort(key=lambda each: natural_key(each.relative_to(folder).as_posix()))
         notes = (f"Files in the zip that were left out: {left}.",) if left else ()
-        return _read_files(chosen, title=path.name, notes=notes)
+        return _read_files(chosen, title=path.name, notes=notes, in_folders=True)
 
 
 def _is_clutter(path: Path) -> bool:
@@ -140,13 +143,13 @@ def _of_one_kind(paths: Sequence[Path]) -> list[Path]:
     return dicom or volumes or [path for path in paths if path.suffix.lower() in SUFFIXES]
 
 
-def _read_files(paths: Sequence[Path], *, title: str, notes: tuple[str, ...] = ()) -> Upload:
+def _read_files(paths: Sequence[Path], *, title: str, notes: tuple[str, ...] = (), in_folders: bool = False) -> Upload:
     if len(paths) > MAX_SLICES:
         raise DatasetError(f"There are {len(paths):,} files", value=title, todo=f"upload at most {MAX_SLICES:,} at once")
     volumes = [path for path in paths if path.name.lower().endswith(NIFTI_SUFFIXES)]
     dicom = [path for path in paths if is_dicom(path)]
     if not volumes and not dicom:
-        return _read_pictures(paths, title, notes)
+        return _read_pictures(paths, title, notes, in_folders)
     if len(volumes) == len(paths) == 1:
         volume = read_nifti(paths[0], max_voxels=MAX_PIXELS)
         return _of_volume(volume, title, (*notes, *_place_notes(volume)))
@@ -181,7 +184,7 @@ class _Picture:
     notes: tuple[str, ...]
 
 
-def _read_pictures(paths: Sequence[Path], title: str, notes: tuple[str, ...]) -> Upload:
+def _read_pictures(paths: Sequence[Path], title: str, notes: tuple[str, ...], in_folders: bool) -> Upload:
     total = 0
     for path in paths:
         height, width = check_picture(path)
@@ -189,7 +192,7 @@ def _read_pictures(paths: Sequence[Path], title: str, notes: tuple[str, ...]) ->
         if total > MAX_PIXELS and len(paths) > 1:
             raise DatasetError("The pictures are too large together", value=title, todo=f"use at most {MAX_PIXELS:,} pixels")
     pictures = [_read_picture(path) for path in paths]
-    numbers = _one_scan(paths, [picture.pixels for picture in pictures])
+    numbers = _one_scan(paths, [picture.pixels for picture in pictures], in_folders)
     order = np.argsort(numbers) if numbers else range(len(paths))
     found = tuple(note for picture in pictures for note in picture.notes)
     return Upload(
@@ -223,14 +226,19 @@ def _check_frames(path: Path) -> bool:
         return picture.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
 
 
-def _one_scan(paths: Sequence[Path], pictures: Sequence[Pixels]) -> list[int] | None:
-    """The slices' numbers if the pictures are one scan: alike in size and depth, and in name but for the slice's number."""
+def _one_scan(paths: Sequence[Path], pictures: Sequence[Pixels], in_folders: bool) -> list[int] | None:
+    """The slices' numbers if the pictures are one scan: alike in size and depth, and in name but for the slice's number.
+
+    Args:
+        in_folders: whether their folders are part of their names; Gradio puts each uploaded file into one of its own.
+    """
     if len(paths) < 2 or len({(each.shape, each.dtype) for each in pictures}) > 1:
         return None
     matches = [KAGGLE_NAME.fullmatch(path.stem) or _last_number(path.stem) for path in paths]
     if not all(matches):
         return None
-    scans = {(path.parent, match.groupdict().get("scan")) for path, match in zip(paths, matches, strict=True) if match}
+    folders = [path.parent if in_folders else None for path in paths]
+    scans = {(folder, match.groupdict().get("scan")) for folder, match in zip(folders, matches, strict=True) if match}
     numbers = [int(match["slice"]) for match in matches if match]
     return numbers if len(scans) == 1 and len(set(numbers)) == len(numbers) else None
 

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -34,6 +35,7 @@ from core.data.phantom import make_scan
 from core.model import architecture, save_model
 from core.overlay import class_statistics
 from core.predict import Predictor
+from dashboard.gradio_demo.limits import MAX_FILE_BYTES, queue_full
 from tests.dashboard.odd_files import ODD_FILES, series, zipped
 from training.commands import predict
 
@@ -134,6 +136,9 @@ def test_upload_segment_blend_and_download(running_demo: RunningDemo, slice_png:
     page.fill("#opacity input[type=number]", "0.9")
     page.keyboard.press("Enter")
     expect(overlay).not_to_have_attribute("src", before or "")
+    expect(page.locator("#third label").first).to_have_text("Mask")
+    page.get_by_label("Confidence (dark: unsure)").check()
+    expect(page.locator("#third label").first).to_have_text("Confidence")
     with page.expect_download() as saved:
         page.click("#save_mask")
     assert saved.value.suggested_filename == "case1_day0_slice_0001_mask.png"
@@ -150,9 +155,10 @@ def _brightest(page: Page, selector: str) -> int:
     return brightest
 
 
-def test_a_whole_scan_has_a_slice_slider(running_demo: RunningDemo, tmp_path: Path, page: Page) -> None:
+@pytest.mark.parametrize("kind", ["DICOM series", "three slices of one scan"])
+def test_a_whole_scan_has_a_slice_slider(kind: str, running_demo: RunningDemo, tmp_path: Path, page: Page) -> None:
     page.goto(running_demo.url)
-    _upload(page, *series(tmp_path))
+    _upload(page, *ODD_FILES[kind](tmp_path))
     expect(page.locator("#status")).to_contain_text("(2 of 3)")
     page.click("#segment")
     expect(page.locator("#scan_statistics tbody tr")).to_have_count(4)
@@ -173,6 +179,19 @@ def test_an_example_is_segmented_and_a_second_click_is_told_to_wait(running_demo
     assert _natural_size(page, "#third img") == [224, 224]
     expect(page.locator("#busy")).to_have_count(0)
     assert sum(_counted(page)) == 224 * 224
+
+
+def test_no_number_is_cut_off_on_a_small_screen(running_demo: RunningDemo, page: Page) -> None:
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(running_demo.url)
+    page.click("#example3")
+    expect(page.locator("#status")).to_contain_text("phantom 1, whole scan")
+    page.click("#segment")
+    for table in ("#slice_statistics table", "#scan_statistics table"):
+        expect(page.locator(f"{table} th")).to_have_text(["Class", re.compile("Pixels|Voxels"), "Percent", "ml"])
+        ends = "(table) => [table, table.closest('.block')].map((each) => each.getBoundingClientRect().right)"
+        inner, outer = page.locator(table).evaluate(ends)
+        assert inner <= outer
 
 
 def test_a_pasted_picture_is_read(running_demo: RunningDemo, slice_png: Path, page: Page) -> None:
@@ -208,6 +227,41 @@ def test_a_bad_file_is_one_sentence_and_clears_the_result(
     assert running_demo.left() == []
 
 
+def test_a_file_that_is_too_large_is_one_sentence_and_is_not_sent(
+    running_demo: RunningDemo, tmp_path: Path, slice_png: Path, page: Page
+) -> None:
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/upload" in request.url else None)
+    page.goto(running_demo.url)
+    page.click("#example0")
+    expect(page.locator("#slice img")).to_have_count(1)
+    with (tmp_path / "scan <b>.nii").open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+
+    _upload(page, tmp_path / "scan <b>.nii")
+
+    sentence = "The file is larger than 200 MB: scan <b>.nii, 201 MB; send it compressed, or fewer of its slices."
+    expect(page.locator("#status .problem")).to_have_text(sentence)
+    expect(page.locator("#slice img")).to_have_count(0)
+    assert sent == []
+    _upload(page, slice_png)
+    expect(page.locator("#status")).to_contain_text("not segmented yet")
+
+
+def test_a_full_queue_is_one_sentence(running_demo: RunningDemo, page: Page) -> None:
+    page.goto(running_demo.url)
+    page.click("#example0")
+    expect(page.locator("#status")).to_contain_text("phantom 1, slice 5")
+    # As `dashboard.gradio_demo.limits` answers a browser, see tests/dashboard/test_demo_served.py.
+    full = {"status": 429, "json": {"detail": str(queue_full())}}
+    page.route("**/queue/join*", lambda route: route.fulfill(**full))
+    page.click("#segment")
+    expect(page.get_by_test_id("toast-body")).to_contain_text(str(queue_full()))
+    page.unroute("**/queue/join*")
+    page.click("#segment")
+    expect(page.locator("#slice_statistics tbody tr")).to_have_count(4)
+
+
 class TestPrograms:
     """The documented calls, and what they must not reach."""
 
@@ -229,11 +283,40 @@ class TestPrograms:
 
     def test_rest(self, running_demo: RunningDemo, tmp_path: Path) -> None:
         archive = zipped(tmp_path / "a.zip", {path.name: path.read_bytes() for path in series(tmp_path)})[0]
-        path = httpx.post(f"{running_demo.url}gradio_api/upload", files={"files": (archive.name, archive.read_bytes())}).json()[0]
-        answer = _call(running_demo, "predict_scan", [[_file(path)], ""])
+        answer = _call(running_demo, "predict_scan", [[_file(_send(running_demo, archive))], ""])
         assert (answer["slices"], answer["spacing_mm"]) == (3, [5.0, 2.0, 2.0])
         assert base64.b64decode(answer["mask_nifti"])[:2] == b"\x1f\x8b"
         assert sum(row["pixels"] for row in answer["classes"]) == 3 * 40 * 48
+        assert running_demo.left() == []
+
+    def test_the_readme_s_python_example_runs_as_it_is_written(
+        self, running_demo: RunningDemo, slice_png: Path, tmp_path: Path
+    ) -> None:
+        example = f"{_example('python', running_demo)}\nimport json; print(json.dumps([mask_png, classes]))"
+        slice_png.rename(tmp_path / "slice.png")
+        done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        mask, classes = json.loads(done.stdout.splitlines()[-1])
+        expected, _ = Predictor.load(running_demo.model).predict_slice(read_image(tmp_path / "slice.png"))
+        np.testing.assert_array_equal(_png(mask), expected)
+        assert [row["pixels"] for row in classes] == np.bincount(expected.ravel(), minlength=4).tolist()
+        assert running_demo.left() == []
+
+    def test_the_readme_s_curl_example_runs_as_it_is_written(
+        self, running_demo: RunningDemo, slice_png: Path, tmp_path: Path
+    ) -> None:
+        if not shutil.which("curl") or "--json" not in subprocess.getoutput("curl --help all"):
+            pytest.skip("curl is missing, or older than 7.82, which brought --json")
+        slice_png.rename(tmp_path / "slice.png")
+        shell = ["bash", "-c", _example("bash", running_demo)]
+        done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        kind, data = done.stdout.strip().splitlines()[-2:]
+        assert kind == "event: complete"
+        mask = _png(json.loads(data.removeprefix("data:"))[0]["mask_png"])
+        np.testing.assert_array_equal(
+            mask, Predictor.load(running_demo.model).predict_slice(read_image(tmp_path / "slice.png"))[0]
+        )
         assert running_demo.left() == []
 
     def test_a_bad_file_is_one_sentence(self, running_demo: RunningDemo, tmp_path: Path) -> None:
@@ -259,15 +342,22 @@ class TestPrograms:
             urllib.request.urlopen(f"{running_demo.url}gradio_api/file={path}")
 
     def test_two_who_send_one_picture_do_not_delete_each_other_s(self, running_demo: RunningDemo, slice_png: Path) -> None:
-        uploads = [
-            httpx.post(f"{running_demo.url}gradio_api/upload", files={"files": (slice_png.name, slice_png.read_bytes())}).json()[
-                0
-            ]
-            for _ in range(2)
-        ]
+        uploads = [_send(running_demo, slice_png) for _ in range(2)]
         assert uploads[0] != uploads[1]
         answers = [_call(running_demo, "predict", [_file(path), ""]) for path in uploads]
         assert answers[0]["mask_png"] == answers[1]["mask_png"]
+
+
+def _example(language: str, demo: RunningDemo) -> str:
+    """The README's example of a call, with this demo's address in place of the usual one."""
+    section = (ROOT / "dashboard" / "README.md").read_text(encoding="utf-8").partition("\n## The demo\n")[2].partition("\n## ")[0]
+    [block] = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    assert block.count("http://127.0.0.1:7860/") == 1
+    return str(block.replace("http://127.0.0.1:7860/", demo.url))
+
+
+def _send(demo: RunningDemo, path: Path) -> str:
+    return str(httpx.post(f"{demo.url}gradio_api/upload", files={"files": (path.name, path.read_bytes())}).json()[0])
 
 
 def _file(path: str) -> dict[str, Any]:
@@ -298,7 +388,7 @@ def test_stopping_removes_the_uploads_and_nothing_of_them_was_logged(
     page.click("#segment")
     expect(page.locator("#slice_statistics tbody tr")).to_have_count(4)
     # One that nobody asks to segment stays until it is swept, or until the end.
-    httpx.post(f"{running_demo.url}gradio_api/upload", files={"files": (slice_png.name, slice_png.read_bytes())})
+    _send(running_demo, slice_png)
     assert [path.name for path in running_demo.left()] == [slice_png.name]
 
     running_demo.process.send_signal(signal.SIGTERM)

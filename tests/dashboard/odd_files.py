@@ -1,6 +1,7 @@
 """Files that people upload although they shouldn't, or that programs write although nobody expects them; made, not kept."""
 
 import gzip
+import stat
 import struct
 import warnings
 import zipfile
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, MRImageStorage
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGLSLossless, MRImageStorage
 
 SHAPE = (40, 48)
 UID = "1.2.826.0.1.3680043.10.1."
@@ -117,6 +118,8 @@ for _kind, _write in {
     "grey PNG with alpha": _pillow("a.png", "LA"),
     "JPEG": _saved("a.jpg"),
     "CMYK JPEG": _pillow("a.jpg", "CMYK"),
+    "CMYK TIFF": _pillow("a.tif", "CMYK"),
+    "JPEG 2000": _pillow("a.jp2", "L"),
     "BMP": _saved("a.bmp"),
     "8-bit TIFF": _saved("a.tif"),
     "32-bit float TIFF": _saved("a.tif", grey().astype(np.float32) / 255),
@@ -128,6 +131,8 @@ for _kind, _write in {
     "text file": _saved("report.txt", content=b"Patient: J. Doe"),
     "PDF": _saved("a.pdf", content=b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n<<>>\nendobj\n"),
     "SVG": _saved("a.svg", content=b"<svg xmlns='http://www.w3.org/2000/svg' width='90' height='90'/>"),
+    "gzipped SVG": _saved("a.svgz", content=gzip.compress(b"<svg xmlns='http://www.w3.org/2000/svg'/>")),
+    "text named .png": _saved("a.png", content=b"Patient: J. Doe"),
     "HTML named .png": _saved("a.png", content=b"<script>alert(1)</script>"),
     "empty file": _saved("a.png", content=b""),
     "truncated PNG": _saved("a.png", content=png(grey())[:200]),
@@ -135,6 +140,7 @@ for _kind, _write in {
     "PNG with a wrong checksum": _saved("a.png", content=png(grey())[:-20] + b"\0" * 20),
     "1 × 1 PNG": _saved("a.png", grey(shape=(1, 1))),
     "1 × 5,000 PNG": _saved("a.png", grey(shape=(1, 5000))),
+    "20,000 × 1 PNG": _saved("a.png", grey(shape=(20_000, 1))),
     "PNG that claims 60,000 × 60,000": _saved("a.png", content=BOMB),
     "all black PNG": _saved("a.png", np.zeros(SHAPE, np.uint8)),
 }.items():
@@ -156,10 +162,20 @@ def _frames(folder: Path, name: str) -> Path:
 
 
 _odd("animated GIF")(lambda folder: _frames(folder, "a.gif"))
+_odd("animated WebP")(lambda folder: _frames(folder, "a.webp"))
 _odd("animated PNG")(lambda folder: _frames(folder, "a.png"))
 _odd("TIFF of three pages")(lambda folder: _frames(folder, "a.tif"))
 _odd("two pictures of two sizes")(lambda folder: [_saved("a1.png")(folder), _saved("a2.png", grey(shape=(30, 50)))(folder)])
-_odd("three slices of one scan")(lambda folder: [_saved(f"mr_{n}.png", grey(n))(folder) for n in (10, 9, 11)])
+
+
+def png_slices(folder: Path) -> list[Path]:
+    """Three slices of one scan, each in a folder of its own as Gradio leaves them."""
+    for n in (10, 9, 11):
+        (folder / str(n)).mkdir()
+    return [_saved(f"mr_{n}.png", grey(n))(folder / str(n)) for n in (10, 9, 11)]
+
+
+_odd("three slices of one scan")(png_slices)
 _odd("picture and volume")(lambda folder: [_saved("a.png")(folder), _nifti(folder, grey(shape=(20, 20, 3)))])
 _odd("zip of slices")(lambda folder: zipped(folder / "a.zip", {f"s/mr_{n}.png": png(grey(n)) for n in range(3)}))
 _odd("zip with other files")(
@@ -168,7 +184,30 @@ _odd("zip with other files")(
 _odd("empty zip")(lambda folder: zipped(folder / "a.zip", {}))
 _odd("zip of text")(lambda folder: zipped(folder / "a.zip", {"a.txt": b"x"}))
 _odd("zip that leaves its folder")(lambda folder: zipped(folder / "a.zip", {"../../a.png": png(grey())}))
+_odd("zip in a zip")(
+    lambda folder: zipped(folder / "a.zip", {"b.zip": zipped(folder / "b.zip", {"mr_1.png": png(grey())})[0].read_bytes()})
+)
+_odd("two zips")(lambda folder: [zipped(folder / name, {"mr_1.png": png(grey())})[0] for name in ("a.zip", "b.zip")])
 _odd("zip bomb")(lambda folder: zipped(folder / "a.zip", {f"{n}.png": bytes(10**6) for n in range(9)}))
+
+
+@_odd("encrypted zip")
+def _(folder: Path) -> Path:
+    whole = bytearray(zipped(folder / "a.zip", {"mr_1.png": png(grey())})[0].read_bytes())
+    # Bit 0 of the flags (APPNOTE 4.4.4), in the entry's own header and in the directory's.
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        whole[whole.index(mark) + offset] |= 1
+    (folder / "a.zip").write_bytes(whole)
+    return folder / "a.zip"
+
+
+@_odd("zip with a link")
+def _(folder: Path) -> Path:
+    entry = zipfile.ZipInfo("mr_1.png")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.writestr(entry, "/etc/hostname")
+    return folder / "a.zip"
 
 
 @_odd("damaged zip")
@@ -216,6 +255,7 @@ _odd("DICOM of two series")(
 _odd("DICOM in JPEG-LS")(
     lambda folder: series(folder, 1, syntax=JPEGLSLossless, PixelData=encapsulate([b"\xff\xd8 no decoder for this"]))
 )
+_odd("deflated DICOM")(lambda folder: series(folder, 1, syntax=DeflatedExplicitVRLittleEndian))
 _odd("DICOM in colour")(lambda folder: series(folder, 1, SamplesPerPixel=3, PhotometricInterpretation="RGB"))
 _odd("DICOM without pixels")(lambda folder: series(folder, 1, PixelData=None, Rows=None))
 _odd("DICOM of several frames")(lambda folder: series(folder, 1, NumberOfFrames=4))

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from core.workspace import Workspace
 from dashboard import demo, segment
-from dashboard.gradio_demo import page
+from dashboard.gradio_demo import limits, page
 from dashboard.gradio_demo.session import Demo
 from dashboard.lazy_demo import LazyDemo
 from dashboard.segment import ModelChoice
@@ -50,8 +50,8 @@ class TestPage:
         ours = [function for function in built.fns.values() if function.fn and function.name != "forget"]
         assert [function.name for function in ours if not function.queue] == []
         bounded = {function.name: function.concurrency_limit for function in ours if function.concurrency_limit}
-        assert bounded == {"segment": page.AT_ONCE, "call": page.AT_ONCE}
-        assert built._queue.max_size == page.QUEUE_SIZE
+        assert bounded == {"segment": limits.AT_ONCE, "call": limits.AT_ONCE}
+        assert built._queue.max_size == limits.QUEUE_SIZE
 
     def test_three_functions_are_public(self, built: Any) -> None:
         assert set(built.get_api_info()["named_endpoints"]) == {"/predict", "/predict_scan", "/models"}
@@ -62,6 +62,38 @@ class TestPage:
         assert (options["allowed_paths"], options["run_history"]) == ([], False)
         assert not any("http" in str(font) for font in options["theme"]._stylesheets)
         assert type(options["theme"]).__name__ == "Soft"
+
+    @pytest.fixture
+    def narrow(self, opened: Demo, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+        """A client of a demo that takes 1,000 bytes a file and lets nobody wait."""
+        import fastapi
+        from fastapi.testclient import TestClient
+
+        monkeypatch.setattr(limits, "MAX_FILE_BYTES", 1000)
+        monkeypatch.setattr(page, "QUEUE_SIZE", 0)
+        app = fastapi.FastAPI()
+        _in_a_loop(lambda: demo.mount_demo(app, opened))
+        with TestClient(app) as client:
+            yield client
+
+    def test_a_file_that_is_too_large_is_one_sentence(self, narrow: Any) -> None:
+        large, small = (narrow.post("/demo/gradio_api/upload", files={"files": ("a.png", bytes(size))}) for size in (1001, 1000))
+        sentence = "The file is larger than 0.001 MB; send it compressed, or fewer of its slices."
+        assert (large.status_code, large.text) == (413, sentence)
+        assert small.status_code == 200
+
+    def test_a_full_queue_is_one_sentence(self, narrow: Any) -> None:
+        sentence = "The demo is busy: 100 requests wait already; try again in a minute."
+        joined = {"data": [], "session_hash": "tab", "fn_index": 0}
+        for address, body in (("call/models", {"data": []}), ("queue/join", joined)):
+            for origin, status in ((None, 503), ("http://testserver", 429)):
+                headers = {"origin": origin} if origin else {}
+                answer = narrow.post(f"/demo/gradio_api/{address}", json=body, headers=headers)
+                assert (answer.status_code, answer.json()) == (status, {"detail": sentence})
+
+    def test_another_refusal_is_gradio_s_own(self, narrow: Any) -> None:
+        answer = narrow.post("/demo/gradio_api/queue/join", json={"data": []})
+        assert (answer.status_code, answer.json()) == (400, {"detail": "Session hash not found."})
 
     def test_mounted_below_another_server(self, opened: Demo) -> None:
         import fastapi

@@ -296,6 +296,13 @@ class TestLikeness:
         assert "in colour, overall brightness" in said[1]
         assert "compared with 36 of its slices" in said[1]
 
+    def test_a_bright_slice_does_not_make_a_scan_s_others_unlike(self) -> None:
+        known = likeness_of(STUB)
+        scan = make_scan(7, shape=(12, 224, 224)).image.copy()
+        scan[:2] = np.minimum(scan[:2].astype(int) * 20, 65_535)
+        assert volume_window(scan).apply(scan[5]).max() < 100
+        assert set(remarks(Upload("a", tuple(scan), ("a",) * 12, tuple(range(12)), is_scan=True), known)) == {""}
+
     def test_real_training_slices_set_the_range(self, tiny_index: DatasetIndex) -> None:
         known = likeness_of(replace(STUB, dataset=Path(tiny_index.root), synthetic=False))
         assert known is not None

@@ -1,4 +1,4 @@
-"""Whatever is uploaded to the demo: a result, or one clear sentence; sixty odd files, and scans in their right order."""
+"""Whatever is uploaded to the demo: a result, or one clear sentence; seventy odd files, and scans in their right order."""
 
 import re
 import warnings
@@ -27,6 +27,8 @@ OUTCOMES: dict[str, str] = {
     "grey PNG with alpha": ONE,
     "JPEG": ONE,
     "CMYK JPEG": ONE,
+    "CMYK TIFF": ONE,
+    "JPEG 2000": ONE,
     "BMP": ONE,
     "8-bit TIFF": ONE,
     "32-bit float TIFF": ONE,
@@ -38,6 +40,8 @@ OUTCOMES: dict[str, str] = {
     "text file": NO_PICTURE.format("report.txt"),
     "PDF": NO_PICTURE.format("a.pdf"),
     "SVG": NO_PICTURE.format("a.svg"),
+    "gzipped SVG": NO_PICTURE.format("a.svgz"),
+    "text named .png": NO_PICTURE.format("a.png"),
     "HTML named .png": NO_PICTURE.format("a.png"),
     "empty file": "The picture is empty: a.png; export the slice again as PNG.",
     "truncated PNG": "The picture is damaged: a.png; export or copy it again.",
@@ -45,10 +49,12 @@ OUTCOMES: dict[str, str] = {
     "PNG with a wrong checksum": "The picture is damaged: a.png; export or copy it again.",
     "1 × 1 PNG": "The picture is too small (1×1 pixels): a.png; use a slice of at least 16×16 pixels.",
     "1 × 5,000 PNG": "The picture is too small (5000×1 pixels): a.png; use a slice of at least 16×16 pixels.",
+    "20,000 × 1 PNG": "The picture is too small (1×20000 pixels): a.png; use a slice of at least 16×16 pixels.",
     "PNG that claims 60,000 × 60,000": "The picture is too large: a.png; use at most 36,000,000 pixels.",
     "all black PNG": ONE,
     "JPEG turned by EXIF": ONE,
     "animated GIF": "The file holds 3 pictures: a.gif; export one slice a file, or a zip of slices.",
+    "animated WebP": "The file holds 3 pictures: a.webp; export one slice a file, or a zip of slices.",
     "animated PNG": "The file holds 3 pictures: a.png; export one slice a file, or a zip of slices.",
     "TIFF of three pages": "The file holds 3 pictures: a.tif; export one slice a file, or a zip of slices.",
     "two pictures of two sizes": "2 pictures",
@@ -59,6 +65,10 @@ OUTCOMES: dict[str, str] = {
     "empty zip": "The zip holds no pictures and no scan: a.zip; zip PNG slices, one NIfTI volume or one DICOM series.",
     "zip of text": "The zip holds no pictures and no scan: a.zip; zip PNG slices, one NIfTI volume or one DICOM series.",
     "zip that leaves its folder": "An entry of a.zip leaves the folder: a.zip; zip the slices again.",
+    "zip in a zip": "The zip holds no pictures and no scan: a.zip; zip PNG slices, one NIfTI volume or one DICOM series.",
+    "two zips": "There is a zip among several files: 2 files; upload one zip at a time.",
+    "encrypted zip": "The archive is encrypted: a.zip; zip the slices without a password.",
+    "zip with a link": "An entry of a.zip is a link or device: a.zip; zip the slices again.",
     "zip bomb": "The archive unpacks to more than 0.005 GB: a.zip; upload fewer slices.",
     "damaged zip": "The archive cannot be unpacked (Bad CRC-32 for file 'mr_1.png'): a.zip; zip the slices again.",
     "NIfTI volume": SCAN,
@@ -75,6 +85,7 @@ OUTCOMES: dict[str, str] = {
     "DICOM in JPEG-LS": (
         "The DICOM file's compression cannot be read here (JPEG-LS Lossless Image Compression): im1.dcm; export it uncompressed."
     ),
+    "deflated DICOM": "The DICOM file is deflated: im1.dcm; export it uncompressed.",
     "DICOM in colour": "The DICOM file is in colour: im1.dcm; export one grey slice a file.",
     "DICOM without pixels": "The DICOM file holds no picture: im1.dcm; upload the series' image files.",
     "DICOM of several frames": "The DICOM file holds 4 frames: im1.dcm; export one grey slice a file.",

@@ -80,7 +80,7 @@ def test_a_bomb_that_understates_its_size(tmp_path: Path, folder: Path) -> None:
 
 def test_bytes_are_counted_as_they_come(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = zipped(tmp_path / "a.zip", "a.png", "b.png", content=bytes(600_000))
-    monkeypatch.setattr("core.data.archive._check_amount", lambda *_: None)
+    monkeypatch.setattr("core.data.archive._check_entries", lambda *_: None)
     with pytest.raises(DatasetError, match=r"^The archive unpacks to more than 0\.001 GB"):
         unpack(archive, folder, max_bytes=LIMIT)
     assert sum(path.stat().st_size for path in folder.rglob("*")) <= LIMIT

@@ -1,0 +1,80 @@
+"""How much the demo takes at once, and what it says beyond that, where Gradio answers before any function of ours is asked."""
+
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.errors import GutCheckError, ImageError
+
+QUEUE_SIZE = 100
+"""Requests that may wait."""
+AT_ONCE = 4
+"""Uploads that are segmented in turns, slice by slice."""
+MAX_FILE_BYTES = 200_000_000
+
+
+def too_large(file: str | None = None) -> ImageError:
+    """The sentence on a file of more than `MAX_FILE_BYTES`.
+
+    Args:
+        file: its name and size, where they are known.
+    """
+    what = f"The file is larger than {MAX_FILE_BYTES / 1e6:g} MB"
+    return ImageError(what, value=file, todo="send it compressed, or fewer of its slices")
+
+
+def queue_full() -> GutCheckError:
+    """The sentence on one request too many."""
+    return GutCheckError("The demo is busy", value=f"{QUEUE_SIZE} requests wait already", todo="try again in a minute")
+
+
+class Worded:
+    """An ASGI application in front of Gradio's that says these sentences in place of Gradio's own.
+
+    Gradio's browser side replaces whatever comes with 503 by a text of its own, but shows what comes with 429; its Python
+    client knows a full queue by 503 alone, and raises ``QueueError``. So browsers, which state an origin, get 429.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        start: Message = {}
+        answer: Response | None = None
+
+        async def worded(message: Message) -> None:
+            nonlocal start, answer
+            if message["type"] == "http.response.start" and message["status"] in (413, 503):
+                start = message
+            elif not start:
+                await send(message)
+            elif answer is None:
+                answer = _answer(scope, start["status"], message.get("body", b""))
+                if answer is None:
+                    await send(start)
+                    await send(message)
+                    start = {}
+                else:
+                    await answer(scope, receive, send)
+
+        await self._app(scope, receive, worded)
+
+
+def _answer(scope: Scope, status: int, body: bytes) -> Response | None:
+    """Our answer in place of Gradio's, or nothing where that is about something else."""
+    if status == 413:
+        return PlainTextResponse(str(too_large()), 413)
+    if b"Queue is full" not in body:
+        return None
+    from_browser = any(name == b"origin" for name, _ in scope["headers"])
+    return JSONResponse({"detail": str(queue_full())}, 429 if from_browser else 503)
+
+
+def limited() -> dict[str, Any]:
+    """The options of ``launch`` and ``mount_gradio_app`` that set these limits."""
+    return {"max_file_size": MAX_FILE_BYTES, "app_kwargs": {"middleware": [Middleware(Worded)]}}
