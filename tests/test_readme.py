@@ -49,6 +49,19 @@ def test_the_short_session_runs(tmp_path: Path) -> None:
     assert len(list((tmp_path / "predictions").glob("*_mask.png"))) > 0
 
 
+def test_every_make_command_and_every_sentence_it_quotes_is_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    made = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert made >= {"app", "test", "setup"}
+    assert [name for name in made if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
+    sources = "".join(path.read_text("utf-8") for folder in ("core", "training") for path in (ROOT / folder).rglob("*.py"))
+    quoted = re.findall(r"^\| `([A-Z][^`]+)` \|", text.partition("## When something is wrong")[2], re.MULTILINE)
+    assert len(quoted) >= 5
+    # Names and numbers follow behind the first four words.
+    assert [each for each in quoted if " ".join(each.split()[:4]) not in sources] == []
+
+
 def test_leak_badges_are_worded_as_the_scores_word_them() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     explained = {LeakBadge(kind).text for kind in get_args(Kind) if kind != "leaked"} | {"leaked (N of M patients)"}

@@ -4,8 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from core.command import run_command
-from core.errors import ConfigError
+from core.command import choose_command, run_command
 
 COMMANDS = {
     "prepare": "make a data set: uw-madison, kaggle DIR, pairs DIR, phantom",
@@ -25,22 +24,14 @@ def main(words: Sequence[str]) -> None:
     Raises:
         GutCheckError: bad input, as one sentence.
     """
-    if not words or words[0] in ("-h", "--help"):
-        print(usage())
+    chosen = choose_command("python -m training", COMMANDS, words)
+    if chosen is None:
         return
-    command, *rest = words
-    if command not in COMMANDS:
-        raise ConfigError("There is no such command", value=command, todo=f"use one of: {', '.join(COMMANDS)} (see --help)")
+    command, rest = chosen
     if list(words[:2]) == ["evaluate", "masks"]:
         command, rest = "evaluate_masks", rest[1:]
     # Only the module of this command, so that --help does not wait for torch.
     importlib.import_module(f"training.commands.{command}").main(rest)
-
-
-def usage() -> str:
-    """The commands, one a line."""
-    lines = [f"  {name:<10}{about}" for name, about in COMMANDS.items()]
-    return "\n".join(["usage: python -m training COMMAND [options]", "", *lines, "", "Each command has its own --help."])
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from core.command import run_command
-from core.errors import ConfigError
+from core.command import choose_command, run_command
 
 COMMANDS = {
     "verify": "check that no review was changed, removed or moved",
@@ -22,22 +21,14 @@ def main(words: Sequence[str]) -> None:
     Raises:
         GutCheckError: bad input or a store that does not hold, as one sentence.
     """
-    if not words or words[0] in ("-h", "--help"):
-        print(usage())
+    chosen = choose_command("python -m core.reviews", COMMANDS, words)
+    if chosen is None:
         return
-    command, *rest = words
-    if command not in COMMANDS:
-        raise ConfigError("There is no such command", value=command, todo=f"use one of: {', '.join(COMMANDS)} (see --help)")
+    command, rest = chosen
     if command == "verify":
         importlib.import_module("core.reviews.verify").main(rest)
     else:
         getattr(importlib.import_module("core.reviews.commands"), command.replace("-", "_"))(rest)
-
-
-def usage() -> str:
-    """The commands, one a line."""
-    lines = [f"  {name:<12}{about}" for name, about in COMMANDS.items()]
-    return "\n".join(["usage: python -m core.reviews COMMAND [options]", "", *lines, "", "Each command has its own --help."])
 
 
 if __name__ == "__main__":
