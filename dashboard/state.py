@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.demo import DemoState, default_folder, demo_state
+from core.labels import ORGAN_NAMES
 from core.workspace import ENVIRONMENT_VARIABLE, Workspace
 
 SERVED_VARIABLE = "GUTCHECK_SERVED"
@@ -47,6 +48,8 @@ class Address:
     """Stands for run and evaluation where the run is to stay hidden."""
     case: str | None
     slice_number: int | None
+    organ: str | None
+    """The organ that a chart or a table led here for, see `core.labels`."""
     view: str
     """How the viewer shows it, see `dashboard.viewer.ViewerState.link`; may be anything that somebody typed."""
 
@@ -56,8 +59,9 @@ def address() -> Address:
     found = st.query_params
     number = found.get("slice", "")
     position = int(number) if number.isdecimal() else None
+    organ = next((name for name in ORGAN_NAMES if name == found.get("organ")), None)
     token, case = found.get(ROUND_PARAMETER), found.get("case")
-    return Address(found.get("run"), found.get("evaluation"), token, case, position, found.get("view", ""))
+    return Address(found.get("run"), found.get("evaluation"), token, case, position, organ, found.get("view", ""))
 
 
 def link(**parts: str | int | None) -> dict[str, str]:

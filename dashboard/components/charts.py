@@ -6,11 +6,8 @@ from typing import Any, Literal
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.figures.training import dice_along_scan
 from core.runs import Evaluation
 from dashboard.state import link
-
-__all__ = ["Place", "dice_along_scan", "open_place", "picture_format", "show_chart"]
 
 FORMAT = "picture_format"
 Format = Literal["png", "svg"]

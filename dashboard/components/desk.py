@@ -19,7 +19,7 @@ from dashboard import cached
 from dashboard.components.blind import named
 from dashboard.components.selection import disputed_scans
 from dashboard.components.text import harmless
-from dashboard.state import JUMP, QUEUE, link, workspace
+from dashboard.state import JUMP, QUEUE, address, link, workspace
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ def go_to(desk: Desk, scan: str, slice_number: int | None = None) -> None:
     """Open a scan of the desk's evaluation in Review, at a slice where one is given."""
     if slice_number is not None:
         st.session_state[JUMP] = int(st.session_state.get(JUMP, 0)) + 1
-    place = link(case=scan, slice=slice_number, other=desk.queue.other)
+    here = address()
+    organ = here.organ if here.case == scan else None  # what a link led here for holds for its scan
+    place = link(case=scan, slice=slice_number, organ=organ, other=desk.queue.other)
     st.switch_page("views/review.py", query_params=desk.address | place)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import WorkspaceError
-from core.labels import organ
+from core.labels import organ as organ_named
 from core.metrics.regions import ErrorKind
 from core.reviews import FindingKind
 from dashboard import cached
@@ -17,21 +17,32 @@ from dashboard.components.scores import DOTS
 MOST_REGIONS = 12
 
 
-def regions_panel(desk: Desk, scan: str) -> None:
-    """The regions, largest first; a click shows the slice where it is largest. Nothing in a blind round before a verdict."""
+def regions_panel(desk: Desk, scan: str, organ: str | None = None) -> None:
+    """The regions, largest first; a click shows the slice where it is largest. Nothing in a blind round before a verdict.
+
+    Args:
+        organ: its largest regions come first, before the largest of the others.
+    """
     if desk.is_hidden(scan):
         return
     found = _regions(desk, scan)
     if found is None:
         st.caption("This evaluation stores no error regions; evaluate the run again to see them here.")
         return
-    worst = found[found["kind"] != ErrorKind.BOUNDARY].nlargest(MOST_REGIONS, "voxels")
+    worst = largest_first(found[found["kind"] != ErrorKind.BOUNDARY], organ)
     with st.expander(f"Largest errors ({len(worst)})", expanded=True), st.container(gap=None, key="regions"):
         if worst.empty:
             st.caption("None but thin rims along the outlines.")
         for place, row in enumerate(worst.to_dict("records")):
             if st.button(_words(row), key=f"region-{place}", type="tertiary", help=_place(row)):
                 go_to(desk, scan, int(row["slice"]))
+
+
+def largest_first(found: pd.DataFrame, organ: str | None) -> pd.DataFrame:
+    """The `MOST_REGIONS` largest, after those of ``organ`` where that is given."""
+    worst = found.nlargest(MOST_REGIONS, "voxels")
+    mine = found[found["organ"] == organ].nlargest(MOST_REGIONS, "voxels")
+    return pd.concat([mine, worst[worst["organ"] != organ]])
 
 
 def _regions(desk: Desk, scan: str) -> pd.DataFrame | None:
@@ -45,7 +56,7 @@ def _regions(desk: Desk, scan: str) -> pd.DataFrame | None:
 def _words(row: dict[Hashable, Any]) -> str:
     name = str(row["organ"])
     size = f"{row['voxels']:,} voxels" if pd.isna(row["volume_ml"]) else f"{row['volume_ml']:.1f} ml"
-    return f":{DOTS[name]}[●] {organ(name).title}, {ErrorKind(str(row['kind'])).label.lower()} · {size}"
+    return f":{DOTS[name]}[●] {organ_named(name).title}, {ErrorKind(str(row['kind'])).label.lower()} · {size}"
 
 
 def _place(row: dict[Hashable, Any]) -> str:

@@ -55,8 +55,12 @@ def _hold(desk: Desk, scan: str) -> None:
     st.session_state[HELD] = scan if not judged and desk.worklist.hold(desk.reader, scan) else None
 
 
-def show_scan(desk: Desk, scan: str) -> ViewerState:
-    """Mount the viewer, with the next case fetched ahead; keep the place that is clicked; return what is shown."""
+def show_scan(desk: Desk, scan: str, organ: str | None = None) -> ViewerState:
+    """Mount the viewer, with the next case fetched ahead; keep the place that is clicked; return what is shown.
+
+    Args:
+        organ: what the reader came to look at.
+    """
     evaluation, hidden = desk.evaluation, desk.is_hidden(scan)
     numbers: Sequence[int] = evaluation.scan_facts(scan)["slice_numbers"]
     versions = [
@@ -70,6 +74,7 @@ def show_scan(desk: Desk, scan: str) -> ViewerState:
         key="viewer",
         slice_number=_nearest(numbers, here.slice_number),
         jump=st.session_state.get(JUMP),
+        organ=organ,
         link=here.view or _beside(others, desk.queue.other),
         findings=finding_marks(desk.seen(scan).findings),
         others=others,

@@ -1,6 +1,7 @@
 """The scan viewer as a Streamlit component: up to four panes of a scan, scrolled in the browser."""
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -76,6 +77,7 @@ def viewer(
     key: str,
     slice_number: int | None = None,
     jump: str | int | None = None,
+    organ: str | None = None,
     link: str = "",
     findings: Sequence[Finding] = (),
     others: Sequence[OtherRun] = (),
@@ -95,6 +97,8 @@ def viewer(
         slice_number: shown when the scan is new, and again whenever ``jump`` changes; the nearest that there is. By
             default the slice where most voxels differ.
         jump: any token; a new one moves the viewer to ``slice_number``.
+        organ: identifier of the organ in question: its row of the strip is marked, and the slice shown by default is the one
+            where most of its voxels differ.
         link: the display at first, as an earlier `ViewerState` told it; what makes no sense in it is left out.
         findings: drawn on their slices.
         others: runs whose prediction a pane can show too.
@@ -110,6 +114,7 @@ def viewer(
         "url": url,
         "slice": known.slice_number,
         "jump": jump,
+        "organ": organ,
         "link": known.link,
         "findings": [{"slice": f.slice_number, "x": f.x, "y": f.y, "organ": f.organ, "kind": f.kind} for f in findings],
         "others": [asdict(each) for each in others],
@@ -118,6 +123,8 @@ def viewer(
         "blind": blind,
     }
 
+    data["told"] = _told(key, data)
+
     def picked() -> None:
         pick = _read_pick(_mapping(st.session_state.get(key)).get("pick"), url)
         if pick is not None and on_pick is not None:
@@ -125,6 +132,16 @@ def viewer(
 
     result = _component()(key=key, data=data, on_view_change=_nothing, on_pick_change=picked, on_edited_change=_nothing)
     return read_state(result, asked, url=url, jump=jump)
+
+
+def _told(key: str, data: dict[str, Any]) -> int:
+    """When the viewer was told this first, in ms; later than whatever it was told before, also by an earlier server."""
+    name = f"{key}-told"
+    at, known = st.session_state.get(name, (0, None))
+    if data != known:
+        at = max(at + 1, time.time_ns() // 1_000_000)
+        st.session_state[name] = (at, data.copy())
+    return int(at)
 
 
 def _nothing() -> None:

@@ -69,8 +69,10 @@ export function nextDifference(counts, from, step, shown, below = STRONG) {
   return -1;
 }
 
-/** The position where most voxels differ; the middle where none does. */
-export function worstPosition(counts, depth) {
+/** The position where most voxels differ, of one organ where that is given and differs anywhere; the middle where none does. */
+export function worstPosition(counts, depth, id = null) {
+  const mine = counts.get(id);
+  if (mine?.differing.some(Boolean)) return mine.differing.indexOf(Math.max(...mine.differing));
   let worst = depth >> 1;
   let most = 0;
   for (let z = 0; z < depth; z++) {

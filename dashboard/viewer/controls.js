@@ -75,6 +75,8 @@ export function showScan(viewer) {
   part("names").replaceChildren(...scan.organs.map((organ) => named(organ)));
   part("kinds").replaceChildren(...scan.errorKinds.map((kind) => named(kind)));
   part("scores").replaceChildren(...scan.organs.map(() => document.createElement("span")));
+  const asked = scan.organs.findIndex(({ name }) => name === viewer.data.organ);
+  part("names").children[asked]?.setAttribute("aria-current", "true");
   const slider = part("slider");
   slider.max = String(scan.depth - 1);
   // The thumb's centre stands over its slice in the strip below.

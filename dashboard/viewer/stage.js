@@ -8,18 +8,18 @@ import { paintCrosshair, paintFinding, paintNumber, paintPlace, paintScaleBar } 
 import { extent } from "./planes.js";
 import { positionOf } from "./scan.js";
 
-const PAGE_HEAD_PX = 135; // what stands above the viewer, so that all of it fits the window
-const LEAST_PANES_PX = 260;
+const LEAST_PANES_PX = 220;
+const BELOW_PX = 6; // between the viewer and the window's lower edge
 const NARROW_PX = 560;
 const STACKED_GAIN = 1.3; // side by side is easier to compare, so rows must pay
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
-/** Gives the panes the columns and the height that make their pictures largest. @param {Viewer} viewer */
+/** Gives the panes the columns and the height that make their pictures largest, with the strip in sight. @param {Viewer} viewer */
 export function arrange(viewer) {
   const width = viewer.part("panes").clientWidth;
   const around = viewer.root.offsetHeight - viewer.part("panes").offsetHeight; // toolbars and strip
-  const room = Math.max(LEAST_PANES_PX, window.innerHeight - PAGE_HEAD_PX - around);
+  const room = Math.max(LEAST_PANES_PX, window.innerHeight - pageHead(viewer.root) - around - BELOW_PX);
   const tallest = tallestPlane(viewer);
   const count = viewer.view.panes.length;
   const grid = (columns, rows) => {
@@ -31,6 +31,13 @@ export function arrange(viewer) {
   viewer.root.style.setProperty("--columns", String(best.columns));
   viewer.root.style.setProperty("--pane-height", `${best.height}px`);
   syncLayout(viewer);
+}
+
+/** The height of what stands above an element, however far the page is scrolled; CSS pixels. */
+function pageHead(element) {
+  let head = element.getBoundingClientRect().top;
+  for (let each = element; each; each = each.parentElement ?? each.getRootNode().host) head += each.scrollTop;
+  return head;
 }
 
 /** Height by width of the plane that is highest. */
@@ -66,7 +73,7 @@ export function paint(viewer) {
     paintScaleBar(pane);
     paintNumber(pane);
   }
-  viewer.strip.paint(scan, view, findings.map(({ voxel }) => voxel.z), viewer.data.blind);
+  viewer.strip.paint(scan, view, findings.map(({ voxel }) => voxel.z), viewer.data);
   syncControls(viewer);
 }
 

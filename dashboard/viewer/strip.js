@@ -22,19 +22,20 @@ export class Strip {
    * @param {import("./scan.js").Scan} scan
    * @param {import("./viewer.js").View} view
    * @param {number[]} findings positions with findings
-   * @param {boolean} blind only where each side has the organs, not how much the two disagree
+   * @param {import("./viewer.js").Data} data blind: only where each side has the organs, not how much the two disagree;
+   *   organ: whose row is framed
    */
-  paint(scan, view, findings, blind) {
+  paint(scan, view, findings, { blind, organ }) {
     const { canvas, context, still } = this;
     const scale = window.devicePixelRatio || 1;
     const width = Math.max(1, Math.round(canvas.clientWidth * scale));
     const height = scan.organs.length * ROW_PX * scale;
-    const key = [width, [...view.organs].sort(), findings, blind].join();
+    const key = [width, [...view.organs].sort(), findings, blind, organ].join();
     if (key !== this.key || scan !== this.scan) {
       Object.assign(this, { key, scan, blind });
       Object.assign(canvas, { width, height });
       Object.assign(still, { width, height });
-      paintStill(still.getContext("2d", { alpha: false }), scan, view, findings, scale, blind);
+      paintStill(still.getContext("2d", { alpha: false }), scan, view, findings, scale, blind, organ);
     }
     context.drawImage(still, 0, 0);
     const x = (view.at.z + 0.5) * (width / scan.depth);
@@ -66,7 +67,7 @@ export class Strip {
   }
 }
 
-function paintStill(context, scan, view, findings, scale, blind) {
+function paintStill(context, scan, view, findings, scale, blind, asked) {
   context.scale(scale, scale);
   const [width, height] = [context.canvas.width / scale, context.canvas.height / scale];
   context.fillStyle = "#0b0d10";
@@ -79,6 +80,7 @@ function paintStill(context, scan, view, findings, scale, blind) {
     paintRow(context, scan.counts.get(organ.id), `rgb(${organ.rgb.join(" ")})`, row * ROW_PX, step, blind);
     const mine = blind ? [] : marks(scan).filter((region) => region.organ === organ.name);
     for (const { z } of mine) paintDiamond(context, (z + 0.5) * step, row * ROW_PX + LANES.loss[0] + 5);
+    if (organ.name === asked) paintFrame(context, row, width);
   });
   context.globalAlpha = 1;
   paintFindings(context, findings, step);
@@ -102,6 +104,12 @@ function paintRow(context, counts, colour, top, step, blind) {
     context.fillStyle = LOSS;
     context.fillRect(left, top + LANES.loss[0] + LANES.loss[1] - high, width, high);
   }
+}
+
+function paintFrame(context, row, width) {
+  context.globalAlpha = 1;
+  context.strokeStyle = "rgb(255 255 255 / 75%)";
+  context.strokeRect(0.5, row * ROW_PX + 0.5, width - 1, ROW_PX - 2);
 }
 
 function paintDiamond(context, x, y) {

@@ -38,9 +38,11 @@ const MOST_ZOOM = 32;
  * @property {{x: number, y: number, z: number} | null} picked
  *
  * @typedef {object} Data what Python passes, see dashboard/viewer/__init__.py
+ * @property {number} told grows whenever anything of the rest changes
  * @property {string} url
  * @property {number | null} slice number; null for the slice where most voxels differ
  * @property {string | number | null} jump
+ * @property {string | null} organ name of the one in question
  * @property {string} link
  * @property {{slice: number, x: number, y: number, organ: string | number, kind: string}[]} findings
  * @property {{id: string, title: string, url: string}[]} others runs that have predicted the same picture
@@ -67,7 +69,6 @@ export class Viewer extends EventTarget {
     this.tool = null;
     this.hover = null;
     this.active = 0;
-    this.calls = 0;
     this.listening = new AbortController();
     root.addEventListener("keydown", (event) => handleKey(this, event), { signal: this.listening.signal });
     this.ruler = new Ruler(this);
@@ -84,9 +85,10 @@ export class Viewer extends EventTarget {
   receive({ data, setStateValue, setTriggerValue }) {
     /** @type {Data} */
     const old = this.data;
+    if (data.told < old?.told) return; // calls wait for these modules to load, and may come in any order
     Object.assign(this, { data, setStateValue, setTriggerValue });
     this.root.dataset.blind = String(data.blind);
-    if (this.scan && data.blind !== old.blind) showScan(this);
+    if (this.scan && (data.blind !== old.blind || data.organ !== old.organ)) showScan(this);
     if (!old) this.view = readLink(data.link);
     if (JSON.stringify(data.others) !== JSON.stringify(old?.others)) fillSelects(this);
     if (data.url !== old?.url) this.load();
@@ -123,7 +125,7 @@ export class Viewer extends EventTarget {
   }
 
   open(scan) {
-    const { slice, next } = this.data;
+    const { slice, next, organ } = this.data;
     const isFirst = !this.slices;
     this.scan = scan;
     this.slices = new Slices(scan);
@@ -133,7 +135,8 @@ export class Viewer extends EventTarget {
     this.say("");
     const { at, window } = this.view;
     const inside = (axis) => (at[axis] < 0 ? scan.size[axis] >> 1 : Math.min(at[axis], scan.size[axis] - 1));
-    const z = slice === null ? worstPosition(scan.counts, scan.depth) : positionOf(scan, slice);
+    const asked = scan.organs.find(({ name }) => name === organ)?.id;
+    const z = slice === null ? worstPosition(scan.counts, scan.depth, asked) : positionOf(scan, slice);
     // Intensities have no common scale, so another scan begins with its own window.
     this.change({ at: { x: inside("x"), y: inside("y"), z }, picked: null, hidden: false, window: isFirst ? window : null });
     this.showOther(this.view.other);
@@ -388,10 +391,8 @@ export function mount(component) {
   root.gutcheck ??= new Viewer(root);
   const viewer = root.gutcheck;
   viewer.receive(component);
-  // Streamlit also calls the clean-up of a call that a newer one overtook; only the newest may close the viewer.
-  const call = ++viewer.calls;
   return () => {
-    if (viewer.calls !== call) return;
+    if (root.isConnected) return; // a newer call overtook this one, and the element stays
     viewer.close();
     delete root.gutcheck;
   };

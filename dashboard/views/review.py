@@ -2,12 +2,12 @@
 
 import streamlit as st
 
+from core.figures.training import dice_along_scan
 from core.reports.scan_report import scan_report
 from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components.badge import leak_badge
 from dashboard.components.case_header import case_header
-from dashboard.components.charts import dice_along_scan
 from dashboard.components.desk import Desk, Queue, find_other, go_to, kept_queue
 from dashboard.components.findings import findings_panel
 from dashboard.components.guard import require_evaluation, sentences
@@ -18,7 +18,7 @@ from dashboard.components.regions import regions_panel
 from dashboard.components.review import show_scan, take_scan
 from dashboard.components.text import plain
 from dashboard.components.verdict import verdict_panel
-from dashboard.state import OPEN, PICK, address, set_query, workspace
+from dashboard.state import OPEN, PICK, address, link, set_query, workspace
 
 
 def main() -> None:
@@ -53,16 +53,16 @@ def _scan(desk: Desk) -> str:
 
 
 def _panels(desk: Desk, scan: str, *, free: bool) -> None:
+    organ = address().organ if address().case == scan else None
     picture, panel = st.columns([4, 1.25], gap="medium")
     with picture:
-        seen = show_scan(desk, scan)
+        seen = show_scan(desk, scan, organ)
     other = desk.queue.other if not desk.settings.blind else None
-    shown = {"case": scan, "slice": seen.slice_number, "view": seen.link or None, "other": other}
-    set_query(desk.address | {name: str(value) for name, value in shown.items() if value is not None})
+    set_query(desk.address | link(case=scan, slice=seen.slice_number, organ=organ, view=seen.link or None, other=other))
     with panel, st.container(key="verdict_panel", gap="small"):
         verdict_panel(desk, scan, free=free)
         findings_panel(desk, scan, seen.slice_number)
-        regions_panel(desk, scan)
+        regions_panel(desk, scan, organ)
 
 
 def _below(desk: Desk, scan: str) -> None:

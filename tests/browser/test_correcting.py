@@ -3,6 +3,7 @@
 import re
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from itertools import pairwise
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from core.corrections import Version, corrections_of, read_correction, subject_of
 from core.data.masks import read_label_volume
@@ -323,3 +324,45 @@ def test_signing_in_gives_the_reader_s_name_and_signing_out_takes_it(page: Page,
         expect(page.get_by_label("Password")).to_be_visible()
         page.goto(f"{running.address}/")
         expect(page.get_by_label("Password")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (1440, 900)])
+def test_while_one_corrects_panes_and_strip_fit_the_window_and_nothing_moves(
+    page: Page, base: str, width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    open_scan(page, base, SCANS[1])
+    correct(page)
+    canvas, strip, row = part(page, "pane-1"), part(page, "strip"), part(page, "edit")
+    before = canvas.bounding_box()
+    draw(page, (10, 34), (30, 42))
+    expect(tool(page, "state")).to_contain_text("Unsaved")
+    assert canvas.bounding_box() == before
+    below = strip.bounding_box()
+    assert below
+    assert below["y"] + below["height"] <= height
+    lines = {round(each.bounding_box()["y"]) for each in row.locator(":scope > .group").all()}
+    assert len(lines) <= 2
+    for name in ("Brush", "Eraser", "Fill", "Undo", "Redo"):
+        expect(row.get_by_role("button", name=name, exact=True)).to_be_visible()
+    for name in ("Stomach", "Small bowel", "Large bowel"):
+        expect(row.get_by_role("radio", name=name, exact=True)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("Control+z")
+
+
+def test_the_viewer_stays_the_same_when_the_browser_tells_who_reads(page: Page, base: str) -> None:
+    page.add_init_script("localStorage.setItem('gutcheck-reader', 'Dr. Eve')")
+    page.route("**/gutcheck/viewer/**/viewer.js", counted_viewers)
+    open_scan(page, base, SCANS[1])
+    page.wait_for_function(f"() => ({VIEWER})?.data?.edit?.reader === 'Dr. Eve'")
+    page.wait_for_timeout(500)  # a late call may still come
+    assert page.evaluate(f"() => [viewers, ({VIEWER})?.data?.edit?.reader]") == [1, "Dr. Eve"]
+
+
+def counted_viewers(route: Route) -> None:
+    """The module as it is, but counting what it makes; late, so that the name comes while it is still on its way."""
+    answer = route.fetch()
+    counting = "super(); window.viewers = (window.viewers ?? 0) + 1;"
+    time.sleep(1.5)
+    route.fulfill(response=answer, body=answer.text().replace("super();", counting, 1))

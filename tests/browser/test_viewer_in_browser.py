@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from core.data.images import volume_window
 from core.data.index import load_index
 from core.data.masks import read_label_volume
+from core.labels import ORGANS
 from core.overlay import blend
 from core.runs import Evaluation
 from dashboard.viewer import assets
@@ -16,6 +17,8 @@ from tests.browser.small_workspace import DEPTH, FIRST_SLICE, HEIGHT, SCANS, WID
 
 pytestmark = pytest.mark.browser
 LAST_SLICE = FIRST_SLICE + DEPTH - 1
+VIEWER_MODULE = f"{{server}}{assets.PREFIX}/{assets.digest()}/viewer.js"
+ORGAN_IDS = {organ.name: organ.id for organ in ORGANS}
 REST_MS = 900
 """Longer than the viewer waits before it reports."""
 
@@ -243,15 +246,56 @@ def test_a_viewer_that_was_closed_and_mounted_again_answers_a_key_once(page: Pag
           const { mount } = await import(address);
           const { data } = root.gutcheck;
           const component = { data, parentElement: root.getRootNode(), setStateValue() {}, setTriggerValue() {} };
-          mount(component)();
+          const [place, close] = [root.parentElement, mount(component)];
+          root.remove();
+          close();
+          place.append(root);
           mount(component);
           while (!root.gutcheck.scan) await new Promise(requestAnimationFrame);
           root.focus();
         }""",
-        f"{server}{assets.PREFIX}/{assets.digest()}/viewer.js",
+        VIEWER_MODULE.format(server=server),
     )
     page.keyboard.press("ArrowDown")
     assert shown(page) == (10, 10)
+
+
+def test_a_call_that_comes_late_neither_counts_nor_closes_the_viewer(page: Page, server: str) -> None:
+    open_viewer(page, server)
+    kept, slice_number, scan = part(page, "root").evaluate(
+        """async (root, address) => {
+          const { mount } = await import(address);
+          const viewer = root.gutcheck;
+          const { data } = viewer;
+          const late = { ...data, told: data.told - 1, slice: 5, jump: "earlier", url: "/gutcheck/scan/none/none/none" };
+          mount({ data: late, parentElement: root.getRootNode(), setStateValue() {}, setTriggerValue() {} })();
+          return [root.gutcheck === viewer, viewer.data.slice, viewer.data.url];
+        }""",
+        VIEWER_MODULE.format(server=server),
+    )
+    assert (kept, slice_number) == (True, 9)
+    assert SCANS[0] in scan
+    page.keyboard.press("ArrowDown")
+    assert shown(page) == (10, 10)
+
+
+@pytest.mark.parametrize(("organ", "slice_number"), [("stomach", 14), ("large_bowel", 10)])
+def test_a_link_that_names_an_organ_opens_its_worst_slice_and_marks_its_row(
+    page: Page, server: str, evaluation: Evaluation, organ: str, slice_number: int
+) -> None:
+    reference = load_index(evaluation.dataset_root).scan("valid", SCANS[0]).read_labels()
+    prediction = read_label_volume(evaluation.paths.mask(SCANS[0]))
+    differing = ((reference == ORGAN_IDS[organ]) != (prediction == ORGAN_IDS[organ])).sum((1, 2))
+    assert differing.argmax() + FIRST_SLICE == slice_number
+    open_viewer(page, server, f"organ={organ}")
+    assert shown(page)[0] == slice_number
+    marked = part(page, "names").locator("[aria-current]")
+    expect(marked).to_have_text(organ.replace("_", " ").capitalize())
+    row = ORGAN_IDS[organ] - 1
+    frame = part(page, "strip").evaluate(
+        "(canvas, row) => [...canvas.getContext('2d').getImageData(1, row * 26 * devicePixelRatio, 1, 1).data].slice(0, 3)", row
+    )
+    assert min(frame) > 120
 
 
 def test_python_can_send_the_reader_to_a_slice_again_and_again(page: Page, server: str) -> None:

@@ -27,6 +27,7 @@ state = viewer(
     key="viewer",
     slice_number=7 if jump else int(wanted) if wanted else None,
     jump=jump,
+    organ=st.query_params.get("organ"),
     link=st.query_params.get("view", ""),
     findings=[Finding(9, 30, 20, "small_bowel", "boundary")] if "findings" in st.query_params else (),
     others=[OtherRun("again/same", "Run again", url)] if "others" in st.query_params else (),

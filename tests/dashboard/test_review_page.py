@@ -1,8 +1,10 @@
 """*Review*: verdict, findings, undo, leases, blind mode; and nothing lost when the store refuses."""
 
 import html
+import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,6 +12,7 @@ from core.errors import ReviewError
 from core.reviews import Finding, FindingKind, ReviewStore, Verdict
 from core.reviews.scan_table import read_scan_table
 from core.reviews.worklist import Worklist
+from dashboard.components.regions import MOST_REGIONS, largest_first
 from dashboard.state import PICK
 from dashboard.viewer import Pick
 from tests.browser.small_workspace import SCANS
@@ -145,6 +148,40 @@ def test_error_regions_lead_to_their_slice(open_app, folder: Path) -> None:
     assert f"{largest['volume_ml']:.1f} ml" in region.label
     region.click().run()
     assert app.query_params["slice"] == str(largest["slice"])
+
+
+def test_the_errors_of_the_organ_in_question_come_first_and_none_of_the_others_goes() -> None:
+    sizes = {"stomach": [5, 9, 1], "small_bowel": range(100, 100 + MOST_REGIONS), "large_bowel": [50, 60]}
+    found = pd.DataFrame([(organ, size) for organ, each in sizes.items() for size in each], columns=["organ", "voxels"])
+    usual = largest_first(found, None)
+    assert list(usual["voxels"]) == [*range(99 + MOST_REGIONS, 99, -1)]
+    asked = largest_first(found, "stomach")
+    assert list(asked["voxels"]) == [9, 5, 1, *usual["voxels"]]
+    assert list(largest_first(found, "small_bowel")["voxels"]) == list(usual["voxels"])
+
+
+def test_a_link_for_an_organ_holds_for_its_scan(open_app, folder: Path) -> None:
+    app = open_app(folder, "review", case=FIRST, organ="large_bowel")
+    assert viewer_data(app)["organ"] == "large_bowel"
+    app.button(key="region-0").click().run()
+    assert app.query_params["organ"] == "large_bowel"  # the list stays as it was
+    assert "slice" in app.query_params
+    app.button(key="next" if not app.button(key="next").disabled else "previous").click().run()
+    assert app.query_params["case"] == SECOND
+    assert "organ" not in app.query_params
+
+
+@pytest.mark.parametrize("organ", ["liver", "<b>", ""])
+def test_an_organ_that_is_none_is_left_out(open_app, folder: Path, organ: str) -> None:
+    app = open_app(folder, "review", case=FIRST, organ=organ)
+    assert viewer_data(app)["organ"] is None
+    assert "organ" not in app.query_params
+
+
+def viewer_data(app: AppTest) -> dict[str, object]:
+    """What Python told the viewer."""
+    found = [json.loads(each.proto.json) for each in app.get("bidi_component")]
+    return next(each for each in found if "url" in each)
 
 
 def test_a_script_in_a_comment_stays_text(open_app, folder: Path) -> None:

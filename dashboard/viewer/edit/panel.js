@@ -2,26 +2,29 @@
 
 import { clock, DIAMETERS } from "./session.js";
 
+/** An icon of Streamlit's own font, with the word beside it where there is room; the word is the button's name everywhere. */
+const icon = (name, word) => `<i class="icon" aria-hidden="true" translate="no">${name}</i><span class="word">${word}</span>`;
+
 const ROW = `
   <div class="group" role="group" aria-label="Draw">
-    <button type="button" data-edit="brush" data-tool="brush" title="Brush (key B); with Shift a drag pans">Brush</button>
-    <button type="button" data-edit="eraser" data-tool="eraser" title="Eraser (key D)">Eraser</button>
-    <button type="button" data-edit="bucket" data-tool="bucket" title="Fill a closed region (key K)">Fill</button>
+    <button type="button" data-edit="brush" data-tool="brush" title="Brush (key B); with Shift a drag pans">${icon("brush", "Brush")}</button>
+    <button type="button" data-edit="eraser" data-tool="eraser" title="Eraser (key D)">${icon("ink_eraser", "Eraser")}</button>
+    <button type="button" data-edit="bucket" data-tool="bucket" title="Fill a closed region (key K)">${icon("format_color_fill", "Fill")}</button>
   </div>
   <div class="group" data-edit="organs" role="radiogroup" aria-label="Organ to draw (key O)"></div>
-  <label class="size" title="Brush diameter (keys , and .)">Size
+  <label class="size" title="Brush diameter (keys , and .)"><span class="word">Size</span>
     <input type="range" data-edit="size" min="0" step="1"><output data-edit="diameter"></output>
   </label>
-  <label title="Draw over background and this organ only; erase this organ only"><input type="checkbox" data-edit="protect"> Protect others</label>
+  <label title="Draw over background and this organ only; erase this organ only"><input type="checkbox" data-edit="protect"> <span>Protect<span class="word"> others</span></span></label>
+  <label title="Begin anew with another mask"><span class="word">From</span> <select data-edit="base"></select></label>
   <div class="group" role="group" aria-label="Steps">
-    <button type="button" data-edit="undo" title="Undo (Ctrl Z)">Undo</button>
-    <button type="button" data-edit="redo" title="Redo (Ctrl Shift Z)">Redo</button>
+    <button type="button" data-edit="undo" title="Undo (Ctrl Z)">${icon("undo", "Undo")}</button>
+    <button type="button" data-edit="redo" title="Redo (Ctrl Shift Z)">${icon("redo", "Redo")}</button>
     <button type="button" data-edit="copyPrevious" title="The organ as on the slice before (key J)">‹ Copy</button>
     <button type="button" data-edit="copyNext" title="The organ as on the next slice (key Shift J)">Copy ›</button>
     <button type="button" data-edit="interpolate" title="The organ on the slices between the two drawn ones around this (key I)">Interpolate</button>
     <button type="button" data-edit="revert" title="This slice as it was to begin with">Revert</button>
   </div>
-  <label title="Begin anew with another mask">From <select data-edit="base"></select></label>
   <div class="group saving">
     <span data-edit="state" role="status" title="Unsaved work stays in this browser, even when the page or the server goes away"></span>
     <button type="button" data-edit="save" class="primary" title="Save as a new version (Ctrl S)">Save</button>
@@ -33,7 +36,8 @@ export class Panel {
   constructor(session) {
     this.session = session;
     const { viewer } = session;
-    this.button = Object.assign(document.createElement("button"), { type: "button", hidden: true, textContent: "Correct" });
+    this.button = Object.assign(document.createElement("button"), { type: "button", hidden: true });
+    this.button.append("Correct", named("unsaved", ""));
     this.button.dataset.part = "correct";
     this.button.title = "Correct the outlines by hand; saved as a version of its own";
     this.button.onclick = () => session.toggle();
@@ -80,7 +84,7 @@ export class Panel {
     this.told = viewer.data.edit;
     button.hidden = !viewer.data.edit;
     button.setAttribute("aria-pressed", String(isOpen));
-    button.textContent = session.isSaved ? "Correct" : "Correct (unsaved)";
+    button.querySelector(".unsaved").textContent = session.isSaved ? "" : " (unsaved)";
     row.hidden = !isOpen && !session.problem;
     row.classList.toggle("closed", !isOpen);
     this.syncNote();
@@ -113,7 +117,7 @@ export class Panel {
         const button = Object.assign(document.createElement("button"), { type: "button", className: "organ" });
         const square = Object.assign(document.createElement("span"), { className: "swatch" });
         square.style.setProperty("--organ", `rgb(${rgb.join(" ")})`);
-        button.append(square, title);
+        button.append(square, named("word", title), named("brief", brief(title)));
         button.dataset.organ = id;
         button.setAttribute("role", "radio");
         button.onclick = () => this.session.set({ organ: id });
@@ -154,4 +158,14 @@ export class Panel {
     this.part("yes").textContent = question?.yes ?? "";
     this.part("no").textContent = question?.no ?? "";
   }
+}
+
+function named(className, textContent) {
+  return Object.assign(document.createElement("span"), { className, textContent, ariaHidden: className === "brief" });
+}
+
+/** Stomach, SB, LB: as radiologists write them. */
+function brief(title) {
+  const words = title.split(" ");
+  return words.length === 1 ? title : words.map((word) => word[0].toUpperCase()).join("");
 }
