@@ -19,7 +19,7 @@ FLAG = "#d98a00"
 SVG_POINTS = 3000
 """Above so many points a browser draws faster by WebGL than one page element each."""
 NO_SCORE_SYMBOLS = {"missed": "x", "false_alarm": "x"}
-TITLE_PX, LEGEND_PX = 62, 26
+TITLE_PX, LEGEND_PX = 70, 26
 GOLDEN = 0.6180339887498949
 
 

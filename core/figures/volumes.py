@@ -38,7 +38,7 @@ def bland_altman(pairs: pd.DataFrame, agreements: dict[str, Agreement], *, sourc
     figure.update_yaxes(title="prediction less reference, ml", row=1, col=1)
     note = "Solid line: bias. Dashed: limits of agreement, bias ± 1.96 SD. Cross: missed organ or false alarm."
     framed(figure, title="Do the volumes agree?", source=f"{note}<br>{source}", height=360, legend=False)
-    return figure.update_layout(margin_t=128, height=488)
+    return figure.update_layout(margin_t=144, height=504)
 
 
 def _head(title: str, found: Agreement | None) -> str:
@@ -46,5 +46,5 @@ def _head(title: str, found: Agreement | None) -> str:
         return f"{title}: no known volume"
     bias = f"bias {signed(found.bias_ml)} ml"
     if found.low_ml is None or found.high_ml is None:
-        return f"{title}, {found.scans:,} scans<br>{bias}, too few for limits"
-    return f"{title}, {found.scans:,} scans<br>{bias}, limits {signed(found.low_ml)} to {signed(found.high_ml)} ml"
+        return f"{title}, {found.scans:,} scans<br>{bias}<br>too few for limits"
+    return f"{title}, {found.scans:,} scans<br>{bias}<br>limits {signed(found.low_ml)} to {signed(found.high_ml)} ml"

@@ -71,7 +71,7 @@ def confidence_and_dice(scans: pd.DataFrame, bins: pd.DataFrame, errors: dict[st
         errors: see `core.insights.where.calibration_error`.
     """
     gap = "".join(f"{each.title} {errors[each.name]:.3f}  " for each in ORGANS if each.name in errors)
-    heads = ["Each scan: is a low Dice announced?", "Slices together: of what is drawn, how much is right?"]
+    heads = ["Each scan: is a low Dice announced?", "All slices: how much of it is right?"]
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.09, subplot_titles=heads)
     for each in ORGANS:
         rows = scans[scans["organ"] == each.name]

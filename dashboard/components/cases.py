@@ -91,7 +91,9 @@ def _columns(shown: pd.DataFrame, *, blind: bool) -> dict[str, Any]:
     wide |= {
         "change": config.NumberColumn("Change", format="%.3f", help="How far the mean Dice moved against the other run."),
         "confidence": config.NumberColumn("Confidence", format="%.2f", help="Of the model, over what it drew."),
-        "notes": config.TextColumn("Notes", help="Missed organs, false alarms, absent organs. A Dice of 0 beside them counts."),
+        "notes": config.TextColumn(
+            "Notes", width=190, help="Missed organs, false alarms, absent organs. A Dice of 0 beside them counts."
+        ),
         "leak": config.TextColumn("Leak", help="Whether the run was trained on this patient."),
         "disputed": config.CheckboxColumn("Disputed", help="The reference is known or said to be wrong."),
         "slices": config.NumberColumn("Slices", format="%d", width="small"),

@@ -16,7 +16,7 @@ from dashboard import cached
 from dashboard.components.badge import badge_words
 from dashboard.components.charts import open_place, show_chart
 from dashboard.components.scores import counted
-from dashboard.components.sections import csv_button
+from dashboard.components.sections import csv_button, headings
 from dashboard.state import workspace
 
 TITLES = {organ.name: organ.title for organ in ORGANS} | {ALL_ORGANS: "All organs"}
@@ -75,7 +75,7 @@ def _row(each: Difference) -> dict[str, str]:
     shown = "undefined" if each.difference is None else signed(each.difference, digits)
     spread = "" if each.low is None or each.high is None else f" ({signed(each.low, digits)} to {signed(each.high, digits)})"
     return {
-        "Score": f"{each.score} ({'higher' if each.higher_is_better else 'lower'} is better)",
+        "Score": f"{score_title(each.score)} ({'higher' if each.higher_is_better else 'lower'} is better)",
         "Organ": TITLES[each.organ],
         "A": _number(each.a, digits),
         "B": _number(each.b, digits),
@@ -84,6 +84,12 @@ def _row(each: Difference) -> dict[str, str]:
         "p over patients": _p(each.over_patients.p),
         "p over scans": _p(each.over_scans.p),
     }
+
+
+def score_title(name: str) -> str:
+    """What people read for a score of the comparison."""
+    kind, *rest = name.removesuffix("mm").strip("_").split("_")
+    return {"dice": "Dice", "hd95": "HD95, mm", "nsd": f"NSD at {'.'.join(rest)} mm"}.get(kind, name)
 
 
 def _numbers(each: Difference) -> dict[str, Any]:
@@ -115,9 +121,9 @@ def _changed(title: str, rows: pd.DataFrame, a: Evaluation, b: Evaluation, *, ke
         column_order=["scan", "dice_a", "dice_b", "difference", "organ", "organ_difference"],
         column_config={
             "scan": "Scan",
-            "dice_a": st.column_config.NumberColumn("A, mean Dice", format="%.3f"),
-            "dice_b": st.column_config.NumberColumn("B", format="%.3f"),
-            "difference": st.column_config.NumberColumn("Change", format="%+.3f"),
+            "dice_a": st.column_config.NumberColumn("A", format="%.3f", width=70, help="Mean Dice."),
+            "dice_b": st.column_config.NumberColumn("B", format="%.3f", width=70, help="Mean Dice."),
+            "difference": st.column_config.NumberColumn("Change", format="%+.3f", width=80),
             "organ": "Most changed",
             "organ_difference": st.column_config.NumberColumn("by", format="%+.3f"),
         },
@@ -134,7 +140,14 @@ def _outcomes(found: Comparison, a: Evaluation, b: Evaluation) -> None:
             st.caption("None: every organ is scored, missed or absent in both.")
             return
         shown = found.outcomes.assign(organ=found.outcomes["organ"].map(TITLES))
-        event: Any = st.dataframe(shown, key="outcomes", hide_index=True, on_select="rerun", selection_mode="single-row")
+        event: Any = st.dataframe(
+            shown,
+            key="outcomes",
+            hide_index=True,
+            on_select="rerun",
+            selection_mode="single-row",
+            column_config=headings(shown),
+        )
         picked = event["selection"]["rows"]
         if picked:
             row = found.outcomes.iloc[picked[0]]

@@ -26,8 +26,9 @@ from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components.badge import leak_badge
 from dashboard.components.charts import open_place, show_chart
+from dashboard.components.curtain import may_see_scores
 from dashboard.components.scores import counted
-from dashboard.components.sections import csv_button
+from dashboard.components.sections import csv_button, headings
 from dashboard.state import link
 
 TITLES = {organ.name: organ.title for organ in ORGANS}
@@ -100,17 +101,17 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
     names = {f"{organ.name}_slices": f"{organ.title}, slices" for organ in ORGANS}
     shown = counts.assign(empty_share=[f"{share:.0%}" for share in counts["empty_share"]])
     shown = shown.rename(columns=names | {"empty_slices": "empty slices", "empty_share": "empty"})
-    st.dataframe(shown, hide_index=True, key="by_split")
+    st.dataframe(shown, hide_index=True, key="by_split", column_config=headings(shown))
     csv_button(counts, name=f"{name}-counts")
     _charts(name, table, counts)
     st.markdown("**Sizes and spacings** (pixels; millimetres along z, y, x)")
     sizes = sizes_and_spacings(table, manifest)
-    st.dataframe(sizes, hide_index=True, key="sizes")
+    st.dataframe(sizes, hide_index=True, key="sizes", column_config=headings(sizes))
     csv_button(sizes, name=f"{name}-sizes")
     broken = unreadable(table)
     if len(broken):
         st.error(f"{counted(len(broken), 'slice')} cannot be read.", icon=":material/broken_image:")
-        st.dataframe(broken, hide_index=True, key="broken")
+        st.dataframe(broken, hide_index=True, key="broken", column_config=headings(broken))
 
 
 def _charts(name: str, table: pd.DataFrame, counts: pd.DataFrame) -> None:
@@ -147,7 +148,7 @@ def leaks(name: str, table: pd.DataFrame, alike: pd.DataFrame) -> None:
             f"{len(shared):,} of {patients:,} patients are in training and in validation: scores measured here are leaked.",
             icon=":material/warning:",
         )
-        st.dataframe(shared, hide_index=True, key="shared")
+        st.dataframe(shared, hide_index=True, key="shared", column_config=headings(shared))
         csv_button(shared, name=f"{name}-shared-patients")
     _copies(name, table, alike)
 
@@ -166,8 +167,8 @@ def _copies(name: str, table: pd.DataFrame, alike: pd.DataFrame) -> None:
             found,
             hide_index=True,
             key="alike",
-            column_config={
-                "slices_alike": "Slices alike",
+            column_config=headings(found)
+            | {
                 "bits": st.column_config.NumberColumn("Bits of 256 that differ", help="Of the closest two; 0: the same."),
                 "across_splits": "Across the split",
                 "across_patients": "Two patients",
@@ -201,11 +202,13 @@ def references(root: Path, manifest: DatasetManifest, evaluation: Evaluation | N
         if contested.empty:
             st.caption("None known: no organ overlapped another in the source, or it was not recorded.")
         else:
-            st.dataframe(contested, hide_index=True, key="contested")
+            st.dataframe(contested, hide_index=True, key="contested", column_config=headings(contested))
             csv_button(contested, name=f"{manifest.name}-contested")
 
 
 def _suspicious(evaluation: Evaluation, known: dict[str, str]) -> None:
+    if not may_see_scores([evaluation]):
+        return
     found = cached.suspicious(evaluation)
     found = found.assign(disputed=found["scan"].isin(list(known)), reason=found["scan"].map(known).fillna(""))
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -224,9 +227,12 @@ def _suspicious(evaluation: Evaluation, known: dict[str, str]) -> None:
         on_select="rerun",
         selection_mode="single-row",
         column_order=["scan", "suspicion", "confidence", "organ", "slice", "kind", "candidates", "disputed", "reason"],
-        column_config={
-            "suspicion": st.column_config.NumberColumn(format="%.3f", help="0 to 1: the differing share, weighed by confidence."),
-            "confidence": st.column_config.NumberColumn(format="%.3f"),
+        column_config=headings(shown)
+        | {
+            "suspicion": st.column_config.NumberColumn(
+                "Suspicion", format="%.3f", help="0 to 1: the differing share, weighed by confidence."
+            ),
+            "confidence": st.column_config.NumberColumn("Confidence", format="%.3f"),
             "candidates": st.column_config.NumberColumn("Slices", help="Slices on which 50 voxels or more differ."),
         },
     )

@@ -17,6 +17,7 @@ from core.insights.where import along_body, calibration, calibration_error, scan
 from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components.charts import open_place, show_chart
+from dashboard.components.curtain import closed_desks
 from dashboard.components.report_button import report_button
 from dashboard.components.scores import counted, headline
 from dashboard.components.sections import csv_button
@@ -60,7 +61,9 @@ def _scores(table: pd.DataFrame, name: str) -> None:
 
 
 def _trend(evaluation: Evaluation) -> None:
-    same = [each for each in cached.evaluations(workspace()) if each.name == evaluation.name]
+    found = [each for each in cached.evaluations(workspace()) if each.name == evaluation.name]
+    others = closed_desks(each for each in found if each.run != evaluation.run)
+    same = [each for each in found if each.run not in {desk.evaluation.run for desk in others}]
     if len(same) < 2:
         st.caption("The trend over runs appears once a second run is evaluated on this split.")
         return

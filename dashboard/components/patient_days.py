@@ -12,7 +12,7 @@ from dashboard import cached
 from dashboard.components.badge import source_line
 from dashboard.components.charts import open_place, show_chart
 from dashboard.components.sections import csv_button
-from dashboard.state import link, set_url
+from dashboard.state import link, set_query
 
 MOST_PICTURES = 6
 TITLES = {organ.name: organ.title for organ in ORGANS}
@@ -38,7 +38,7 @@ def patient_days(evaluation: Evaluation, named: str | None) -> None:
         key="days_patient",
         width=300,
     )
-    set_url(run=evaluation.run, evaluation=evaluation.name, section="days", patient=patient)
+    set_query(st.query_params.to_dict() | {"patient": patient})
     table = over_days(scans, patient)
     source = source_line(evaluation.run, evaluation.name, evaluation.badge)
     carried = show_chart(

@@ -1,6 +1,7 @@
 """The parts of a page, of which only the open one is drawn; the URL names it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -23,6 +24,12 @@ def choose_section(titles: Mapping[str, str], *, key: str) -> str:
         label_visibility="collapsed",
     )
     return str(chosen)
+
+
+def headings(table: pd.DataFrame) -> dict[str, Any]:
+    """What people read above each column of a table, for ``column_config``: ``train_slices`` becomes *Train slices*."""
+    words = {name: str(name).replace("_", " ") for name in table.columns}
+    return {name: text[:1].upper() + text[1:] for name, text in words.items()}
 
 
 def csv_button(table: pd.DataFrame, *, name: str, leak: str | None = None, label: str = "Table as CSV") -> None:

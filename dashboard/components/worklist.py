@@ -39,7 +39,7 @@ def choose_queue(evaluation: Evaluation, settings: Round, start: Queue, readers:
             placeholder="Scan, patient, note or comment",
             max_chars=MAX_LENGTH,
             key="filter_text",
-            width=220,
+            width=280,
             label_visibility="collapsed",
             icon=":material/search:",
         )

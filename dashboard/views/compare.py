@@ -1,39 +1,50 @@
 """*Compare*: two evaluations paired by scan, all runs in one table, and the settings in which two runs differ."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
+from core.reviews import ReviewStore, Round
 from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components import comparison
+from dashboard.components.blind import named, title_of, token_of
 from dashboard.components.charts import picture_format
+from dashboard.components.curtain import may_see_scores
 from dashboard.components.guard import require_evaluation, sentences
 from dashboard.components.picker import page_title
 from dashboard.components.sections import choose_section
 from dashboard.components.text import plain
-from dashboard.state import set_url, workspace
+from dashboard.state import link, set_query, workspace
 
 SECTIONS = {"difference": "Difference", "runs": "All runs", "settings": "Settings that differ"}
 
 
 def main() -> None:
     with sentences():
-        page_title("Compare")
+        store: ReviewStore = cached.store(workspace().reviews_db)
+        page_title("Compare", store=store)
         b = require_evaluation()
         with st.container(horizontal=True, horizontal_alignment="distribute"):
             section = choose_section(SECTIONS, key="compare_section")
             picture_format()
+        rounds = store.rounds()
+        here = named(b, rounds.get((b.run, b.name))) | {"section": section}
         if section == "runs":
-            set_url(run=b.run, evaluation=b.name, section=section, other=st.query_params.get("other"))
-            comparison.all_runs(cached.evaluations(workspace()))
+            set_query(here | link(other=st.query_params.get("other")))
+            if may_see_scores(cached.evaluations(workspace())):
+                comparison.all_runs(cached.evaluations(workspace()))
             return
-        a = _other(b)
-        set_url(run=b.run, evaluation=b.name, section=section, other=f"{a.run}/{a.name}" if a else None)
+        a = _other(b, rounds)
+        set_query(here | (_beside(a, rounds) if a else {}))
         if a is None:
             st.info(
                 "There is nothing to compare with: evaluate another run on the same data set and split: "
                 f"`python -m training evaluate --run RUN --data {b.summary['dataset']['name']} --split {b.split}`",
                 icon=":material/compare_arrows:",
             )
+            return
+        if not may_see_scores([a, b]):
             return
         comparison.badges(a, b)
         if section == "difference":
@@ -42,25 +53,32 @@ def main() -> None:
             comparison.settings(a, b)
 
 
-def _other(b: Evaluation) -> Evaluation | None:
+def _other(b: Evaluation, rounds: Mapping[tuple[str, str], Round]) -> Evaluation | None:
     """The evaluation to compare with: the link's choice, else another run's on the same split, else any other."""
     others = [each for each in cached.evaluations(workspace()) if (each.run, each.name) != (b.run, b.name)]
     if not others:
         return None
     others.sort(key=lambda each: each.name != b.name)
     names = [f"{each.run}/{each.name}" for each in others]
-    named = st.query_params.get("other")
-    if named and named not in names:
-        st.warning(f"The link names an evaluation that is not here, or the same one twice: {plain(named)}.")
+    titles = {name: title_of(each, rounds.get((each.run, each.name))) for name, each in zip(names, others, strict=True)}
+    wanted = st.query_params.get("other")
+    if wanted and wanted not in names:
+        st.warning(f"The link names an evaluation that is not here, or the same one twice: {plain(wanted)}.")
     chosen = st.selectbox(
         "A, to compare with (above, at the right, is B)",
         names,
-        index=names.index(named) if named in names else 0,
-        format_func=lambda name: name.replace("/", " · "),
-        key=f"compare_a_{b.run}_{b.name}",
+        index=names.index(wanted) if wanted in names else 0,
+        format_func=lambda name: titles[name],
+        key=f"compare_a_{token_of(b)}",
         width=480,
     )
     return others[names.index(chosen)]
+
+
+def _beside(a: Evaluation, rounds: Mapping[tuple[str, str], Round]) -> dict[str, str]:
+    """The query parameter that names the evaluation to compare with; none where its run is to stay hidden."""
+    settings = rounds.get((a.run, a.name))
+    return {} if settings and settings.blind else {"other": f"{a.run}/{a.name}"}
 
 
 main()

@@ -2,15 +2,19 @@
 
 import streamlit as st
 
+from core.reviews import ReviewStore
+from dashboard import cached
 from dashboard.components import metric_sections as sections
+from dashboard.components.blind import named
 from dashboard.components.charts import picture_format
+from dashboard.components.curtain import may_see_scores
 from dashboard.components.guard import require_evaluation, sentences
 from dashboard.components.patient_days import patient_days
 from dashboard.components.picker import page_title
 from dashboard.components.scores import what_was_measured
 from dashboard.components.sections import choose_section
 from dashboard.components.selection import choose_scans, disputed_scans
-from dashboard.state import set_url
+from dashboard.state import link, set_query, workspace
 
 SECTIONS = {
     "overview": "Overview",
@@ -32,20 +36,24 @@ CHARTS = {
 
 def main() -> None:
     with sentences():
-        page_title("Metrics")
+        store: ReviewStore = cached.store(workspace().reviews_db)
+        page_title("Metrics", store=store)
         evaluation = require_evaluation()
         with st.container(horizontal=True, horizontal_alignment="distribute"):
             section = choose_section(SECTIONS, key="metrics_section")
             picture_format()
-        named = st.query_params.get("patient")
-        set_url(run=evaluation.run, evaluation=evaluation.name, section=section, patient=named if section == "days" else None)
+        patient = st.query_params.get("patient")
+        settings = store.round(run=evaluation.run, evaluation=evaluation.name)
+        set_query(named(evaluation, settings) | link(section=section, patient=patient if section == "days" else None))
+        if not may_see_scores([evaluation]):
+            return
         disputed = disputed_scans(evaluation)
         if section == "overview":
             sections.overview(evaluation, disputed)
             return
         what_was_measured(evaluation)
         if section == "days":
-            patient_days(evaluation, named)
+            patient_days(evaluation, patient)
             return
         chosen = choose_scans(evaluation, disputed)
         if chosen.scans.empty:

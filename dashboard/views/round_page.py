@@ -6,6 +6,7 @@ from core.reviews import ReviewStore
 from dashboard import cached
 from dashboard.components.acceptance_section import scores_section
 from dashboard.components.agreement_section import readers_section
+from dashboard.components.curtain import closed_desks, is_lifted
 from dashboard.components.desk import Desk, Queue, kept_queue, leave_scan
 from dashboard.components.exports import exports_section
 from dashboard.components.guard import require_evaluation, sentences
@@ -42,21 +43,8 @@ def main() -> None:
         with bar:
             progress_bar(desk)
         set_query(desk.address | {"section": section})
-        if _may_see(desk):
+        if is_lifted(closed_desks([evaluation]), "the run, its scores and what the others said"):
             SHOWN[section](desk)
-
-
-def _may_see(desk: Desk) -> bool:
-    """In a blind round that is not over, only whoever asks for it sees what the readers said."""
-    now = desk.worklist.progress(desk.reader)
-    if not desk.settings.blind or now.done >= now.total:
-        return True
-    st.info(
-        f"This round is blind and not over: {now.done:,} of {now.total:,} scans are done. This page tells the run, its "
-        "scores and what the others said; whoever still judges should not look.",
-        icon=":material/visibility_off:",
-    )
-    return st.toggle("I lead this round: show it", key="lead_looks")
 
 
 main()

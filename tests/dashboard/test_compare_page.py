@@ -8,9 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from core.compare import compare
 from core.files import write_whole
+from core.reviews import ReviewStore, Round
 from core.runs import open_run
 from core.workspace import Workspace
-from tests.simulated_workspace import DATASET, simulated_evaluation, simulated_scans, simulated_workspace
+from tests.dashboard.reviewing import rendered
+from tests.simulated_workspace import DATASET, moved, simulated_evaluation, simulated_scans, simulated_workspace
 
 NAME = f"{DATASET}-valid"
 
@@ -38,6 +40,21 @@ def test_differences_on_the_page_equal_the_comparison(open_app, made: Path) -> N
     assert list(app.dataframe[2].value["scan"]) == list(better["scan"])
     assert app.query_params["other"] == f"sim-1/{NAME}"
     assert words(app).count("patient-clean") >= 2
+
+
+@pytest.mark.parametrize("section", ["difference", "runs", "settings"])
+@pytest.mark.parametrize("hidden", ["sim-1", "sim-2"])
+def test_a_blind_round_on_either_side_keeps_the_scores(open_app, made: Path, tmp_path: Path, section: str, hidden: str) -> None:
+    folder = moved(made, tmp_path / "workspace")
+    store = ReviewStore.open(Workspace(folder).reviews_db)
+    store.set_round(hidden, NAME, Round("Spring", 1, True), by="Lead")
+    store.close()
+    app = open_app(folder, "compare", run="sim-2", evaluation=NAME, section=section)
+    assert "Spring” is blind and not over" in app.info[0].value
+    assert not [*app.dataframe, *app.get("plotly_chart")]
+    assert hidden not in str(app.query_params) + rendered(app)
+    app.toggle[0].set_value(True).run()
+    assert app.dataframe
 
 
 def test_settings_show_only_what_differs(open_app, made: Path) -> None:

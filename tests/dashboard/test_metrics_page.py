@@ -9,10 +9,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.labels import ORGANS
-from core.reviews import ReviewStore, Subject, Verdict
+from core.reviews import ReviewStore, Round, Subject, Verdict
 from core.runs import Evaluation, open_run
 from core.workspace import Workspace
 from dashboard.components.metric_sections import SCANS_A_PAGE
+from tests.dashboard.reviewing import rendered, sign_in
 from tests.simulated_workspace import DATASET, evaluation_paths, moved, simulated_workspace
 
 SECTIONS = ("overview", "organs", "where", "volumes", "confidence", "mistakes", "days")
@@ -139,6 +140,50 @@ def test_a_broken_list_of_disputes_is_one_sentence(open_app, folder: Path) -> No
     (Workspace(folder).dataset(DATASET) / "disputed.txt").write_bytes(b"\xff\xfe\x00")
     app = open_app(folder, "metrics")
     assert "disputed scans cannot be read" in app.error[0].value
+
+
+def blind(folder: Path, run: str = "sim-2") -> None:
+    store = ReviewStore.open(Workspace(folder).reviews_db)
+    store.set_round(run, f"{DATASET}-valid", Round("Spring", 2, True), by="Lead")
+    store.close()
+
+
+def judge_all(folder: Path, reader: str) -> None:
+    evaluation, store = evaluation_of(folder), ReviewStore.open(Workspace(folder).reviews_db)
+    for scan in evaluation.summary["scans"]:
+        store.add_verdict(Subject(evaluation.run, evaluation.name, scan, "i", "m"), reader=reader, verdict=Verdict.ACCEPT)
+    store.close()
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_blind_round_keeps_its_scores_until_someone_asks(open_app, folder: Path, section: str) -> None:
+    blind(folder)
+    app = open_app(folder, "metrics", section=section)
+    assert "Spring” is blind and not over: 0 of 12 scans are done" in app.info[0].value
+    assert not [*app.metric, *app.table, *charts(app)]
+    assert "patient-clean" not in words(app)
+    assert "sim-2" not in str(app.query_params) + rendered(app)
+    app.toggle[0].set_value(True).run()
+    assert charts(app)
+    assert "patient-clean" in words(app)
+
+
+def test_whoever_has_judged_all_of_a_blind_round_sees_its_scores(open_app, folder: Path) -> None:
+    blind(folder)
+    judge_all(folder, "Dr. Ada")
+    app = sign_in(open_app(folder), "Dr. Ada")
+    app.switch_page("views/metrics.py").run()
+    assert app.metric
+    app.switch_page("views/cases.py").run()
+    sign_in(app, "Dr. Bo").switch_page("views/metrics.py").run()
+    assert not app.metric
+
+
+def test_the_trend_leaves_the_run_of_a_blind_round_out(open_app, folder: Path) -> None:
+    blind(folder, "sim-1")
+    app = open_app(folder, "metrics", run="sim-2", evaluation=f"{DATASET}-valid")
+    assert app.metric
+    assert "sim-1" not in rendered(app)
 
 
 def test_an_unknown_section_opens_the_first(open_app, made: Path) -> None:

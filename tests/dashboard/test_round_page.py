@@ -147,5 +147,5 @@ def test_a_blind_round_that_is_not_over_is_behind_a_curtain(open_app, folder: Pa
     assert "blind and not over: 1 of 2" in app.info[0].value
     assert not app.dataframe
     assert not re.search(rf"\b{RUN}\b", str(app.query_params))
-    app.toggle(key="lead_looks").set_value(True).run()
+    app.toggle[0].set_value(True).run()
     assert len(app.dataframe) == 2
