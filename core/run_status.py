@@ -1,22 +1,28 @@
 """``status.json``: where a run stands. Light to import: every waiting run has a process that needs no more than this."""
 
+import json
 import os
 import socket
 import time
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 import psutil
 
 from core.errors import WorkspaceError
-from core.files import read_json, write_json
+from core.files import read_json, write_whole
 from core.workspace import RunPaths
 
 State = Literal["queued", "running", "stopping", "finished", "failed", "stopped"]
 ACTIVE: tuple[State, ...] = ("queued", "running", "stopping")
 DIED = "The training process ended without a word; see the log."
+UNEVALUATED = "Finished, but not evaluated: "
+"""Begins the message of a run that was trained, but not evaluated as it should have been."""
 HEARTBEAT_LIMIT_S = 120.0
 """A run whose process is gone, or silent for longer than this on another machine, counts as failed."""
+BLOCK_BYTES = 4096
+"""What a disk gives a small file in any case."""
 HOST = socket.gethostname()
 """This machine; a process id means something only on its own."""
 
@@ -119,5 +125,29 @@ def process_lives(pid: int, created_at: float | None) -> bool:
 
 
 def write_status(run: RunPaths, status: RunStatus) -> None:
-    """Write ``status.json`` whole, with the present time as heartbeat."""
-    write_json(run.status, asdict(replace(status, heartbeat_at=time.time())))
+    """Write ``status.json`` whole, with the present time as heartbeat.
+
+    On a full disk it is written over the bytes that are there, which takes no space: how a run ended is then known all the same.
+
+    Raises:
+        WorkspaceError: the disk refuses that too.
+    """
+    content = (json.dumps(asdict(replace(status, heartbeat_at=time.time())), indent=2, allow_nan=False) + "\n").encode()
+    try:
+        write_whole(run.status, content)
+    except WorkspaceError:
+        if not _written_over(run.status, content):
+            raise
+
+
+def _written_over(path: Path, content: bytes) -> bool:
+    """Whether a file's own block had room for the content; blanks follow it where the file was longer."""
+    try:
+        size = path.stat().st_size
+        if max(len(content), size) > BLOCK_BYTES:
+            return False
+        with path.open("r+b") as file:
+            file.write(content.ljust(size))
+    except OSError:
+        return False
+    return True

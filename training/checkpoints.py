@@ -24,11 +24,15 @@ class WholeFiles(TorchCheckpointIO):  # type: ignore[misc]
         target = Path(path)
         partial = target.with_name(f".{target.name}.partial")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
+        try:
+            with partial.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            # On a full disk this is what makes room for the words that say so.
+            partial.unlink(missing_ok=True)
 
 
 class RunCheckpoint(ModelCheckpoint):  # type: ignore[misc]
@@ -94,7 +98,7 @@ def _renamed(state: dict[str, Any], rename: Any) -> dict[str, Any]:
 
 
 def clear_leftovers(paths: RunPaths, best: str) -> None:
-    """Delete what a kill left behind: half-written files, and a best checkpoint that ``last.ckpt`` does not know yet.
+    """Delete what a kill left behind: a best checkpoint that ``last.ckpt`` does not know yet.
 
     Args:
         best: file name of the best checkpoint that ``last.ckpt`` knows.
@@ -102,5 +106,3 @@ def clear_leftovers(paths: RunPaths, best: str) -> None:
     for path in paths.checkpoints.glob("*"):
         if path.name not in (LAST, best):
             path.unlink()
-    for path in paths.checkpoints.glob(".*.partial"):
-        path.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -10,14 +10,17 @@ import torch
 
 from core.config import ArchiveConfig, DatasetConfig, TrainingConfig
 from core.data.index import DatasetIndex
-from core.errors import ConfigError, GutCheckError
+from core.errors import GutCheckError
 from core.files import new_folder
+from core.jobs.ends import clear_partials
 from core.model import build_model, load_checkpoint, save_model
+from core.run_status import UNEVALUATED, stored_status, write_status
 from core.runs import State
 from core.workspace import RunPaths
 from training.callbacks import COLUMNS, RunRecorder
 from training.checkpoints import RunCheckpoint, clear_leftovers
 from training.datamodule import MedicalSegmentationDataModule, WatchWork, unwatched
+from training.failures import in_one_sentence
 from training.learning import LearningPictures
 from training.module import MONITOR, MedicalSegmentationModel
 from training.optim import RatePlan
@@ -75,14 +78,15 @@ def fit(
 
     Raises:
         DatasetError, ImageError, MaskError: the data set cannot be used, or is not the resumed run's.
-        ModelError, ConfigError: the model cannot be built; a setting is impossible here, or not the resumed run's.
+        ModelError, ConfigError: the model cannot be built; a setting is impossible here, or not the resumed run's; or memory
+            ran out.
         WorkspaceError: there is a run of that name, or none to resume, or the disk refuses.
         KeyboardInterrupt: Ctrl-C or SIGTERM, once everything is in order.
     """
     last = _find_last(paths, training, recipe, resume=resume, queued=launch is not None)
     log = RunLog()
     status = StatusFile(paths, epochs=training.planned_epochs, before=last.status if last else None)
-    with _recorded(status, log), quiet():
+    with _recorded(status, log), in_one_sentence(paths.root, batch_size=training.batch_size), quiet():
         _settle(training)
         data = MedicalSegmentationDataModule(source, training=training, recipe=recipe, archive=archive, watch=watch)
         _check_data(data, paths, resume=resume)
@@ -100,7 +104,7 @@ def _train(
     begin(status, log, index, training, recipe, last=last)
     trainer.loggers = build_tracker(paths, training, recipe)
     if last is None or not last.ended:
-        run_trainer(trainer, model, data, training, checkpoint=last.checkpoint if last else None)
+        trainer.fit(model, datamodule=data, ckpt_path=last.checkpoint if last else None, weights_only=True)
     return _finish(recorder, _kept(best, last, paths), training, trainer, log)
 
 
@@ -163,6 +167,7 @@ def begin(
         return
     log.say(f"Run: {paths.root}")
     if last is not None:
+        clear_partials(paths)
         clear_leftovers(paths, last.best)
         paths.stop_request.unlink(missing_ok=True)
         note_resumed(paths, epoch=last.epoch)
@@ -172,26 +177,6 @@ def begin(
     write_manifest(paths, index, training.seed)
     counts = ", ".join(f"{split} {sum(len(s.slices) for s in scans)} slices" for split, scans in index.splits.items())
     log.say(f"Training {training.model} at {recipe.image_size} pixels on {index.name} ({counts}).")
-
-
-def run_trainer(
-    trainer: pl.Trainer,
-    model: MedicalSegmentationModel,
-    data: MedicalSegmentationDataModule,
-    training: TrainingConfig,
-    *,
-    checkpoint: Path | None = None,
-) -> None:
-    """Train, from a checkpoint where one is given.
-
-    Raises:
-        ConfigError: the device's memory is too small for the batch.
-    """
-    try:
-        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    except torch.OutOfMemoryError as error:
-        todo = "lower --batch_size or --image_size"
-        raise ConfigError("The device's memory is too small for this batch_size", value=training.batch_size, todo=todo) from error
 
 
 @dataclass(frozen=True)
@@ -287,3 +272,26 @@ def _close(status: StatusFile, state: State, message: str) -> None:
         # The disk may be what failed; the first error is then the one to show.
         with suppress(GutCheckError):
             status.write(state=state, remaining_s=None, message=message)
+
+
+@contextmanager
+def evaluation_recorded(paths: RunPaths) -> Iterator[None]:
+    """What keeps a finished run from being evaluated is said in its status, and the traceback of an unknown error in its log."""
+    try:
+        yield
+    except GutCheckError as error:
+        _unevaluated(paths, str(error))
+        raise
+    except Exception as error:
+        log = RunLog()
+        with suppress(OSError):
+            log.open(paths.log)
+            log.note("Not evaluated.", trace=error)
+        log.close()
+        _unevaluated(paths, f"{type(error).__name__}; see train.log.")
+        raise
+
+
+def _unevaluated(paths: RunPaths, why: str) -> None:
+    with suppress(GutCheckError):
+        write_status(paths, replace(stored_status(paths), message=UNEVALUATED + why))

@@ -6,6 +6,7 @@ import logging
 import logging.handlers
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,7 +191,9 @@ class RunLog:
     def say(self, text: str) -> None:
         """Print a line and log it."""
         if is_first():
-            print(text, flush=True)
+            # Nobody may be reading any more, or the disk be full: no reason to end a run.
+            with suppress(OSError):
+                print(text, flush=True)
         self.note(text)
 
     def note(self, text: str, *, trace: BaseException | None = None) -> None:

@@ -9,6 +9,8 @@ from core.figures.style import GREY
 from core.labels import ORGANS
 
 CURVE_LINES: dict[str, dict[str, object]] = {
+    "valid_loss": {"color": GREY, "width": 3},
+    "train_loss": {"color": GREY, "dash": "dot"},
     "valid_f1_organs": {"color": GREY, "width": 3},
     "valid_f1_with_background": {"color": GREY, "dash": "dash"},
     "train_f1_with_background": {"color": GREY, "dash": "dot"},
@@ -16,6 +18,7 @@ CURVE_LINES: dict[str, dict[str, object]] = {
 }
 """Colour is kept for the organs; curves over several are grey."""
 LINE_PX = 20
+MOST_TICKS = 8
 
 
 def training_curves(metrics: pd.DataFrame, columns: Mapping[str, str], title: str) -> go.Figure:
@@ -32,9 +35,12 @@ def training_curves(metrics: pd.DataFrame, columns: Mapping[str, str], title: st
                 x=metrics["epoch"], y=metrics[column], name=name, mode="lines+markers", marker={"size": 5},
                 line=CURVE_LINES.get(column),
             )  # fmt: skip
-    figure.update_xaxes(title="epoch")
+    last = int(metrics["epoch"].max()) if len(metrics) else 1
+    figure.update_xaxes(title="epoch", tick0=0, dtick=max(-(-last // MOST_TICKS), 1))
     figure.update_yaxes(title=title)
-    return _plain(figure, height=300)
+    # Two columns: in a narrow window the legend would otherwise be as high as the curves.
+    figure.update_layout(legend={"entrywidth": 0.5, "entrywidthmode": "fraction"})
+    return _plain(figure, height=300, columns=2)
 
 
 def dice_along_scan(slices: pd.DataFrame) -> go.Figure:
@@ -56,10 +62,10 @@ def dice_along_scan(slices: pd.DataFrame) -> go.Figure:
     return _plain(figure, height=220)
 
 
-def _plain(figure: go.Figure, *, height: int) -> go.Figure:
-    # In a narrow window each entry takes a line of its own; the figure grows by them, and the plot keeps its height.
+def _plain(figure: go.Figure, *, height: int, columns: int = 1) -> go.Figure:
+    # In a narrow window the legend's entries stand below each other; the figure grows by them, and the plot keeps its height.
     figure.update_layout(
-        height=height + LINE_PX * len(figure.data),
+        height=height + LINE_PX * -(-len(figure.data) // columns),
         margin={"l": 10, "r": 10, "t": 16, "b": 10},
         showlegend=True,
         legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},

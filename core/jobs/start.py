@@ -1,5 +1,6 @@
 """Queueing a training run: its folder, how it is to be started, and the process that waits for its turn and watches it."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -94,23 +95,36 @@ def start_training(workspace: Workspace, job: TrainingJob, name: str) -> RunPath
         raise JobError("There is a run of this name already", value=name, todo="choose another name") from error
     except OSError as error:
         raise _cannot_start(name) from error
-    _queue(workspace, paths, Queued(words, time.time(), job.places, job.cluster), RunStatus("queued", started_at=time.time()))
+    try:
+        _queue(workspace, paths, Queued(words, time.time(), job.places, job.cluster), RunStatus("queued", started_at=time.time()))
+    except JobError:
+        if not paths.status.exists():
+            # A folder without a status would hold the name, and be listed as a damaged run.
+            shutil.rmtree(paths.root, ignore_errors=True)
+        raise
     return paths
 
 
+def lacks_evaluation(run: RunPaths, status: RunStatus) -> bool:
+    """Whether a run has finished without the evaluation that was to follow, which `resume_training` then makes up for."""
+    if status.state != "finished" or is_working(status) or not run.job.exists():
+        return False
+    return bool(_not_a_setting(read_job(run))) and not any(run.evaluations.glob("[!.]*/evaluation.json"))
+
+
 def resume_training(workspace: Workspace, name: str, *, cluster: ClusterConfig | None = None) -> RunPaths:
-    """Queue a run again that was stopped or has failed; it goes on after its last complete epoch.
+    """Queue a run again that was stopped, has failed, or was not evaluated; it goes on after its last complete epoch.
 
     Args:
         cluster: where to go on; by default where it was.
 
     Raises:
-        JobError: it is at work or has finished, or the process cannot be started.
+        JobError: it is at work or has finished with all that was asked for, or the process cannot be started.
         WorkspaceError: there is no such run, or its status is damaged.
     """
     paths = workspace.run(name)
     status = read_status(paths)
-    if is_working(status) or status.state == "finished":
+    if is_working(status) or (status.state == "finished" and not lacks_evaluation(paths, status)):
         raise JobError("Only a run that has stopped or failed can be resumed", value=name, todo="wait, or start a new run")
     known = read_job(paths) if paths.job.exists() else None
     if paths.manifest.exists():

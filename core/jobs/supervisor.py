@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def supervise(workspace: Workspace, run: RunPaths) -> None:
         process.wait()
         record_end(run, process.returncode, said=last_line(run))
     except (GutCheckError, OSError) as error:
-        close(run, str(error))
+        # Where the run's folder is gone there is nothing left to say it in.
+        with suppress(GutCheckError):
+            close(run, str(error))
     finally:
         run.claim.unlink(missing_ok=True)
 

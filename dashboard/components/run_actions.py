@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 
-from core.jobs import request_stop, resume_training, stop_now
+from core.jobs import lacks_evaluation, request_stop, resume_training, stop_now
 from core.run_library import (
     About,
     export_run,
@@ -44,6 +44,9 @@ def _ended(workspace: Workspace, run: Run, status: RunStatus) -> None:
     if status.state in ("failed", "stopped"):
         said = f"Run {run.name} is queued again, after epoch {status.epoch}."
         _button("Resume", "resume", run, lambda: resume_training(workspace, run.name), said)
+    if lacks_evaluation(run.paths, status):
+        said = f"Run {run.name} is queued again, to be evaluated."
+        _button("Evaluate", "fact_check", run, lambda: resume_training(workspace, run.name), said)
     if run.has_model:
         is_promoted = read_about(run.paths).promoted_at is not None
         words = "No longer for the demo" if is_promoted else "Use in the demo"

@@ -10,9 +10,11 @@ from core.jobs import log_tail
 from core.jobs.usage import Usage, usage_of
 from core.labels import ORGANS
 from core.run_library import read_about
+from core.run_status import UNEVALUATED
 from core.runs import ACTIVE, Run, RunStatus, is_working
 from core.workspace import Workspace
 from dashboard.components.run_actions import about_line, run_buttons
+from dashboard.components.text import harmless
 from dashboard.state import link
 
 STATE_SIGNS = {"queued": "○", "running": "▶", "stopping": "◐", "finished": "●", "failed": "✕", "stopped": "■"}
@@ -84,13 +86,16 @@ def run_details(workspace: Workspace, run: Run) -> None:
 
 def _state(status: RunStatus) -> None:
     text = f"{STATE_SIGNS[status.state]} {status.state}: {status.message}" if status.message else status.state
+    unevaluated = status.message.startswith(UNEVALUATED)
     if status.state == "failed":
-        st.error(status.message or "Failed.", icon=":material/error:")
+        st.error(harmless(status.message or "Failed."), icon=":material/error:")
+    elif unevaluated:
+        st.warning(harmless(status.message), icon=":material/warning:")
     if status.state not in ACTIVE:
         if is_working(status):
             st.caption("Evaluating the validation split; its cases appear here.")
         counted = f"  Epoch {status.epoch} of {status.epochs}, step {status.step:,}." if status.epochs else ""
-        st.caption(("" if status.state == "failed" else text) + counted)
+        st.caption(("" if status.state == "failed" or unevaluated else text) + counted)
         return
     if status.state == "queued":
         st.info(status.message, icon=":material/hourglass:")
@@ -144,9 +149,10 @@ def _learning(run: Run) -> None:
     st.markdown("**The same four validation slices after each epoch**")
     chosen = epochs[-1]
     if len(epochs) > 1:
-        key = f"epoch-{run.name}"
-        if st.session_state.get(key) in (None, *epochs[-2:-1]):
+        key, newest = f"epoch-{run.name}", f"newest-epoch-{run.name}"
+        if st.session_state.get(key) in (None, st.session_state.get(newest)):
             st.session_state[key] = epochs[-1]  # follows the training until somebody looks back
+        st.session_state[newest] = epochs[-1]
         chosen = st.select_slider("Epoch", epochs, key=key)
     st.image(str(folder / f"epoch-{chosen:03d}.png"), caption=f"Prediction after epoch {chosen}", width=800)
     st.image(str(folder / "reference.png"), caption="Reference", width=800)

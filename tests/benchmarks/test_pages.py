@@ -1,4 +1,4 @@
-"""Page times and the server's memory over simulated evaluations of 300, 1,000 and 3,000 scans, cold and warm; run by `make bench`.
+"""Page times and the server's memory over 300, 1,000 and 3,000 simulated scans, cold and warm; run by `make bench`.
 
 A page's time is that of its script on the server, from a run's start to its end, as `AppTest` runs it; the browser's drawing
 comes on top. Cold: the first time in a process. CPU seconds are given beside those

@@ -115,6 +115,42 @@ def test_a_run_that_ended_early_is_resumed(open_app, folder: Path, run: RunPaths
     assert read_status(run).epoch == 1
 
 
+def test_the_picture_of_learning_follows_until_somebody_looks_back(open_app, folder: Path, run: RunPaths) -> None:
+    app = open_app(folder, "training", run="r1")
+    for epoch in (3, 4):  # two epochs between two looks
+        write_png(run.learning / f"epoch-{epoch:03d}.png", np.zeros((20, 80), np.uint8))
+    app.run()
+    assert app.select_slider[0].value == 4
+    app.select_slider[0].set_value(2).run()
+    write_png(run.learning / "epoch-005.png", np.zeros((20, 80), np.uint8))
+    app.run()
+    assert app.select_slider[0].value == 2
+
+
+def test_a_failure_is_told_as_it_is_with_its_log(open_app, folder: Path, run: RunPaths) -> None:
+    sentence = "The disk is full: /data/[x](http://y)/runs/r1; free some space and go on."
+    write_status(run, RunStatus("failed", epoch=1, epochs=9, step=12, message=sentence))
+    app = open_app(folder, "training", run="r1")
+    assert [each.value for each in app.error] == [sentence.replace("[", r"\[").replace("]", r"\]")]
+    assert "Epoch 1 of 9, step 12." in {each.value.strip() for each in app.caption}
+    assert next(each for each in app.expander if each.label == "Log").proto.expanded
+    assert "Resume" in labels(app)
+
+
+def test_evaluated_after_all(open_app, folder: Path, run: RunPaths, started: list[str]) -> None:
+    message = "Finished, but not evaluated: There is no such data set: x; check the path."
+    write_status(run, RunStatus("finished", epoch=2, epochs=2, step=10, message=message))
+    assert "Evaluate" not in labels(open_app(folder, "training", run="r1"))
+    write_json(run.manifest, {})
+    write_json(run.job, {"words": ["--run", "r1", "--evaluate=true"], "queued_at": 1, "places": 1})
+    app = open_app(folder, "training", run="r1")
+    assert message in [each.value for each in app.warning]
+    assert not {"Resume"} & labels(app)
+    press(app, "Evaluate")
+    assert started == ["r1"]
+    assert start.read_job(run).words == ("--workspace", str(folder), "--resume", "r1", "--evaluate=true")
+
+
 def test_a_run_at_work(open_app, folder: Path, run: RunPaths) -> None:
     write_status(run, RunStatus("running", pid=os.getpid(), epoch=1, epochs=4, step=7, remaining_s=150))
     app = open_app(folder, "training", run="r1")

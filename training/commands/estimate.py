@@ -31,13 +31,15 @@ def main(words: Sequence[str]) -> None:
     index = load_index(find_dataset(Workspace.locate(options["workspace"]), options["data"]))
 
     from training.estimate import estimate
+    from training.failures import in_one_sentence
 
-    with ExitStack() as bars:
+    training, recipe = pick(TrainingConfig, options), pick(DatasetConfig, options)
+    with ExitStack() as bars, in_one_sentence(index.root, batch_size=training.batch_size):
 
         def watch(work: str) -> Progress:
             return bars.enter_context(progress_bar(work))
 
-        found = estimate(index, pick(TrainingConfig, options), pick(DatasetConfig, options), watch=watch)
+        found = estimate(index, training, recipe, watch=watch)
     if options["json"]:
         print(json.dumps(asdict(found)))
         return

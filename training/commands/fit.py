@@ -90,8 +90,17 @@ def main(words: Sequence[str]) -> None:
     result = train(wanted)
     report(result, wanted.data, wanted.workspace)
     if wanted.evaluate and result.checkpoint is not None:
-        inference = InferenceConfig(threads=wanted.training.threads)
-        print(table(evaluate_run(open_run(result.paths.root), load_index(wanted.data), "valid", inference)))
+        _evaluate(wanted)
+
+
+def _evaluate(wanted: Wanted) -> None:
+    from training.failures import in_one_sentence
+    from training.fit import evaluation_recorded
+
+    inference = InferenceConfig(threads=wanted.training.threads)
+    with evaluation_recorded(wanted.paths), in_one_sentence(wanted.paths.root, batch_size=inference.batch_size):
+        done = evaluate_run(open_run(wanted.paths.root), load_index(wanted.data), "valid", inference)
+    print(table(done))
 
 
 def _with_settings(words: Sequence[str]) -> list[str]:
