@@ -43,6 +43,9 @@ def show_chart(figure: go.Figure, *, key: str, name: str) -> list[Any] | None:
         key: of the chart on its page.
         name: file name of a saved picture, without suffix.
     """
+    # Streamlit's own chart text is a pale grey: too faint for numbers that people read off a map's cells.
+    if kind := st.context.theme.type:
+        figure.update_layout(font_color=st.get_option(f"theme.{kind}.textColor"))
     shape = st.session_state.get(FORMAT, "png")
     camera = {"format": shape, "filename": name, "scale": 1 if shape == "svg" else 2}
     event: Any = st.plotly_chart(
