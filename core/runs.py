@@ -31,7 +31,10 @@ class Evaluation:
 
     @property
     def dataset_root(self) -> Path:
-        return Path(self.summary["dataset"]["root"])
+        """Where the data set was; where that is gone, as in a workspace that was moved, this workspace's own of the same name."""
+        stated = Path(self.summary["dataset"]["root"])
+        own = self.paths.root.parents[3] / "datasets" / stated.name
+        return own if not stated.is_dir() and own.is_dir() else stated
 
     @property
     def split(self) -> str:

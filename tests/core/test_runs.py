@@ -18,6 +18,7 @@ from core.data.leakage import LeakBadge
 from core.data.manifest import DatasetManifest
 from core.errors import WorkspaceError
 from core.files import write_json
+from core.payload import scan_payload
 from core.run_status import HEARTBEAT_LIMIT_S, HOST
 from core.runs import (
     DIED,
@@ -31,6 +32,7 @@ from core.runs import (
     write_status,
 )
 from core.workspace import RunPaths, Workspace
+from tests.browser.small_workspace import RUN, SCANS, small_workspace
 
 SUMMARY = {
     "dataset": {"name": "tiny", "root": "/data/tiny", "synthetic": False},
@@ -290,3 +292,14 @@ def index_of(*names: str) -> DatasetIndex:
     stems = [f"{name}_day0_slice_0001" if name.startswith("case") else name for name in names]
     slices = [SliceFile(parse_slice_name(stem), Path("image"), Path("mask")) for stem in stems]
     return DatasetIndex(Path("made"), manifest, {"valid": group_scans(slices, manifest)})
+
+
+def test_a_workspace_that_was_moved_finds_its_data_set(tmp_path: Path) -> None:
+    made = small_workspace(tmp_path / "here")
+    stated = made.dataset_root
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = open_run(Workspace(tmp_path / "there" / "workspace").run(RUN).root).evaluation(made.name)
+    assert moved.dataset_root == tmp_path / "there" / "workspace" / "datasets" / "small"
+    assert scan_payload(moved, SCANS[0], "scan").body  # the same pictures by their hashes
+    moved.dataset_root.rename(tmp_path / "elsewhere")
+    assert moved.dataset_root == stated  # the sentence on what is gone names where it was
