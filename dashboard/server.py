@@ -4,7 +4,7 @@ import logging
 import os
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ def serve(workspace: Workspace, config: ServerConfig, access: Access) -> None:
         print(f"There is no login, so only this machine is served; set {PASSWORD_VARIABLE} to serve others.", flush=True)
     if config.browser:
         webbrowser.open(address)
+    _read_keys_patiently()
     uvicorn.run(build_app(workspace, access), host=config.host, port=config.port, log_level="warning", access_log=False)
 
 
@@ -118,3 +119,22 @@ def _say_that_it_failed(error: Exception) -> bool:
         "Something went wrong in GutCheck itself: reload the page; the server's log has the details.", icon=":material/error:"
     )
     return True
+
+
+def _read_keys_patiently() -> None:
+    """Keep a page from failing where Streamlit reads a session's keys while the run before, on its way out, still writes one.
+
+    Each run of a page has its own lock on the session's state, so a quick reader's key may meet the end of the last run
+    (Streamlit 1.67, ``SessionState._compact_state``: "dictionary changed size during iteration").
+    """
+    from streamlit.runtime.state.session_state import SessionState
+
+    once = SessionState._keys
+
+    def keys(self: SessionState) -> set[str]:
+        for _ in range(100):
+            with suppress(RuntimeError):
+                return once(self)
+        return once(self)
+
+    SessionState._keys = keys  # type: ignore[method-assign]

@@ -175,7 +175,7 @@ def test_the_newest_version_is_there_when_the_scan_is_opened_again(page: Page, b
     page.wait_for_function(f"() => ({VIEWER})?.editing?.shown != null")
     np.testing.assert_array_equal(correction(page), read_correction(Workspace(folder), version.mask_sha256))
     part(page, "correct").click()
-    assert re.search(r"Dr\. Ada, \d", tool(page, "base").inner_text())
+    expect(tool(page, "base")).to_contain_text(re.compile(r"Dr\. Ada, \d"))
     expect(tool(page, "base")).to_have_value(version.mask_sha256)
 
 
