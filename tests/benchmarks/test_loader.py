@@ -9,69 +9,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from core.config import DatasetConfig, PhantomConfig, SplitConfig, TrainingConfig
+from core.config import PhantomConfig, SplitConfig, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.data.prepare.phantoms import prepare_phantom
-from training.augmentation import albumentations
+from tests.benchmarks.course import RECIPE, SIDE, CourseDataset
 from training.cache import build_cache
 from training.datamodule import MedicalSegmentationDataModule, start_worker
 from training.dataset import to_network
 
-SIDE, BATCH = 288, 8
+BATCH = 8
 SECONDS = 8.0
 """Each side is measured so long, in turns."""
 TURNS = 3
-RECIPE = DatasetConfig(image_size=SIDE)
-
-
-class CourseDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """The course's ``MedicalDataset``: colour pictures, channels reversed and then resized, albumentations to the end."""
-
-    def __init__(self, images: list[Path], masks: list[Path]) -> None:
-        self.images, self.masks = images, masks
-        self.transforms = albumentations.Compose(
-            [
-                albumentations.HorizontalFlip(p=0.5),
-                albumentations.VerticalFlip(p=0.5),
-                # ShiftScaleRotate in the library's present words.
-                albumentations.Affine(
-                    translate_percent=(-0.12, 0.12), scale=(0.88, 1.12), rotate=(-15, 15), keep_ratio=True, p=0.5
-                ),
-                albumentations.RandomBrightnessContrast(p=0.5),
-                albumentations.CoarseDropout(
-                    num_holes_range=(5, 8),
-                    hole_height_range=(0.05, 0.05),
-                    hole_width_range=(0.05, 0.05),
-                    fill=0,
-                    fill_mask=0,
-                    p=0.5,
-                ),
-                albumentations.Normalize(mean=RECIPE.mean, std=RECIPE.std),
-                albumentations.pytorch.ToTensorV2(),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @staticmethod
-    def load_file(path: Path, *, depth: int) -> np.ndarray:
-        file = cv2.imread(str(path), depth)
-        if depth == cv2.IMREAD_COLOR:
-            file = file[:, :, ::-1]
-        return cv2.resize(file, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        image = self.load_file(self.images[index], depth=cv2.IMREAD_COLOR)
-        mask = self.load_file(self.masks[index], depth=cv2.IMREAD_GRAYSCALE)
-        changed = self.transforms(image=image, mask=mask)
-        return changed["image"], changed["mask"].to(torch.long)
 
 
 @pytest.fixture(scope="module")
