@@ -82,8 +82,9 @@ def optional_callbacks(training: TrainingConfig) -> list[Callback]:
     if training.ema_decay is not None:
         wanted.append(MovingAverage(training.ema_decay))
     if training.patience is not None:
-        # An undefined score (no organ in the reference, none predicted) is no better than the best, and no reason to stop.
-        wanted.append(EarlyStopping(MONITOR, mode="max", patience=training.patience, check_finite=False))
+        # An undefined score (no organ in the reference, none predicted) is no better than the best, and no reason to stop;
+        # and a run that is stopped in its first epoch has none yet.
+        wanted.append(EarlyStopping(MONITOR, mode="max", patience=training.patience, check_finite=False, strict=False))
     if training.tracker != "none":
         wanted.append(LearningRateMonitor("epoch"))
     return wanted
