@@ -9,7 +9,7 @@ import numpy as np
 from core.data.index import load_index
 from core.data.masks import VOLUME_SUFFIX, LabelMap, check_label_map, read_label_volume, write_label_volume
 from core.errors import MaskError, WorkspaceError
-from core.files import sha256_of_array
+from core.files import sha256_of_array, sync_folder
 from core.reviews import Correction, Event, ReviewStore, Subject
 from core.runs import Evaluation
 from core.workspace import Workspace
@@ -107,18 +107,30 @@ def save_correction(
 
     Raises:
         MaskError: another shape than the prediction, an unknown class, or an unknown or damaged base.
-        ReviewError: an impossible reader or time, or the database refuses; no version was stored then.
+        ReviewError: an impossible reader or time, or the database refuses or is gone; no version was stored then.
         WorkspaceError: the evaluation has no such scan, or the disk refuses.
     """
+    # Else the file would make a folder anew that is gone, and lie where nobody looks.
+    store.check()
     before = _base(workspace, store, evaluation, scan, base)
     check_label_map(volume, source=scan, shape=before.shape)
     digest = sha256_of_array(volume)
     changed = int(np.count_nonzero(volume != before))
     correction = Correction(digest, sha256_of_array(before), changed, seconds)
     # The event names the file, so the file is there first; without the event nobody finds it, and it harms nothing.
-    write_label_volume(correction_path(workspace, digest), volume)
+    path = correction_path(workspace, digest)
+    _write(path, volume)
     event = store.add_correction(subject_of(evaluation, scan), reader=reader, correction=correction, event_id=event_id)
+    if not path.is_file():
+        raise WorkspaceError("A corrected mask was removed while it was saved", value=path, todo="save it again")
     return version_of(event)
+
+
+def _write(path: Path, volume: LabelMap) -> None:
+    """Write the volume, and see that neither a power cut takes the file away nor the folder that may have been made for it."""
+    write_label_volume(path, volume)
+    for folder in (path.parent, path.parent.parent):
+        sync_folder(folder)
 
 
 def _base(workspace: Workspace, store: ReviewStore, evaluation: Evaluation, scan: str, base: str) -> LabelMap:

@@ -20,8 +20,11 @@ def _hidden_sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Write ``content`` so that ``path`` holds either its previous content or all of the new, even after a kill.
+
+    Args:
+        mode: who may read and write the file, less what the process's umask takes away.
 
     Raises:
         WorkspaceError: the folder cannot be written (full disk, no permission); ``path`` is then unchanged.
@@ -29,7 +32,7 @@ def write_whole(path: Path, content: bytes) -> None:
     partial = _hidden_sibling(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with open(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -41,6 +44,23 @@ def write_whole(path: Path, content: bytes) -> None:
         raise WorkspaceError(
             f"A file could not be written ({error.strerror})", value=path, todo="free some space or choose another folder"
         ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Put on disk which files a folder holds: a new name may be lost by a power cut though the file's content is there.
+
+    Raises:
+        WorkspaceError: the disk refuses.
+    """
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+    except OSError as error:
+        what = f"A folder could not be put on disk ({error.strerror})"
+        raise WorkspaceError(what, value=folder, todo="check the disk, and try again") from error
 
 
 def write_json(path: Path, content: object) -> None:

@@ -30,6 +30,7 @@ from core.files import sha256_of_array, write_whole
 from core.labels import ORGANS
 from core.progress import Progress, silent
 from core.reviews.events import Event, Verdict
+from core.reviews.readers import reader_key
 from core.reviews.state import ScanReview
 from core.runs import Evaluation
 from core.workspace import Workspace
@@ -84,7 +85,8 @@ def final_masks(
         drawn = [
             each
             for each in review.corrections
-            if each.subject.image_sha256 == facts["image_sha256"] and reader in (None, each.reader)
+            if each.subject.image_sha256 == facts["image_sha256"]
+            and (reader is None or reader_key(reader) == reader_key(each.reader))
         ]
         said = [each for each in review.standing.values() if each.subject.mask_sha256 == facts["prediction_sha256"]]
         if drawn:

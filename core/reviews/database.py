@@ -4,7 +4,8 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,13 +14,16 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import ReviewError
-from core.files import write_whole
+from core.files import sync_folder, write_whole
+from core.reviews.intact import Opened, note_files, read_claim
 from core.reviews.migrations import LATEST
 from core.reviews.schema import head
 
 URL_VARIABLE = "GUTCHECK_DATABASE_URL"
 CLAIM_FILE = "reviews.id"
 """Beside where the SQLite file would be: which workspace a database of its own belongs to."""
+PRIVATE = 0o600
+"""Names and words of readers are for the owner of the files alone."""
 BUSY_TIMEOUT_S = 30
 _MIGRATION_LOCK = 6_017_310
 """Any number that is ours alone among the advisory locks of a PostgreSQL database."""
@@ -30,21 +34,25 @@ _turns: dict[str, threading.Lock] = {}
 _turns_lock = threading.Lock()
 
 
-def open_database(sqlite_file: Path) -> Engine:
-    """Open ``sqlite_file`` (made where it is missing), or the database that ``GUTCHECK_DATABASE_URL`` names.
+def open_database(sqlite_file: Path) -> tuple[Engine, Opened]:
+    """Open ``sqlite_file`` (made where it is missing, for its owner alone), or the database that ``GUTCHECK_DATABASE_URL`` names.
 
     Raises:
         ReviewError: it cannot be opened, is damaged, is of a newer version, or is another workspace's.
     """
     url = os.environ.get(URL_VARIABLE)
     try:
-        if not url:
-            sqlite_file.parent.mkdir(parents=True, exist_ok=True)
         engine = make_engine(url or URL.create("sqlite", database=str(sqlite_file)))
+        database = _sqlite_file(engine)
         try:
+            if database:
+                _make_private(database)
+            opened = Opened(database, None)
             _bring_up_to_date(engine)
             if url:
-                _claim(engine, sqlite_file.parent / CLAIM_FILE)
+                claim = sqlite_file.parent / CLAIM_FILE
+                opened = Opened(database, (claim, _claim(engine, claim)))
+            opened.check()
         except Exception:
             engine.dispose()
             raise
@@ -55,7 +63,30 @@ def open_database(sqlite_file: Path) -> Engine:
         shown = sqlite_file if not url else URL_VARIABLE
         todo = "restore the file from a backup, or check the folder and the address"
         raise ReviewError("The review store cannot be opened", value=shown, todo=todo) from error
-    return engine
+    return engine, opened
+
+
+def _sqlite_file(engine: Engine) -> Path | None:
+    named = engine.url.database if engine.dialect.name == "sqlite" else None
+    return Path(named).absolute() if named and named != ":memory:" else None
+
+
+def _make_private(database: Path) -> None:
+    """Make the file for its owner alone from the start, or take the others' rights away; SQLite gives its -wal the same ones."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    # An existing one is not opened here: closing it would drop the locks that SQLite has on it in this process.
+    with suppress(FileExistsError):
+        os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
+        sync_folder(database.parent)
+    for ending in ("", "-wal", "-shm", "-journal"):
+        _tighten(database.with_name(database.name + ending))
+
+
+def _tighten(path: Path) -> None:
+    # Somebody else's file, or one that SQLite has just removed, is no reason not to open the store.
+    with suppress(OSError):
+        if path.stat().st_mode & 0o177:
+            path.chmod(PRIVATE)
 
 
 def make_engine(url: str | URL) -> Engine:
@@ -66,6 +97,8 @@ def make_engine(url: str | URL) -> Engine:
     engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_sqlite_pragmas)
+        if database := _sqlite_file(engine):
+            event.listen(engine, "connect", partial(_note_files, database))
         event.listen(engine, "begin", _begin)
     return engine
 
@@ -94,6 +127,12 @@ def _set_sqlite_pragmas(connection: Any, _: object) -> None:
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
     _write_ahead(connection)
     connection.execute("PRAGMA synchronous=FULL")
+    # Opens the files beside the database, whose identity is kept from here on.
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _note_files(database: Path, _: object, record: Any) -> None:
+    note_files(record.info, database)
 
 
 def _write_ahead(connection: Any) -> None:
@@ -147,18 +186,17 @@ def _migrate(connection: Connection, version: str | None) -> None:
         command.upgrade(config, LATEST)
 
 
-def _claim(engine: Engine, file: Path) -> None:
-    """Make the database this workspace's, or check that it is: two in one would mix runs of the same name."""
+def _claim(engine: Engine, file: Path) -> str:
+    """Make the database this workspace's, or check that it is: two in one would mix runs of the same name; return whose it is."""
     with writer(engine).begin() as connection:
         owner = connection.execute(head.select().with_for_update()).mappings().one()["workspace"]
         if owner is None:
-            owner = _written(file) or uuid4().hex
+            owner = read_claim(file) or uuid4().hex
             connection.execute(update(head).values(workspace=owner))
-            write_whole(file, f"{owner}\n".encode())
-    if _written(file) != owner:
+            write_whole(file, f"{owner}\n".encode(), mode=PRIVATE)
+            sync_folder(file.parent)
+    _tighten(file)
+    if read_claim(file) != owner:
         todo = f"give each workspace a database of its own; if this one was moved here, bring its {CLAIM_FILE} too"
         raise ReviewError(f"The database of {URL_VARIABLE} holds another workspace's reviews", value=file.parent, todo=todo)
-
-
-def _written(file: Path) -> str:
-    return file.read_text(encoding="utf-8").strip()[:64] if file.is_file() else ""
+    return str(owner)

@@ -11,15 +11,18 @@ from typing import Any, Literal
 
 from core.errors import ReviewError, WorkspaceError
 from core.labels import ORGAN_NAMES
+from core.reviews.readers import reader_key
 from core.workspace import check_name
 
+SCORE_KNOWN = "score_known"
+"""In a verdict's payload: whether the scan's score was known to the reader. Verdicts of earlier versions do not say."""
 MAX_COMMENT = 4000
 MAX_READER = 80
 MAX_READERS_PER_SCAN = 20
 _SHA256 = re.compile("[0-9a-f]{64}")
 _HASH = re.compile("[0-9A-Za-z]{0,64}")
 _ID = re.compile("[0-9A-Za-z_-]{1,64}")
-EventKind = Literal["verdict", "finding", "comment", "correction", "activity", "carry", "round", "withdrawal"]
+EventKind = Literal["verdict", "finding", "comment", "correction", "activity", "carry", "round", "scores_seen", "withdrawal"]
 
 
 class Verdict(StrEnum):
@@ -213,13 +216,16 @@ def check_comment(text: str) -> str:
 
 
 def check_reader(name: str) -> str:
-    """Return a reader's name without outer spaces, each letter in its composed form, so that one name is one reader.
+    """Return a reader's name with single spaces and each letter in its composed form, spelt as it was otherwise.
+
+    Which spellings are one reader, and which names look like another's, `core.reviews.readers` says.
 
     Raises:
-        ReviewError: empty, over 80 characters, or with line breaks or other control characters.
+        ReviewError: empty, over 80 characters, or with line breaks or other control characters, or nothing that can be seen.
     """
-    name = unicodedata.normalize("NFC", name.strip())
-    if not name or len(name) > MAX_READER or not name.isprintable():
+    spaced = "".join(" " if unicodedata.category(sign) == "Zs" else sign for sign in name)
+    name = re.sub(" +", " ", unicodedata.normalize("NFC", spaced.strip()))
+    if not name or len(name) > MAX_READER or not name.isprintable() or not reader_key(name):
         raise ReviewError("This is no reader's name", value=name[:MAX_READER] or None, todo=f"use 1 to {MAX_READER} characters")
     return name
 

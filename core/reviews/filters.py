@@ -6,13 +6,14 @@ from dataclasses import dataclass, fields
 from typing import get_args
 from urllib.parse import parse_qs, urlencode
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from core.data.leakage import Kind
 from core.errors import ConfigError
 from core.labels import ORGAN_NAMES
 from core.metrics.regions import ErrorKind
 from core.reviews.events import Verdict, check_reader
+from core.reviews.readers import reader_key
 from core.reviews.schema import saved_filters as table
 from core.reviews.store import ReviewStore
 
@@ -136,20 +137,27 @@ def save_filter(store: ReviewStore, saved: SavedFilter) -> None:
     Raises:
         ReviewError: an impossible name or owner, or the database refuses.
     """
-    row = {"owner": saved.owner and check_reader(saved.owner), "name": check_reader(saved.name)}
+    owner, name = saved.owner and check_reader(saved.owner), check_reader(saved.name)
     with store.writing() as connection:
-        connection.execute(delete(table).where(table.c.owner == row["owner"], table.c.name == row["name"]))
-        connection.execute(insert(table).values(row | {"query": saved.filter.to_url()}))
+        _delete(connection, name, owner)
+        connection.execute(insert(table).values(owner=owner, name=name, query=saved.filter.to_url()))
 
 
 def saved_filters(store: ReviewStore, reader: str) -> list[SavedFilter]:
     """The filters of a reader and those of everybody, by name. Raises: see `ReviewStore.reading`."""
-    query = select(table).where(table.c.owner.in_(("", reader))).order_by(table.c.name, table.c.owner)
     with store.reading() as connection:
-        return [SavedFilter(row.name, WorklistFilter.from_url(row.query), row.owner) for row in connection.execute(query)]
+        rows = connection.execute(select(table).order_by(table.c.name, table.c.owner)).all()
+    mine = ("", reader_key(reader))
+    return [SavedFilter(row.name, WorklistFilter.from_url(row.query), row.owner) for row in rows if reader_key(row.owner) in mine]
 
 
 def delete_filter(store: ReviewStore, name: str, *, owner: str = "") -> None:
     """Delete a saved filter; one that is not there is no error. Raises: see `ReviewStore.writing`."""
     with store.writing() as connection:
-        connection.execute(delete(table).where(table.c.owner == owner, table.c.name == name))
+        _delete(connection, name, owner)
+
+
+def _delete(connection: Connection, name: str, owner: str) -> None:
+    owners = connection.scalars(select(table.c.owner).where(table.c.name == name)).all()
+    same = [each for each in owners if reader_key(each) == reader_key(owner)]
+    connection.execute(delete(table).where(table.c.owner.in_(same), table.c.name == name))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from core.labels import ORGAN_NAMES
 from core.reviews.filters import UNREVIEWED, WorklistFilter
+from core.reviews.readers import reader_key
 from core.reviews.scan_table import ScanTable, error_bits
 from core.reviews.state import ScanReview
 
@@ -25,8 +26,8 @@ def matching(table: ScanTable, filter: WorklistFilter, reviews: Reviews, hidden:
     if filter.state:
         keep &= np.isin(np.where(hidden, UNREVIEWED, states(table, reviews)).astype(str), filter.state)
     if filter.reader:
-        wanted = set(filter.reader)
-        judged = (scan for scan, review in reviews.items() if wanted & review.standing.keys())
+        wanted = {reader_key(name) for name in filter.reader}
+        judged = (scan for scan, review in reviews.items() if not wanted.isdisjoint(map(reader_key, review.standing)))
         keep &= rows_of(table, judged) & ~hidden
     if filter.text:
         keep &= _by_text(table, filter.text.casefold(), reviews, hidden)

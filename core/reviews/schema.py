@@ -33,7 +33,8 @@ head = Table(
     Column("hash", String(64), nullable=False),
 )
 """One row: the last event (events are numbered from 1 without gaps, so its number is their count), changed together with it.
-Whoever writes locks this row first. ``workspace`` is the one workspace that the database belongs to, where it is shared."""
+Whoever writes locks this row first; triggers refuse to remove it or to set it back. ``workspace`` is the one workspace that the
+database belongs to, where it is shared."""
 
 leases = Table(
     "leases",
@@ -44,8 +45,11 @@ leases = Table(
     Column("reader", String(80), primary_key=True),
     Column("expires_at", Float, nullable=False),
     Column("skipped", Boolean, nullable=False),
+    Column("boot", String(36)),
+    Column("expires_boot_s", Float),
 )
-"""Who has which scan at hand until when (seconds since 1970), or passed it over. Working notes, not part of the record."""
+"""Who has which scan at hand until when, or passed it over. ``expires_at`` is in seconds since 1970, ``expires_boot_s`` in
+seconds since the start of the machine that ``boot`` names, see `core.reviews.clock`. Working notes, not part of the record."""
 
 saved_filters = Table(
     "saved_filters",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 from core.reviews.events import Event, Round, Verdict
+from core.reviews.readers import reader_key
 
 JUDGING = ("verdict", "carry")
 
@@ -23,6 +24,9 @@ class ScanReview:
     """Comments without a verdict, not taken back, oldest first."""
     active_s: dict[str, float] = field(default_factory=dict)
     """Seconds that each reader was active on the scan, idle time left out."""
+    score_known: frozenset[str] = frozenset()
+    """Readers to whom the scan's score was shown, by keys (`core.reviews.readers.reader_key`): who judged it before, even where
+    that was taken back; who did anything there while the round was not blind."""
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
@@ -59,6 +63,8 @@ class EvaluationState:
         """Settings of the round, oldest first; the last is in force."""
         self._events: dict[str, list[Event]] = {}
         self._withdrawn: set[str] = set()
+        self._score_known: dict[str, set[str]] = {}
+        self._scores_seen: set[str] = set()
 
     def extend(self, events: Iterable[Event]) -> None:
         """Take in events that are newer than those it has, in order of writing.
@@ -71,13 +77,33 @@ class EvaluationState:
             if each.kind == "round":
                 self.rounds.append(each)
                 continue
+            if each.kind == "scores_seen":
+                self._scores_seen.add(reader_key(each.reader))
+                continue
             touched.add(each.subject.scan)
+            if each.kind in JUDGING or not self.is_blind:
+                self._score_known.setdefault(each.subject.scan, set()).add(reader_key(each.reader))
             if each.kind == "withdrawal":
                 self._withdrawn.add(each.payload["withdraws"])
             self._events.setdefault(each.subject.scan, []).append(each)
         for scan in touched:
             self._events[scan] = [each for each in self._events[scan] if each.id not in self._withdrawn]
-            self.reviews[scan] = _derive_scan(self._events[scan])
+            self.reviews[scan] = _derive_scan(self._events[scan], frozenset(self._score_known.get(scan, ())))
+
+    def knows_score(self, reader: str, scan: str) -> bool:
+        """Whether the scan's score was shown to the reader, as far as the events tell: see `ScanReview.score_known`; and where
+        the round is not blind, or all scores were (`core.reviews.store.ReviewStore.add_scores_seen`)."""
+        key = reader_key(reader)
+        return not self.is_blind or key in self._scores_seen or key in self._score_known.get(scan, ())
+
+    def saw_scores(self, reader: str) -> bool:
+        """Whether the reader saw a page with the scores of all scans."""
+        return reader_key(reader) in self._scores_seen
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the settings in force hide the score until one's own verdict is in."""
+        return bool(self.rounds) and bool(self.rounds[-1].payload.get("blind"))
 
     @property
     def round(self) -> Round | None:
@@ -98,7 +124,7 @@ def derive(history: Iterable[Event]) -> dict[str, ScanReview]:
     return state.reviews
 
 
-def _derive_scan(events: list[Event]) -> ScanReview:
+def _derive_scan(events: list[Event], score_known: frozenset[str]) -> ScanReview:
     active_s: dict[str, float] = {}
     for each in events:
         if each.kind == "activity":
@@ -110,4 +136,5 @@ def _derive_scan(events: list[Event]) -> ScanReview:
         corrections=tuple(each for each in events if each.kind == "correction"),
         remarks=tuple(each for each in events if each.kind == "comment"),
         active_s=active_s,
+        score_known=score_known,
     )

@@ -1,6 +1,6 @@
 """The queue of a review: which scans are shown, in which order, and which one a reader gets next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from core.reviews.events import BLIND_ORDERS, Order, Round, check_reader
 from core.reviews.filters import UNREVIEWED, WorklistFilter
 from core.reviews.leases import DURATION_S, Lease, Leases
 from core.reviews.matching import Reviews, Rows, matching, rows_of, states
+from core.reviews.readers import reader_key
 from core.reviews.scan_table import SCORE_COLUMNS, ScanTable
 from core.reviews.state import ScanReview
 from core.reviews.store import ReviewStore
@@ -85,19 +86,19 @@ class Worklist:
         names = set(self._names(np.flatnonzero(self._in_round(reviews, settings))))
         inside = [review.standing for scan, review in reviews.items() if scan in names]
         done = sum(len(standing) >= settings.readers_per_scan for standing in inside)
-        return Progress(done, len(names), sum(reader in standing for standing in inside))
+        return Progress(done, len(names), sum(_has_judged(standing, reader) for standing in inside))
 
     def next_case(self, reader: str, *, filter: WorklistFilter = EVERYTHING, order: Order | None = None) -> str | None:
-        """The scan that the reader is to judge next, leased to him; ``None`` where none is left for him.
+        """The scan that the reader is to judge next, leased to them; ``None`` where none is left for them.
 
-        It is the one he has at hand already and has not judged, else the first that still wants a reader, with those that he
-        passed over at the end. No two readers get the same scan beyond the number that the round asks for, and nobody gets one
-        that he has judged.
+        It is the one they have at hand already and have not judged, else the first that still wants a reader, with those that
+        they passed over at the end. No two readers get the same scan beyond the number that the round asks for, and nobody gets
+        one that they have judged.
 
         Raises:
-            ReviewError: an impossible reader, or the database refuses.
+            ReviewError: an impossible reader, or one whose name looks like another's; or the database refuses.
         """
-        reader = check_reader(reader)
+        reader = self._store.reader_named(reader)
         reviews, settings = self._now()
         queue = self._names(self._queue(reviews, settings, reader, filter, order))
         with self._store.writing() as connection:
@@ -115,13 +116,13 @@ class Worklist:
         Cheap enough to be called at every sign of activity: it writes only when half of the time is over.
 
         Raises:
-            ReviewError: an impossible reader, or the database refuses.
+            ReviewError: see `next_case`.
         """
-        reader = check_reader(reader)
+        reader = self._store.reader_named(reader)
         with self._store.reading() as connection:
             active = Leases(connection, **self._key, clock=self._store.clock).active()
-        ends = [each.expires_at for each in active if (each.scan, each.reader, each.skipped) == (scan, reader, False)]
-        if ends and ends[0] - self._store.clock() > DURATION_S / 2:
+        left_s = [each.left_s for each in active if each.scan == scan and each.is_of(reader) and not each.skipped]
+        if left_s and left_s[0] > DURATION_S / 2:
             return True
         with self._store.writing() as connection:
             reviews, settings = self._store.state(connection, **self._key)
@@ -133,8 +134,9 @@ class Worklist:
 
     def skip(self, reader: str, scan: str) -> None:
         """Pass a scan over: others may have it, and the reader gets it again at the end. Raises: see `next_case`."""
+        reader = self._store.reader_named(reader)
         with self._store.writing() as connection:
-            Leases(connection, **self._key, clock=self._store.clock).take(scan, check_reader(reader), skipped=True)
+            Leases(connection, **self._key, clock=self._store.clock).take(scan, reader, skipped=True)
 
     def release(self, reader: str, scan: str) -> None:
         """Give a scan back without having judged it. Raises: see `next_case`."""
@@ -178,21 +180,26 @@ class Worklist:
     def _hidden(self, reviews: Reviews, settings: Round, reader: str) -> Rows:
         if not settings.blind:
             return np.zeros(len(self._table.names), bool)
-        return ~rows_of(self._table, (scan for scan, review in reviews.items() if reader in review.standing))
+        return ~rows_of(self._table, (scan for scan, review in reviews.items() if _has_judged(review.standing, reader)))
+
+
+def _has_judged(standing: Iterable[str], reader: str) -> bool:
+    return reader in standing or reader_key(reader) in map(reader_key, standing)
 
 
 def _choose(queue: Sequence[str], reader: str, reviews: Reviews, active: Sequence[Lease], readers_per_scan: int) -> str | None:
     """The scan of the queue that is the reader's to judge next, see `Worklist.next_case`."""
-    mine = {lease.scan for lease in active if lease.reader == reader and not lease.skipped}
-    passed = {lease.scan for lease in active if lease.reader == reader and lease.skipped}
+    me = reader_key(reader)
+    mine = {lease.scan for lease in active if lease.is_of(reader) and not lease.skipped}
+    passed = {lease.scan for lease in active if lease.is_of(reader) and lease.skipped}
     held: dict[str, set[str]] = {}
     for lease in active:
         if not lease.skipped:
-            held.setdefault(lease.scan, set()).add(lease.reader)
+            held.setdefault(lease.scan, set()).add(reader_key(lease.reader))
 
     def wants_me(scan: str) -> bool:
-        judged = reviews.get(scan, NO_REVIEW).standing.keys()
-        return reader not in judged and len((judged | held.get(scan, set())) - {reader}) < readers_per_scan
+        judged = {reader_key(name) for name in reviews.get(scan, NO_REVIEW).standing}
+        return me not in judged and len((judged | held.get(scan, set())) - {me}) < readers_per_scan
 
     waiting = (scan for scan in queue if wants_me(scan))
     if mine:

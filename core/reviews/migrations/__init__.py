@@ -3,5 +3,5 @@
 Each step states its tables itself, so that it makes the same ones whatever `core.reviews.schema` becomes.
 """
 
-LATEST = "0002"
+LATEST = "0003"
 """The step that `core.reviews.schema` corresponds to."""

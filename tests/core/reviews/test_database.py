@@ -2,6 +2,7 @@
 
 import sqlite3
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from core.errors import ReviewError
 from core.reviews import ReviewStore, Subject, Verdict, database
 from core.reviews.database import make_engine
 from core.reviews.events import event_hash
+from core.reviews.leases import Leases
 from core.reviews.migrations import LATEST
 from core.reviews.schema import metadata
 
@@ -117,6 +119,56 @@ def test_postgresql_refuses_to_change_or_delete(postgres: str, tmp_path: Path, s
     assert [event.reader for event in store.history()] == ["Dr A"]
     store.close()
     assert not (tmp_path / "reviews.db").exists()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM head",
+        "TRUNCATE head",
+        "UPDATE head SET sequence = 0",
+        "INSERT INTO head (id, sequence, hash) VALUES (2, 0, '')",
+    ],
+)
+def test_postgresql_keeps_the_record_of_the_last_event(postgres: str, tmp_path: Path, statement: str) -> None:
+    store = ReviewStore.open(tmp_path / "reviews.db")
+    store.add_verdict(SUBJECT, reader="Dr A", verdict=Verdict.ACCEPT)
+    with (
+        psycopg.connect(postgres) as connection,
+        pytest.raises(psycopg.errors.RaiseException, match="never removed or set back"),
+    ):
+        connection.execute(statement)
+    assert store.head().sequence == 1
+    store.close()
+
+
+def as_the_second_version_left_it(connection: object) -> None:
+    """Take back what the third step did, whose columns and triggers the second version had not."""
+    for name in ("head_no_delete", "head_no_insert", "head_no_return"):
+        connection.execute(f"DROP TRIGGER {name}")  # type: ignore[attr-defined]
+    for column in ("boot", "expires_boot_s"):
+        connection.execute(f"ALTER TABLE leases DROP COLUMN {column}")  # type: ignore[attr-defined]
+    connection.execute("UPDATE alembic_version SET version_num = '0002'")  # type: ignore[attr-defined]
+
+
+def test_a_store_of_the_second_version_gets_its_triggers_and_keeps_its_leases(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.db"
+    store = ReviewStore.open(path)
+    store.add_verdict(SUBJECT, reader="Dr A", verdict=Verdict.ACCEPT)
+    store.close()
+    connection = sqlite3.connect(path)
+    as_the_second_version_left_it(connection)
+    row = ("run1", "uw-valid", "case9_day0", "Dr B", time.time() + 600, 0)
+    connection.execute("INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?)", row)
+    connection.commit()
+    connection.close()
+    again = ReviewStore.open(path)
+    assert (again.verify(), len(again.history())) == (None, 1)
+    with again.reading() as reading:
+        (lease,) = Leases(reading, "run1", "uw-valid", again.clock).active()
+    assert (lease.scan, lease.reader, lease.skipped) == ("case9_day0", "Dr B", False)
+    assert 0 < lease.left_s <= 600
+    again.close()
 
 
 def test_a_workspace_has_a_database_of_its_own(postgres: str, tmp_path: Path) -> None:

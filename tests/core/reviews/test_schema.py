@@ -47,5 +47,21 @@ def test_not_replaced_either(raw: sqlite3.Connection, sequence: int) -> None:
     assert raw.execute("SELECT reader FROM events").fetchall() == [("Dr A",)]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM head",
+        "UPDATE head SET sequence = 0",
+        "UPDATE head SET id = 2",
+        "INSERT INTO head (id, sequence, hash) VALUES (2, 0, '')",
+        "INSERT OR REPLACE INTO head (id, sequence, hash) VALUES (1, 0, '')",
+    ],
+)
+def test_the_record_of_the_last_event_is_neither_removed_nor_set_back(raw: sqlite3.Connection, statement: str) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=r"^the record of the last review event is never removed or set back$"):
+        raw.execute(statement)
+    assert raw.execute("SELECT id, sequence FROM head").fetchall() == [(1, 1)]
+
+
 def test_writes_survive_a_power_cut(raw: sqlite3.Connection) -> None:
     assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)

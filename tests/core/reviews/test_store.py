@@ -32,7 +32,7 @@ def test_a_verdict_is_stored_with_everything_it_says(store: ReviewStore) -> None
     event = store.add_verdict(SUBJECT, reader=" Dr A ", verdict=Verdict.MINOR_EDITS, comment=" near the fundus ")
     assert store.history() == [event]
     assert (event.sequence, event.reader, event.kind, event.subject) == (1, "Dr A", "verdict", SUBJECT)
-    assert event.payload == {"verdict": "minor_edits", "comment": "near the fundus"}
+    assert event.payload == {"verdict": "minor_edits", "comment": "near the fundus", "score_known": True}
     assert event.at.endswith("+00:00")
     assert event.previous_hash == "0" * 64
 
@@ -222,7 +222,7 @@ def test_stored_words_are_plain_json(store: ReviewStore, path: Path) -> None:
     connection = sqlite3.connect(path)
     (payload,) = connection.execute("SELECT payload FROM events").fetchone()
     connection.close()
-    assert json.loads(payload) == {"verdict": "accept", "comment": ""}
+    assert json.loads(payload) == {"verdict": "accept", "comment": "", "score_known": True}
 
 
 def test_corrections_stand_beside_the_verdict(store: ReviewStore) -> None:
@@ -257,8 +257,8 @@ def test_a_verdict_carried_over_is_the_reader_s_until_he_gives_another(store: Re
     source = store.add_verdict(SUBJECT, reader="Dr A", verdict=Verdict.ACCEPT, comment="fine")
     new = Subject("run2", "uw-valid", "case1_day0", "i" * 64, "n" * 64)
     carried = store.add_carry(new, source=source, by="Dr Lead", basis="the same mask")
-    said = {"verdict": "accept", "comment": "fine", "source": source.id, "by": "Dr Lead", "basis": "the same mask"}
-    assert carried.payload == said
+    said = {"verdict": "accept", "comment": "fine", "score_known": True}
+    assert carried.payload == said | {"source": source.id, "by": "Dr Lead", "basis": "the same mask"}
     assert store.add_carry(new, source=source, by="Dr Other", basis="") == carried
     review = store.scan_review(new)
     assert (review.verdicts, review.carried) == ({"Dr A": Verdict.ACCEPT}, {"Dr A"})

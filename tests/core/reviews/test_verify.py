@@ -30,15 +30,16 @@ def tamper(path: Path, statements: str) -> None:
     """Change the database as somebody could who may do anything with it."""
     if path.is_file():
         connection = sqlite3.connect(path)
-        for each in ("update", "delete", "replace"):
-            connection.execute(f"DROP TRIGGER IF EXISTS events_no_{each}")
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
         connection.executescript(statements)
         connection.close()
         return
     import os
 
     with psycopg.connect(os.environ["GUTCHECK_DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+        for table in ("events", "head"):
+            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
         for statement in statements.split(";"):
             connection.execute(statement)
 
@@ -118,8 +119,51 @@ def test_a_chain_computed_anew_is_found_by_a_head_that_was_kept(written: ReviewS
         "Review event 5 is another than the kept head says: it or one before it was rewritten."
     )
     tamper(path, f"DELETE FROM events WHERE sequence > 3; UPDATE head SET sequence = 3, hash = '{written.history()[2].hash}'")
-    assert written.verify() is None
+    # Nothing but the triggers, which whoever did this can put back, tells of it.
+    assert str(written.verify()).startswith("The trigger ")
     assert written.verify(kept) == "Review event 5 of the kept head is missing: the store ends at event 3."
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "name", ["events_no_update", "events_no_delete", "events_no_replace", "head_no_delete", "head_no_insert", "head_no_return"]
+)
+def test_a_trigger_that_was_dropped_or_put_back_without_effect_is_named(written: ReviewStore, path: Path, name: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"DROP TRIGGER {name}")
+    assert written.verify() == f"The trigger {name}, which keeps review events from being changed or deleted, is missing."
+    connection.execute(f"CREATE TRIGGER {name} BEFORE DELETE ON events WHEN false BEGIN SELECT 1; END")
+    assert written.verify() == f"The trigger {name}, which keeps review events from being changed or deleted, was changed."
+    connection.close()
+
+
+@pytest.mark.parametrize("path", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("statement", "name", "problem"),
+    [
+        ("DROP TRIGGER events_are_kept ON events", "events_are_kept", "is missing"),
+        ("DROP TRIGGER head_is_kept ON head", "head_is_kept", "is missing"),
+        ("ALTER TABLE head DISABLE TRIGGER head_goes_on", "head_goes_on", "is switched off"),
+        ("ALTER TABLE events ENABLE REPLICA TRIGGER events_are_kept", "events_are_kept", "is switched off"),
+        (
+            "CREATE OR REPLACE FUNCTION head_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+            "head_is_kept",
+            "was changed",
+        ),
+        (
+            "DROP TRIGGER events_are_kept ON events; CREATE TRIGGER events_are_kept BEFORE UPDATE ON events "
+            "FOR EACH STATEMENT EXECUTE FUNCTION events_are_kept()",
+            "events_are_kept",
+            "was changed",
+        ),
+    ],
+)
+def test_postgresql_triggers_that_do_not_hold_are_named(
+    written: ReviewStore, postgres: str, statement: str, name: str, problem: str
+) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(statement)
+    assert written.verify() == f"The trigger {name}, which keeps review events from being changed or deleted, {problem}."
 
 
 def test_an_empty_store_holds(store: ReviewStore) -> None:
@@ -140,6 +184,13 @@ def test_the_command(written: ReviewStore, path: Path, capsys: pytest.CaptureFix
     assert run_command(lambda: main(["verify", workspace, f"--head={file}"])) == 2
     assert re.match(r"^Review event 4 was changed; keep a copy of the database .*\.\n$", capsys.readouterr().err)
     assert read_head(file).sequence == 6
+
+
+@on_sqlite
+def test_the_command_names_a_trigger_that_is_gone(written: ReviewStore, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tamper(path, "")
+    assert run_command(lambda: main(["verify", f"--workspace={path.parent}"])) == 2
+    assert capsys.readouterr().err.startswith("The trigger events_no_delete, which keeps review events ")
 
 
 def test_what_the_command_refuses(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from core.reviews import ReviewStore, Round, Subject, Verdict
+from core.reviews.clock import Moment
 from core.reviews.filters import WorklistFilter
 from core.reviews.leases import DURATION_S
 from core.reviews.scan_table import ScanTable, make_scan_table
@@ -48,8 +49,8 @@ class Clock:
 
     now = 1000.0
 
-    def __call__(self) -> float:
-        return self.now
+    def __call__(self) -> Moment:
+        return Moment(wall_s=self.now, boot="a start", boot_s=self.now)
 
 
 @pytest.fixture
