@@ -222,15 +222,23 @@ def round_found(evaluation: Evaluation, store: ReviewStore) -> tuple[Agreement, 
     """
     reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
     said = tuple(sorted(event.hash for review in reviews.values() for event in review.standing.values()))
-    return _round_found(evaluation, reviews, *_key(evaluation), said)
+    settings = store.round(run=evaluation.run, evaluation=evaluation.name)
+    return _round_found(evaluation, reviews, *_key(evaluation), said, blind=bool(settings and settings.blind))
 
 
 @st.cache_data(max_entries=KEPT_TABLES, show_spinner="Resampling patients …")
 def _round_found(
-    _evaluation: Evaluation, _reviews: Mapping[str, ScanReview], root: str, run: str, created_at: str, said: tuple[str, ...]
+    _evaluation: Evaluation,
+    _reviews: Mapping[str, ScanReview],
+    root: str,
+    run: str,
+    created_at: str,
+    said: tuple[str, ...],
+    *,
+    blind: bool,
 ) -> tuple[Agreement, list[Acceptance], list[Headline]]:
     known = _evaluation.summary["scans"]
     reviews = {scan: review for scan, review in _reviews.items() if scan in known}
     patients = {scan: str(facts["patient"]) for scan, facts in known.items()}
     table = scans(_evaluation)
-    return agreement(reviews, patients), acceptance(table, reviews), disputed_headline(table, reviews)
+    return agreement(reviews, patients, blind=blind), acceptance(table, reviews), disputed_headline(table, reviews)

@@ -18,8 +18,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import Scope
 
 from core.errors import ReviewError
-from core.reviews.events import check_reader
 from dashboard.access import SIGN_IN, SIGN_OUT, Identity, is_same_origin
+from dashboard.names import name_to_sign_in
 
 SESSION_S = 12 * 60 * 60
 """A working day; then one signs in again."""
@@ -119,7 +119,7 @@ class PasswordAccess:
             return _page(target, name, "That is not the password.", 401)
         self._brake.forget(address)
         try:
-            session = _Session(secrets.token_hex(8), check_reader(name))
+            session = _Session(secrets.token_hex(8), name_to_sign_in(name))
         except ReviewError as error:
             return _page(target, name, str(error), 422)
         return self._begin(session, target, secure=request.url.scheme == "https")

@@ -34,6 +34,8 @@ REFUSED = "refused"
 """Why what the reader said was not stored, as a sentence."""
 HELD = "held"
 """The scan that this session has leased."""
+SCORES_SEEN = "scores_seen"
+"""Of which blind rounds this session was shown the scores, see `dashboard.components.score_seen`."""
 ROUND_PARAMETER = "round"
 """Names an evaluation in the URL where its run is to stay hidden, see `dashboard.components.blind`."""
 

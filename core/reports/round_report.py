@@ -32,12 +32,19 @@ Reviews = Mapping[str, ScanReview]
 
 
 def round_report(
-    workspace: Workspace, evaluation: Evaluation, reviews: Reviews, *, pictures: int = PICTURES, progress: Progress = silent
+    workspace: Workspace,
+    evaluation: Evaluation,
+    reviews: Reviews,
+    *,
+    blind: bool = False,
+    pictures: int = PICTURES,
+    progress: Progress = silent,
 ) -> str:
     """One HTML document about the reviews of one evaluation; one scan is in memory at a time.
 
     Args:
         reviews: the present state by scan, see `ReviewStore.reviews`.
+        blind: the round is blind, see `core.reviews.agreement.agreement`.
         pictures: how many scans to show, the worst first. A scan whose files cannot be read is named instead.
 
     Raises:
@@ -51,7 +58,7 @@ def round_report(
         Section("Progress", _progress(cases, reviews)),
         Section("Mean Dice with and without disputed references", _headline(headline(scans, reviews))),
         Section("Verdicts", _verdicts(reviews)),
-        Section("Do the readers agree?", _agreement(agreement(reviews, patients))),
+        Section("Do the readers agree?", _agreement(agreement(reviews, patients, blind=blind))),
         Section("Which score is accepted?", _acceptance(acceptance(scans, reviews))),
         Section("Disputed references", _disputed(reviews)),
         Section("Scans, worst first", [_cases(cases, reviews)]),
@@ -128,8 +135,9 @@ def _verdicts(reviews: Reviews) -> list[Markup]:
 
 
 def _agreement(found: Agreement) -> list[Markup]:
+    left_out = [paragraph(sentence, quiet=True) for sentence in score_sentences(found)]
     if not found.pairs:
-        return [paragraph("No scan has verdicts of two readers yet.")]
+        return [paragraph("No scan has verdicts of two readers yet."), *left_out]
     rows = [
         {
             "Readers": f"{each.first}, {each.second}",
@@ -142,7 +150,7 @@ def _agreement(found: Agreement) -> list[Markup]:
         }
         for each in found.pairs
     ]
-    parts = [table(pd.DataFrame(rows)), paragraph(_KAPPA_NOTE, quiet=True)]
+    parts = [table(pd.DataFrame(rows)), paragraph(_KAPPA_NOTE, quiet=True), *left_out]
     if found.fleiss and found.light_linear and found.light_quadratic:
         several = {
             f"Fleiss' kappa, {found.fleiss.scans} scans with {found.verdicts_per_scan} verdicts": _coefficient(found.fleiss),
@@ -159,6 +167,16 @@ _KAPPA_NOTE = (
     "Kappa (Cohen) counts all six verdicts. The weighted ones are of the four-point scale and leave out scans that a reader "
     "calls unusable or whose reference is called wrong. In brackets 95% intervals that resample patients."
 )
+
+
+def score_sentences(found: Agreement) -> list[str]:
+    """What a blind round's coefficients leave out, and what nobody knows of their verdicts."""
+    said = []
+    if found.score_known:
+        said.append(f"Verdicts left out because their reader knew the scan's score: {found.score_known}.")
+    if found.score_unsaid:
+        said.append(f"Verdicts from before it was stored whether their reader knew the score: {found.score_unsaid}; they count.")
+    return said
 
 
 def _coefficient(each: Coefficient) -> str:

@@ -8,6 +8,8 @@
 
 Values come from statsmodels. An interval resamples patients, see `core.metrics.bootstrap`; a resample in which a coefficient is
 undefined (everybody gave the same verdict) is left out, and where that is more than one in twenty there is no interval.
+
+In a blind round, verdicts of readers to whom the score was known (`core.reviews.events.SCORE_KNOWN`) are left out and counted.
 """
 
 from collections import Counter
@@ -80,19 +82,27 @@ class Agreement:
     light_linear: Coefficient | None
     """``None`` for fewer than three readers."""
     light_quadratic: Coefficient | None
+    score_known: int
+    """Verdicts of a blind round that all of these leave out, since the score was known to their readers."""
+    score_unsaid: int
+    """Verdicts of a blind round that do not say whether it was (earlier versions did not store it); they count."""
     disagreements: pd.DataFrame
     """Scans on which readers differ: `DISAGREEMENT_COLUMNS`. ``spread`` is the distance of the furthest verdicts on the scale
-    (missing where one is outside it), ``majority`` the verdict of more than half of the readers, or empty. Widest first."""
+    (missing where one is outside it), ``majority`` the verdict of more than half of the readers, or empty. Widest first; with the
+    verdicts that the coefficients leave out."""
 
 
-def agreement(reviews: Mapping[str, ScanReview], patients: Mapping[str, str]) -> Agreement:
+def agreement(reviews: Mapping[str, ScanReview], patients: Mapping[str, str], *, blind: bool = False) -> Agreement:
     """How far the readers agree.
 
     Args:
         reviews: the present state by scan; verdicts carried over from an earlier run count as that reader's.
         patients: the patient of each scan that has a review.
+        blind: the round is blind, so that a verdict by somebody who knew the score does not count.
     """
-    given = {scan: dict(review.verdicts) for scan, review in reviews.items() if review.verdicts}
+    every = {scan: dict(review.verdicts) for scan, review in reviews.items() if review.verdicts}
+    known, unsaid = (_told(reviews, what) if blind else {} for what in (True, None))
+    given = {scan: {name: said[name] for name in said if name not in known.get(scan, ())} for scan, said in every.items()}
     readers = tuple(sorted({reader for verdicts in given.values() for reader in verdicts}))
     tables = {pair: _tables(given, patients, *pair) for pair in combinations(readers, 2)}
     tables = {pair: table for pair, table in tables.items() if table}
@@ -107,8 +117,15 @@ def agreement(reviews: Mapping[str, ScanReview], patients: Mapping[str, str]) ->
         other_counts=other,
         light_linear=_light(tables, "linear", shared) if several else None,
         light_quadratic=_light(tables, "quadratic", shared) if several else None,
-        disagreements=_disagreements(given, patients),
+        score_known=sum(len(names) for names in known.values()),
+        score_unsaid=sum(len(names) for names in unsaid.values()),
+        disagreements=_disagreements(every, patients),
     )
+
+
+def _told(reviews: Mapping[str, ScanReview], what: bool | None) -> dict[str, list[str]]:
+    """By scan, the readers whose verdict says this of whether the score was known."""
+    return {scan: [name for name, told in review.told.items() if told is what] for scan, review in reviews.items()}
 
 
 def _tables(given: Mapping[str, dict[str, Verdict]], patients: Mapping[str, str], first: str, second: str) -> dict[str, Table]:

@@ -114,7 +114,9 @@ def report(words: Sequence[str]) -> None:
 
             page = scan_report(workspace, evaluation, options["scan"], reviews.get(options["scan"], ScanReview()))
         else:
-            page = round_report(workspace, evaluation, reviews, pictures=options["pictures"])
+            settings = store.round(run=evaluation.run, evaluation=evaluation.name)
+            blind = bool(settings and settings.blind)
+            page = round_report(workspace, evaluation, reviews, blind=blind, pictures=options["pictures"])
     write_whole(out, page.encode("utf-8"))
     print(f"Report: {out.resolve()}")
 
@@ -131,7 +133,8 @@ def agreement(words: Sequence[str]) -> None:
     with _opened(options) as (_, evaluation, store):
         patients = {scan: str(known["patient"]) for scan, known in evaluation.summary["scans"].items()}
         reviews = {s: r for s, r in store.reviews(run=evaluation.run, evaluation=evaluation.name).items() if s in patients}
-        done = found(reviews, patients)
+        settings = store.round(run=evaluation.run, evaluation=evaluation.name)
+        done = found(reviews, patients, blind=bool(settings and settings.blind))
     content = asdict(done) | {"disagreements": json.loads(done.disagreements.to_json(orient="records"))}
     print(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False))
 

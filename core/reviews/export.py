@@ -13,20 +13,20 @@ from typing import Any, Literal
 import pandas as pd
 
 from core.files import write_whole
-from core.reviews.events import Event, Verdict
+from core.reviews.events import SCORE_KNOWN, Event, Verdict
 from core.reviews.state import JUDGING, derive
 from core.runs import Evaluation
 
 TableFormat = Literal["csv", "json", "parquet"]
 TABLE_FORMATS: tuple[TableFormat, ...] = ("csv", "json", "parquet")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
-_WHOLE = {"slice": "Int64", "x": "Int64", "y": "Int64", "changed_voxels": "Int64"}
+_WHOLE = {"slice": "Int64", "x": "Int64", "y": "Int64", "changed_voxels": "Int64", SCORE_KNOWN: "boolean"}
 _COMMON = [
     "run", "evaluation", "patient", "scan", "reader", "at", "withdrawn", "image_sha256", "mask_sha256", "leak", "event",
     "sequence", "hash",
 ]  # fmt: skip
 COLUMNS = {
-    "verdicts": ["verdict", "verdict_label", "comment", "in_force", "carried_from", "basis"],
+    "verdicts": ["verdict", "verdict_label", "comment", "in_force", "carried_from", "basis", "score_known"],
     "findings": ["kind", "organ", "slice", "x", "y", "comment"],
     "comments": ["comment"],
     "corrections": ["corrected_sha256", "base_sha256", "changed_voxels", "seconds"],
@@ -87,6 +87,7 @@ def _verdict(event: Event, in_force: set[str]) -> dict[str, Any]:
         "in_force": event.id in in_force,
         "carried_from": event.payload.get("source"),
         "basis": event.payload.get("basis"),
+        "score_known": event.payload.get(SCORE_KNOWN),
     }
 
 

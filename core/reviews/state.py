@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
-from core.reviews.events import Event, Round, Verdict
+from core.reviews.events import SCORE_KNOWN, Event, Round, Verdict
 from core.reviews.readers import reader_key
 
 JUDGING = ("verdict", "carry")
@@ -32,6 +32,11 @@ class ScanReview:
     def verdicts(self) -> dict[str, Verdict]:
         """What each reader's verdict says."""
         return {reader: Verdict(event.payload["verdict"]) for reader, event in self.standing.items()}
+
+    @property
+    def told(self) -> dict[str, bool | None]:
+        """Whether the score was known to each reader when they gave their verdict; ``None`` for one that does not say."""
+        return {reader: event.payload.get(SCORE_KNOWN) for reader, event in self.standing.items()}
 
     @property
     def comments(self) -> dict[str, str]:

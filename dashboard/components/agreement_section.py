@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import organ
-from core.reports.round_report import interval_text
+from core.reports.round_report import interval_text, score_sentences
 from core.reviews import ScanReview
 from core.reviews.agreement import Agreement, Coefficient
 from dashboard import cached
@@ -22,6 +22,8 @@ KAPPA_HELP = (
 def readers_section(desk: Desk) -> None:
     """The table of kappas, then the scans that want a talk."""
     found = cached.round_found(desk.evaluation, desk.store)[0]
+    for sentence in score_sentences(found):
+        st.caption(sentence)
     if not found.pairs:
         st.info("No scan has verdicts of two readers yet. *Round* on *Cases* asks for several.", icon=":material/group:")
         return

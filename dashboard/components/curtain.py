@@ -11,6 +11,7 @@ from dashboard.components.blind import token_of
 from dashboard.components.desk import Desk, Queue
 from dashboard.components.page_keys import page_keys
 from dashboard.components.reader import reader_name
+from dashboard.components.score_seen import note_scores_seen
 from dashboard.components.text import plain
 from dashboard.state import workspace
 
@@ -53,7 +54,11 @@ def _switch(desk: Desk, tells: str) -> bool:
 
 def may_see_scores(evaluations: Iterable[Evaluation]) -> bool:
     """As `is_lifted`, for a page of scores, which itself asks for no name."""
+    evaluations = list(evaluations)
     closed = closed_desks(evaluations)
     if closed and not reader_name():
         page_keys()  # the browser may know whoever has judged all of it
-    return is_lifted(closed, "the run and its scores")
+    lifted = is_lifted(closed, "the run and its scores")
+    if lifted:
+        note_scores_seen(evaluations)
+    return lifted

@@ -84,7 +84,7 @@ def _reports(desk: Desk) -> None:
 
 
 def _round_report(desk: Desk, progress: Progress) -> str:
-    return round_report(workspace(), desk.evaluation, desk.reviews, progress=progress)
+    return round_report(workspace(), desk.evaluation, desk.reviews, blind=desk.settings.blind, progress=progress)
 
 
 def _masks(desk: Desk) -> None:

@@ -5,30 +5,37 @@ from html import escape
 import streamlit as st
 
 from core.errors import ReviewError
-from core.reviews.events import MAX_READER, check_reader
+from core.reviews import ReviewStore
+from core.reviews.events import MAX_READER
+from dashboard import cached
 from dashboard.access import SIGN_OUT, current_reader
 from dashboard.components.text import harmless
-from dashboard.state import READER
+from dashboard.state import READER, workspace
 
 
 def reader_name() -> str:
     """The reader's name, without asking; empty where nobody gave one, or one that cannot be."""
-    typed = str(st.session_state.get(READER) or "")
-    if signed_in := current_reader():
-        return signed_in
+    typed = current_reader() or str(st.session_state.get(READER) or "")
     try:
-        return check_reader(typed) if typed.strip() else ""
+        return _named(typed) if typed.strip() else ""
     except ReviewError:
         return ""
+
+
+def _named(typed: str) -> str:
+    """The reader whom a name means, as the review store knows them. Raises: see `core.reviews.ReviewStore.reader_named`."""
+    store: ReviewStore = cached.store(workspace().reviews_db)
+    return store.reader_named(typed)
 
 
 def ask_reader() -> str:
     """Show who signed in, or the field for a name; return the name, empty where there is none."""
     if signed_in := current_reader():
+        reader = _said(signed_in)
         # Other parts of the page, and the viewer, ask the session.
-        st.session_state[READER] = signed_in
-        st.html(f'{escape(signed_in)} · <a href="{SIGN_OUT}" target="_self">Sign out</a>', width="content")
-        return signed_in
+        st.session_state[READER] = reader
+        st.html(f'{escape(reader or signed_in)} · <a href="{SIGN_OUT}" target="_self">Sign out</a>', width="content")
+        return reader
     typed = st.text_input(
         "Reader",
         key=READER,
@@ -38,8 +45,13 @@ def ask_reader() -> str:
         label_visibility="collapsed",
         icon=":material/person:",
     )
+    return _said(typed or "")
+
+
+def _said(typed: str) -> str:
+    """The reader, or nothing and why."""
     try:
-        return check_reader(typed) if typed and typed.strip() else ""
+        return _named(typed) if typed.strip() else ""
     except ReviewError as error:
         st.error(harmless(str(error)), icon=":material/error:")
         return ""

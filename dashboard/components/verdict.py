@@ -8,6 +8,7 @@ from core.reviews import Event, ScanReview, Verdict
 from core.reviews.events import MAX_COMMENT
 from dashboard.components.desk import Desk, leave_scan
 from dashboard.components.reader import ask_reader
+from dashboard.components.score_seen import saw_scores
 from dashboard.components.text import harmless, plain
 from dashboard.state import HELD, LAST_SAID, OPEN, REFUSED, flash
 
@@ -82,7 +83,9 @@ def _say(desk: Desk, scan: str, verdict: Verdict, onward: bool) -> None:
     comment = str(st.session_state.get(f"comment-{scan}") or "")
     try:
         subject = subject_of(desk.evaluation, scan)
-        event = desk.store.add_verdict(subject, reader=desk.reader, verdict=verdict, comment=comment)
+        event = desk.store.add_verdict(
+            subject, reader=desk.reader, verdict=verdict, comment=comment, score_seen=saw_scores(desk.evaluation)
+        )
     except GutCheckError as error:
         st.session_state[REFUSED] = str(error)
         return

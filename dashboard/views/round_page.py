@@ -13,6 +13,7 @@ from dashboard.components.guard import require_evaluation, sentences
 from dashboard.components.page_keys import page_keys
 from dashboard.components.picker import page_title
 from dashboard.components.reader import ask_reader, reader_name
+from dashboard.components.score_seen import note_scores_seen
 from dashboard.components.second_round import second_round_section
 from dashboard.components.sections import choose_section
 from dashboard.components.worklist import progress_bar
@@ -44,6 +45,7 @@ def main() -> None:
             progress_bar(desk)
         set_query(desk.address | {"section": section})
         if is_lifted(closed_desks([evaluation]), "the run, its scores and what the others said"):
+            note_scores_seen([evaluation])
             SHOWN[section](desk)
 
 
