@@ -1,5 +1,6 @@
 """Corrected masks: what is written, what it is bound to, and what is never touched."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -153,6 +154,44 @@ def test_a_damaged_or_exchanged_file_is_noticed(save, workspace, prediction, dam
     damage(path)
     with pytest.raises(MaskError, match="missing or damaged"):
         read_correction(workspace, version.mask_sha256)
+
+
+def test_file_and_folder_are_on_disk_before_the_event(
+    save, workspace, store, prediction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, int]] = []
+    fsync = os.fsync
+
+    def noted(file: int) -> None:
+        synced.append((os.readlink(f"/proc/self/fd/{file}"), len(store.history())))
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    version = save(changed(prediction, 7))
+    before_the_event = [Path(path) for path, events in synced if events == 0]
+    hidden, *folders = before_the_event
+    assert hidden.parent == workspace.corrections
+    assert version.mask_sha256 in hidden.name
+    assert folders == [workspace.corrections, workspace.root]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_nothing_is_saved_where_the_workspace_was_removed_or_replaced(save, workspace, store, prediction, replaced: bool) -> None:
+    save(changed(prediction, 5))
+    aside = workspace.root.with_name("aside")
+    workspace.root.rename(aside)
+    if replaced:
+        shutil.copytree(aside, workspace.root)
+    with pytest.raises(ReviewError, match=r"^The review store was removed or replaced while GutCheck was running: "):
+        save(changed(prediction, 7))
+    assert workspace.root.exists() == replaced
+    assert len(list((aside / "corrections").iterdir())) == 1
+    assert len(store.history()) == 1
+
+
+def test_one_s_own_correction_under_another_spelling(save, store, evaluation, prediction) -> None:
+    save(changed(prediction, 5), reader="Dr. Ada")
+    assert save(changed(prediction, 6), reader="DR.  ada").reader == "Dr. Ada"
 
 
 @pytest.mark.parametrize("name", ["", "../reviews.db", "A" * 64, "0" * 63])

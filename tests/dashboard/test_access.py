@@ -14,7 +14,8 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from core.errors import ConfigError
-from core.workspace import Workspace
+from core.reviews import ReviewStore, Subject, Verdict
+from core.workspace import ENVIRONMENT_VARIABLE, Workspace
 from dashboard.access import (
     PASSWORD_VARIABLE,
     Guard,
@@ -200,6 +201,21 @@ def test_what_is_refused_is_said_in_one_sentence(client: TestClient, form: dict[
     assert answer.status_code == status
     assert sentence in answer.text
     assert not client.cookies
+
+
+def test_one_name_is_one_reader_and_a_name_like_another_s_signs_nobody_in(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
+    store = ReviewStore.open(Workspace(tmp_path).reviews_db)
+    store.add_verdict(Subject("run", "valid", "case1_day0", "", ""), reader="Dr. Ada", verdict=Verdict.ACCEPT)
+    store.close()
+    for name in ("Dr. \u0410d\u0430", "Dr. \u0410da"):
+        answer = sign_in(client, name)
+        assert answer.status_code == 422
+        assert "looks like another reader" in answer.text or "mixes Cyrillic and Latin" in answer.text
+    sign_in(client, "DR.  ada")
+    assert client.get("/whoami").text == "Dr. Ada"
 
 
 def test_a_script_in_the_form_stays_text(client: TestClient) -> None:

@@ -12,6 +12,7 @@ from core.errors import ReviewError
 from core.reviews import Finding, FindingKind, ReviewStore, Verdict
 from core.reviews.scan_table import read_scan_table
 from core.reviews.worklist import Worklist
+from core.workspace import Workspace
 from dashboard.components.regions import MOST_REGIONS, largest_first
 from dashboard.state import PICK
 from dashboard.viewer import Pick
@@ -250,6 +251,68 @@ def test_a_blind_round_hides_score_run_and_others_until_ones_own_verdict_is_in(o
     assert [secret for secret in [*dice, "Dr. Bo", "hollow", "left edge"] if secret not in shown] == []
     assert "newer" not in shown
     assert "run" not in app.query_params
+
+
+def said_of_the_score(folder: Path) -> list[bool | None]:
+    """What each verdict says, in order of writing."""
+    with opened(folder) as store:
+        return [event.payload["score_known"] for event in store.history(kind="verdict")]
+
+
+def test_a_verdict_after_the_score_was_shown_says_so(open_app, folder: Path) -> None:
+    set_round(folder, name="Spring", blind=True)
+    app = review(open_app, folder)
+    for button in ("verdict-accept", "undo", "verdict-reject"):
+        app.button(key=button).click().run()
+    assert said_of_the_score(folder) == [False, True]
+    with opened(folder) as store:
+        store.add_verdict(subject(folder, FIRST), reader="Dr. Bo", verdict=Verdict.REJECT)
+    app = open_app(folder, "round_page", section="readers")
+    app.toggle[0].set_value(True).run()
+    assert "Verdicts left out because their reader knew the scan's score: 1." in [each.value for each in app.caption]
+    assert not app.dataframe
+
+
+def test_a_verdict_after_a_page_of_all_scores_says_so(open_app, folder: Path) -> None:
+    set_round(folder, name="Spring", blind=True)
+    app = open_app(folder, "metrics")
+    app.toggle[0].set_value(True).run()
+    assert app.metric
+    app.switch_page("views/review.py")
+    app.query_params["case"] = FIRST
+    # Whoever looked without a name is known by the session.
+    sign_in(app.run(), "Dr. Ada").button(key="verdict-accept").click().run()
+    assert said_of_the_score(folder) == [True]
+    app.switch_page("views/metrics.py").run()
+    again = review(open_app, folder, scan=SECOND)
+    again.button(key="verdict-accept").click().run()
+    assert said_of_the_score(folder) == [True, True]
+    other = review(open_app, folder, reader="Dr. Bo", scan=SECOND)
+    other.button(key="verdict-accept").click().run()
+    assert said_of_the_score(folder) == [True, True, False]
+
+
+def test_one_name_is_one_reader_and_a_name_like_another_s_is_refused(open_app, folder: Path) -> None:
+    with opened(folder) as store:
+        store.add_verdict(subject(folder, FIRST), reader="Dr. Ada", verdict=Verdict.REJECT)
+    app = review(open_app, folder, reader="  DR.  ADA ")
+    assert app.button(key="verdict-reject").proto.type == "primary"
+    assert "You: Reject" in [each.value for each in app.text]
+    app.button(key="undo").click().run()
+    assert not reviews(folder)[FIRST].standing
+    sign_in(app, "Dr. Аda")
+    assert "mixes Cyrillic and Latin letters" in app.error[0].value
+    assert app.button(key="verdict-accept").disabled
+
+
+def test_a_verdict_is_refused_once_the_store_is_gone(open_app, folder: Path) -> None:
+    app = review(open_app, folder)
+    app.text_input(key=f"comment-{FIRST}").input("antrum").run()
+    Workspace(folder).reviews_db.rename(folder / "reviews.aside")
+    app.button(key="verdict-accept").click().run()
+    assert "The review store was removed or replaced while GutCheck was running" in " ".join(each.value for each in app.error)
+    assert not [toast for toast in app.toast if "Saved" in toast.value]
+    assert app.text_input(key=f"comment-{FIRST}").value == "antrum"
 
 
 def test_a_second_run_lies_beside(open_app, folder: Path) -> None:

@@ -141,8 +141,8 @@ def test_the_rounds_report_is_made_beside_the_page(open_app, folder: Path) -> No
 
 
 def test_a_blind_round_that_is_not_over_is_behind_a_curtain(open_app, folder: Path) -> None:
-    judge(folder, FIRST, Ada=Verdict.ACCEPT, Bo=Verdict.REJECT)
     set_round(folder, readers_per_scan=2, blind=True)
+    judge(folder, FIRST, Ada=Verdict.ACCEPT, Bo=Verdict.REJECT)
     app = round_page(open_app, folder, "readers")
     assert "blind and not over: 1 of 2" in app.info[0].value
     assert not app.dataframe
