@@ -215,7 +215,7 @@ def test_one_name_is_one_reader_and_a_name_like_another_s_signs_nobody_in(
         assert answer.status_code == 422
         assert "looks like another reader" in answer.text or "mixes Cyrillic and Latin" in answer.text
     sign_in(client, "DR.  ada")
-    assert client.get("/whoami").text == "Dr. Ada"
+    assert client.get("/whoami").text == "reader Dr. Ada"
 
 
 def test_a_script_in_the_form_stays_text(client: TestClient) -> None:
