@@ -11,12 +11,13 @@ from scipy import stats
 from core.errors import WorkspaceError
 from core.labels import ORGAN_NAMES
 from core.metrics.bootstrap import RESAMPLES, SEED, patient_interval
+from core.metrics.tables import mean_over_organs
 from core.runs import Evaluation
 
 HIGHER_IS_BETTER = ("dice", "nsd")
 LOWER_IS_BETTER = ("hd95",)
 ALL_ORGANS = "all"
-"""Name of the row over all organs: each scan counts once, with the mean of its organs' differences."""
+"""Name of the row over all organs: each scan counts once, on either side with its mean over the organs scored there."""
 FEWEST = 6
 """Fewest differences other than zero for the signed-rank test: with five, even all of one sign reach only p = 0.0625."""
 
@@ -71,8 +72,8 @@ class Comparison:
     """Scans that could not be paired, by reason."""
     differences: tuple[Difference, ...]
     changes: pd.DataFrame
-    """One row a scan: patient, scan, dice_a, dice_b, difference (Dice, mean over organs), organ (that changed most),
-    organ_difference; the largest loss first."""
+    """One row a scan: patient, scan, dice_a, dice_b, difference (Dice, `mean_over_organs`), organ (that changed most),
+    organ_difference (NaN where the organ is absent in one and falsely drawn in the other); the largest loss first."""
     outcomes: pd.DataFrame
     """One row a scan and organ whose outcome changed (missed, false alarm, …): patient, scan, organ, outcome_a, outcome_b."""
     seed: int
@@ -90,10 +91,14 @@ class Comparison:
         worse, better = self.most_changed(count)
         return content | {
             "differences": [asdict(each) for each in self.differences],
-            "worse": worse.to_dict("records"),
-            "better": better.to_dict("records"),
+            "worse": _records(worse),
+            "better": _records(better),
             "outcome_changes": self.outcomes.to_dict("records"),
         }
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows.to_dict("records")]
 
 
 def compare(a: Evaluation, b: Evaluation, *, seed: int = SEED, resamples: int = RESAMPLES) -> Comparison:
@@ -163,11 +168,8 @@ def _wide(both: pd.DataFrame, score: str) -> pd.DataFrame:
 
 
 def _difference(table: pd.DataFrame, score: str, organ: str, *, seed: int, resamples: int) -> Difference:
-    rows = table if organ == ALL_ORGANS else table[table["organ"] == organ]
-    every = rows["scan"].nunique()
-    rows = rows.dropna(subset=["a", "b"])
-    if organ == ALL_ORGANS:
-        rows = rows.groupby(["patient", "scan"], as_index=False)[["a", "b"]].mean()
+    every = mean_over_organs(table, ["a", "b"]) if organ == ALL_ORGANS else table[table["organ"] == organ]
+    rows = every.dropna(subset=["a", "b"])
     change = (rows["b"] - rows["a"]).to_numpy(float)
     interval = patient_interval(change, rows["patient"].astype(str).tolist(), resamples=resamples, seed=seed)
     return Difference(
@@ -175,7 +177,7 @@ def _difference(table: pd.DataFrame, score: str, organ: str, *, seed: int, resam
         organ=organ,
         scans=len(rows),
         patients=int(rows["patient"].nunique()),
-        undefined=every - len(rows),
+        undefined=len(every) - len(rows),
         a=_mean(rows["a"].to_numpy(float)),
         b=_mean(rows["b"].to_numpy(float)),
         difference=_mean(change),
@@ -202,12 +204,13 @@ def signed_rank(differences: NDArray[np.float64]) -> SignedRank:
 
 def _changes(both: pd.DataFrame) -> pd.DataFrame:
     """One row a scan with its change in Dice, the largest loss first."""
-    rows = _wide(both, "dice").dropna(subset=["a", "b"])
-    rows = rows.assign(change=rows["b"] - rows["a"])
-    if rows.empty:
+    dice = _wide(both, "dice")
+    means = mean_over_organs(dice, ["a", "b"]).rename(columns={"a": "dice_a", "b": "dice_b"}).dropna()
+    if means.empty:
         return pd.DataFrame(columns=["patient", "scan", "dice_a", "dice_b", "difference", "organ", "organ_difference"])
-    means = rows.groupby(["patient", "scan"])[["a", "b", "change"]].mean()
-    means.columns = ["dice_a", "dice_b", "difference"]
-    most = rows.loc[rows["change"].abs().groupby([rows["patient"], rows["scan"]]).idxmax()].set_index(["patient", "scan"])
-    table = means.join(most[["organ", "change"]].rename(columns={"change": "organ_difference"})).reset_index()
+    # An organ that is absent in one and falsely drawn in the other changed most, though it has no difference.
+    dice = dice.dropna(how="all", subset=["a", "b"]).assign(organ_difference=dice["b"] - dice["a"])
+    order = dice["organ_difference"].abs().sort_values(ascending=False, kind="stable", na_position="first").index
+    most = dice.loc[order].drop_duplicates("scan")[["scan", "organ", "organ_difference"]]
+    table = means.assign(difference=means["dice_b"] - means["dice_a"]).merge(most, on="scan")
     return table.sort_values(["difference", "scan"], kind="stable", ignore_index=True)

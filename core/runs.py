@@ -1,7 +1,7 @@
 """The registry of training runs and evaluations, read from disk; a damaged one is listed with what is wrong."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from core.data.index import DatasetIndex
 from core.data.leakage import LeakBadge, leak_badge
 from core.errors import GutCheckError, WorkspaceError
 from core.files import read_json
+from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
 from core.run_status import ACTIVE, DIED, RunStatus, State, is_working, read_status, write_status
 from core.workspace import EvaluationPaths, RunPaths, Workspace
 
@@ -147,11 +148,23 @@ def _read_evaluation(run: str, paths: EvaluationPaths) -> Evaluation | None:
         summary = read_json(paths.summary)
         evaluation = Evaluation(run, paths.root.name, paths, summary)
         # Touch what every page needs, so that a damaged file is left out here rather than crash a page.
-        evaluation.badge, evaluation.dataset_root, evaluation.split, summary["macro_dice"]
-        summary["scans"].keys(), summary["organs"].keys()
+        evaluation.badge, evaluation.dataset_root, evaluation.split, summary["scans"].keys(), summary["organs"].keys()
+        return evaluation if "all_organs" in summary else replace(evaluation, summary=_with_all_organs(evaluation))
     except (WorkspaceError, KeyError, TypeError, AttributeError):
         return None
-    return evaluation
+
+
+def _with_all_organs(evaluation: Evaluation) -> dict[str, Any]:
+    """The summary of a file that is older than `over_all_organs`: its own headline was the mean of the organs' means.
+
+    Where the scan table cannot be read there is no headline; pages that need the table say so.
+    """
+    try:
+        found = over_all_organs(evaluation.scans())
+    except (WorkspaceError, KeyError):
+        found = over_all_organs(pd.DataFrame(columns=["patient", "scan", "outcome", "dice"]))
+    conventions = evaluation.summary.get("conventions", {}) | {"all_organs": ALL_ORGANS_RULE}
+    return evaluation.summary | {"all_organs": found, "conventions": conventions}
 
 
 def list_runs(workspace: Workspace) -> list[Run]:

@@ -22,7 +22,7 @@ from core.files import write_json, write_whole
 from core.labels import CLASSES, ORGAN_NAMES
 from core.metrics.regions import regions_frame
 from core.metrics.score_set import CONVENTIONS
-from core.metrics.tables import macro_dice, macro_dice_interval, summarise
+from core.metrics.tables import over_all_organs, summarise
 from core.runs import Evaluation, RunStatus, open_run, write_status
 from core.workspace import EvaluationPaths, Workspace
 
@@ -125,8 +125,7 @@ def simulated_evaluation(
         "versions": {"python": "3.11"},
         "leak": _leak(leaked, len(patients), leak),
         "organs": organs,
-        "macro_dice": macro_dice(organs),
-        "macro_dice_interval": macro_dice_interval(table),
+        "all_organs": over_all_organs(table),
         "confusion": {
             "classes": [each.name for each in CLASSES],
             "rows": "reference",

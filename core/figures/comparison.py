@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from core.compare import ALL_ORGANS, Difference
 from core.figures.style import GREY, framed, places, points, signed
 from core.labels import ORGANS
+from core.labels import organ as organ_named
 
 BETTER, WORSE = "#2a7f9e", "#b06c14"
 """Not the organs' colours: a gain and a loss over several organs."""
@@ -48,6 +49,7 @@ def scan_changes(changes: pd.DataFrame, *, source: str) -> go.Figure:
     """
     figure = go.Figure()
     rows = changes.reset_index(drop=True)
+    rows["most"] = [most_changed(*each) for each in zip(rows["organ"], rows["organ_difference"], strict=True)]
     sides = (("worse", WORSE, rows["difference"] < 0), ("the same", GREY, rows["difference"] == 0),
              ("better", BETTER, rows["difference"] > 0))  # fmt: skip
     for word, colour, which in sides:
@@ -55,9 +57,9 @@ def scan_changes(changes: pd.DataFrame, *, source: str) -> go.Figure:
         figure.add_trace(
             points(len(rows))(
                 x=mine.index + 1, y=mine["difference"], mode="markers", name=f"{len(mine):,} {word}",
-                marker={"color": colour, "size": 7}, customdata=places(mine, "dice_a", "dice_b", "organ_difference"),
+                marker={"color": colour, "size": 7}, customdata=places(mine, "dice_a", "dice_b", "most"),
                 hovertemplate="%{customdata[0]}<br>mean Dice %{customdata[3]:.3f} → %{customdata[4]:.3f}<br>"
-                "most: %{customdata[2]} %{customdata[5]:+.3f}<extra></extra>",
+                "most: %{customdata[5]}<extra></extra>",
             )
         )  # fmt: skip
     figure.add_hline(y=0, line={"color": GREY, "width": 1.5})
@@ -65,3 +67,8 @@ def scan_changes(changes: pd.DataFrame, *, source: str) -> go.Figure:
     figure.update_yaxes(title="change of the mean Dice, B less A", zeroline=False)
     note = "A click opens the scan with both runs side by side."
     return framed(figure, title="Which scans got worse, and which better?", source=f"{note}<br>{source}", height=320)
+
+
+def most_changed(organ: str, difference: float) -> str:
+    """The organ that changed most in a scan, and by how much."""
+    return f"{organ_named(organ).title} {'drawn falsely in one' if pd.isna(difference) else signed(difference, 3)}"

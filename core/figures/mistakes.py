@@ -52,7 +52,7 @@ def confusion_map(found: Amounts, *, source: str) -> go.Figure:
     edges = [-0.5, len(names) - 0.5]
     figure.update_xaxes(title="drawn as (prediction)", showgrid=False, range=edges)
     figure.update_yaxes(title="is (reference)", showgrid=False, range=edges[::-1])
-    note = f"{found.unit} over all scans; bold: right. A click opens the scan with the most of that pair."
+    note = f"{found.unit} over {found.over}; bold: right. A click opens the scan with the most of that pair."
     title = "What is taken for what?"
     return framed(figure, title=title, source=f"{note}<br>{source}", height=340, legend=False)
 
@@ -74,24 +74,23 @@ def _amount(value: float, row: str, column: str, unit: str) -> str:
     return f"{value:,.0f}" if unit == "voxels" else f"{value:,.1f}"
 
 
-def kinds_stacked(found: Amounts, scans: int, *, source: str) -> go.Figure:
-    """Kinds of error stacked per organ, per scan on average.
+def kinds_stacked(found: Amounts, *, source: str) -> go.Figure:
+    """Kinds of error stacked per organ, on average over the scans that the amounts are of.
 
     Args:
         found: see `core.insights.mistakes.kinds_of_error`.
-        scans: scans that the errors are of.
     """
     figure = go.Figure()
     table = found.table
     for kind in [kind for kind in KIND_COLOURS if (table["kind"] == kind).any()]:
         rows = table[table["kind"] == kind]
         figure.add_bar(
-            y=[organ(name).title for name in rows["organ"]], x=rows["amount"] / max(scans, 1), orientation="h",
+            y=[organ(name).title for name in rows["organ"]], x=rows["amount"] / max(found.scans, 1), orientation="h",
             name=kind_title(kind), marker_color=KIND_COLOURS[kind], customdata=places(rows, "regions", "scans"),
             hovertemplate="%{y}: " + kind_title(kind).lower() + "<br>%{x:,.1f} " + found.unit + " a scan; %{customdata[3]:,} "
             "regions in %{customdata[4]:,} scans<br>most in %{customdata[0]}, slice %{customdata[1]}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(title=f"{found.unit} a scan, on average over {scans:,} scans")
+    figure.update_xaxes(title=f"{found.unit} a scan, on average over {found.over}")
     figure.update_yaxes(categoryorder="array", categoryarray=[each.title for each in reversed(ORGANS)])
     note = "Purple: too little. Brown: too much. Grey: outline off by no more than 3 mm. A click opens the worst place."
     framed(figure, title="What kind of error is it?", source=f"{note}<br>{source}", height=300)

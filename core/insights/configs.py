@@ -60,11 +60,11 @@ def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def evaluations_table(runs: Sequence[Run], evaluations: Sequence[Evaluation]) -> pd.DataFrame:
-    """One row an evaluation: run, evaluation, when, leak, mean Dice over and per organ, HD95, misses, and the main settings."""
+    """One row an evaluation: run, evaluation, when, leak, Dice and HD95 over all organs, Dice per organ, misses, settings."""
     configs = {run.name: _config_or_none(run) for run in runs}
     rows = []
     for each in evaluations:
-        organs, config = each.summary["organs"], configs.get(each.run, {})
+        organs, every, config = each.summary["organs"], each.summary["all_organs"], configs.get(each.run, {})
         scores = {f"dice_{organ.name}": organs[organ.name]["dice"] for organ in ORGANS}
         rows.append(
             {
@@ -73,11 +73,11 @@ def evaluations_table(runs: Sequence[Run], evaluations: Sequence[Evaluation]) ->
                 "created_at": pd.to_datetime(str(each.summary.get("created_at")), errors="coerce", utc=True),
                 "leak": each.badge.text,
                 "scans": each.summary.get("scan_count"),
-                "dice": each.summary["macro_dice"],
+                "dice": every["dice"],
                 **scores,
-                "hd95_mm": _mean([organs[organ.name].get("hd95_mm") for organ in ORGANS]),
-                "missed": sum(organs[organ.name]["missed"] for organ in ORGANS),
-                "false_alarms": sum(organs[organ.name]["false_alarm"] for organ in ORGANS),
+                "hd95_mm": every.get("hd95_mm"),
+                "missed": every["missed"],
+                "false_alarms": every["false_alarm"],
                 **{name: None if config.get(name) is None else str(config[name]) for name in SETTINGS},
             }
         )
@@ -89,8 +89,3 @@ def _config_or_none(run: Run) -> dict[str, Any]:
         return run_config(run)
     except WorkspaceError:
         return {}
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -20,16 +20,29 @@ class Amounts:
     table: pd.DataFrame
     unit: str
     """``ml``, or ``voxels`` where no scan's spacing is known."""
+    scans: int
+    """Scans that the amounts are added up over, those without an error among them: an amount a scan is divided by these."""
     left_out: int
-    """Scans with unknown spacing that a table in ml leaves out."""
+    """Scans whose millilitres are unknown, which a table in ml leaves out."""
+
+    @property
+    def over(self) -> str:
+        """Over which scans, in words."""
+        rest = f" ({self.left_out:,} of unknown volume left out)" if self.left_out else ""
+        return f"{self.scans:,} scan{'' if self.scans == 1 else 's'}{rest}"
 
 
-def _measured(errors: pd.DataFrame) -> tuple[pd.DataFrame, str, int]:
-    known = errors["volume_ml"].notna()
-    if not known.any():
-        return errors.assign(amount=errors["voxels"].astype(np.float64)), "voxels", 0
-    left_out = errors.loc[~known, "scan"].nunique()
-    return errors[known].assign(amount=errors.loc[known, "volume_ml"]), "ml", int(left_out)
+def _measured(scans: pd.DataFrame, errors: pd.DataFrame) -> tuple[pd.DataFrame, str, int, int]:
+    """The errors with their ``amount``, its unit, and how many scans they are of and leave out.
+
+    A scan's millilitres are known or unknown as a whole, whether it has an error or not.
+    """
+    every = scans["scan"].nunique()
+    known = set(scans.loc[scans["reference_ml"].notna(), "scan"])
+    if not known:
+        return errors.assign(amount=errors["voxels"].astype(np.float64)), "voxels", every, 0
+    mine = errors[errors["scan"].isin(known)]
+    return mine.assign(amount=mine["volume_ml"]), "ml", len(known), every - len(known)
 
 
 def confusion(scans: pd.DataFrame, errors: pd.DataFrame) -> Amounts:
@@ -47,7 +60,7 @@ def confusion(scans: pd.DataFrame, errors: pd.DataFrame) -> Amounts:
         (on the diagonal ``scan`` is the one with the lowest Dice, ``slice`` the table's, if it has any); ``organ`` is the one
         to look at.
     """
-    measured, unit, left_out = _measured(errors)
+    measured, unit, count, left_out = _measured(scans, errors)
     is_extra = measured["side"] == "extra"
     pairs = measured.assign(
         reference=measured["organ"].where(~is_extra, BACKGROUND),
@@ -56,7 +69,7 @@ def confusion(scans: pd.DataFrame, errors: pd.DataFrame) -> Amounts:
     wrong = _summed(pairs, ["reference", "prediction"])
     wrong["organ"] = wrong["reference"].where(wrong["reference"] != BACKGROUND, wrong["prediction"])
     table = pd.concat([_right(scans, unit), wrong], ignore_index=True)[CONFUSION_COLUMNS]
-    return Amounts(table.astype({"slice": "Int64"}), unit, left_out)
+    return Amounts(table.astype({"slice": "Int64"}), unit, count, left_out)
 
 
 def _right(scans: pd.DataFrame, unit: str) -> pd.DataFrame:
@@ -72,16 +85,19 @@ def _right(scans: pd.DataFrame, unit: str) -> pd.DataFrame:
     return found.assign(reference=found["organ"], prediction=found["organ"])
 
 
-def kinds_of_error(errors: pd.DataFrame) -> Amounts:
+def kinds_of_error(scans: pd.DataFrame, errors: pd.DataFrame) -> Amounts:
     """How much of each organ's error is of which kind: columns `KIND_COLUMNS`, the largest kind first.
 
     ``scan`` and ``slice`` name the scan with the most of that kind and the slice of its largest region there.
+
+    Args:
+        scans, errors: as in `confusion`.
     """
-    measured, unit, left_out = _measured(errors)
+    measured, unit, count, left_out = _measured(scans, errors)
     table = _summed(measured, ["organ", "kind"])
     order = table.groupby("kind")["amount"].transform("sum")
     table = table.assign(order=order).sort_values(["order", "kind", "organ"], ascending=[False, True, True], ignore_index=True)
-    return Amounts(table[KIND_COLUMNS], unit, left_out)
+    return Amounts(table[KIND_COLUMNS], unit, count, left_out)
 
 
 def _summed(regions: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 from core.data.manifest import read_manifest
 from core.disputes import disputed_scans
 from core.labels import ORGANS
-from core.metrics.tables import summarise
+from core.metrics.tables import over_all_organs, summarise
 from core.reviews import ScanReview, Verdict
 from core.runs import Evaluation
 
@@ -33,29 +33,38 @@ def score_titles(organs: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str
     }
 
 
-def overview_table(organs: Mapping[str, Mapping[str, Any]], *, leak: str) -> pd.DataFrame:
+def overview_table(summary: Mapping[str, Any], *, leak: str) -> pd.DataFrame:
     """One row a score, one column an organ, each cell the mean, its 95% interval over patients and the scans behind it.
 
     Args:
-        organs: of ``evaluation.json``, see `core.metrics.tables.summarise`.
+        summary: ``evaluation.json``, or what `summary_without` gives.
         leak: text of the leak badge, beside every score.
     """
+    organs = summary["organs"]
+    columns = {organ.title: organs[organ.name] for organ in ORGANS} | {"All organs": summary["all_organs"]}
     rows = [
         {"Mean over scans (95% interval over patients)": title}
-        | {organ.title: _cell(organs[organ.name], name, digits) for organ in ORGANS}
+        | {column: _cell(row, name, digits) for column, row in columns.items()}
         | {"Leak": leak}
         for name, (title, digits) in score_titles(organs).items()
     ]
     counts = [
         {"Mean over scans (95% interval over patients)": title}
-        | {organ.title: f"{organs[organ.name][name]:,} scans" for organ in ORGANS}
+        | {column: _count(row[name], "scan") for column, row in columns.items()}
+        | ({} if name == "absent" else {"All organs": _count(summary["all_organs"][name], "organ")})
         | {"Leak": leak}
         for name, title in COUNTS.items()
     ]
-    return pd.DataFrame([*rows, *counts]).replace(r"^1 scans$", "1 scan", regex=True)
+    return pd.DataFrame([*rows, *counts])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _cell(row: Mapping[str, Any], name: str, digits: int) -> str:
+    if name not in row:
+        return "–"  # millilitres have no mean over organs
     mean, interval, scans = row[name], row["intervals"][name], row["counts"][name]
     if mean is None:
         return "undefined"
@@ -83,9 +92,10 @@ def disputed_in(evaluation: Evaluation, reviews: Sequence[Mapping[str, ScanRevie
     return {scan: reason for scan, reason in (by_readers | listed).items() if scan in evaluation.summary["scans"]}
 
 
-def organs_without(scans: pd.DataFrame, left_out: Collection[str]) -> dict[str, dict[str, Any]]:
-    """`core.metrics.tables.summarise` of the scans that are not left out."""
-    return summarise(scans[~scans["scan"].isin(list(left_out))])
+def summary_without(scans: pd.DataFrame, left_out: Collection[str]) -> dict[str, Any]:
+    """``organs`` and ``all_organs`` as in ``evaluation.json``, of the scans that are not left out."""
+    kept = scans[~scans["scan"].isin(list(left_out))]
+    return {"organs": summarise(kept), "all_organs": over_all_organs(kept)}
 
 
 TREND_COLUMNS = ["run", "evaluation", "created_at", "organ", "dice", "low", "high", "scans", "leak"]

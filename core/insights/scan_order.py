@@ -3,11 +3,12 @@
 import pandas as pd
 
 from core.labels import ORGAN_NAMES
+from core.metrics.tables import mean_over_organs
 
 
 def worst_first(scans: pd.DataFrame) -> list[str]:
     """Scans by the mean Dice over their organs, the lowest first; scans without any organ are left out."""
-    means = scans.groupby("scan")["dice"].mean().dropna()
+    means = mean_over_organs(scans, ["dice"]).set_index("scan")["dice"].dropna().sort_index()
     return [str(scan) for scan in means.sort_values(kind="stable").index]
 
 
@@ -26,7 +27,7 @@ def by_patient(scans: pd.DataFrame) -> pd.DataFrame:
     if "slice" in worst:
         found["slice"] = worst["slice"].to_numpy()
     table = found.reset_index()
-    table["order"] = table.groupby("patient")["dice"].transform("mean")
+    table["order"] = table["patient"].map(mean_over_organs(scored, ["dice"]).groupby("patient")["dice"].mean())
     table["place"] = table["organ"].map({name: place for place, name in enumerate(ORGAN_NAMES)})
     table = table.sort_values(["order", "patient", "place"], kind="stable", ignore_index=True)
     return table.drop(columns=["order", "place"])

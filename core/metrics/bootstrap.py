@@ -5,7 +5,7 @@ unit: draw as many patients as there are, with replacement, take all scans of ea
 scans; the interval holds the middle 95% of 2,000 such means. The draw is seeded: the same scores give the same interval.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -52,43 +52,18 @@ def patient_interval(
         values: one a scan; NaN where the scan has no such score.
         patients: the patient of each scan.
     """
-    return mean_interval({"": values}, patients, resamples=resamples, seed=seed)
-
-
-def mean_interval(
-    groups: Mapping[str, Sequence[float] | NDArray[np.float64]],
-    patients: Sequence[str],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
-) -> Interval | None:
-    """Interval of the mean of several means over the same scans, such as the organs' mean Dice.
-
-    A mean that a resample does not define (nobody drawn has the organ) is left out of that resample.
-
-    Args:
-        groups: values by name, one a scan; NaN where the scan has no such score.
-        patients: the patient of each scan.
-    """
     names, code = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
-    table = np.array([np.asarray(values, np.float64) for values in groups.values()])
-    known = ~np.isnan(table)
-    having = np.unique(code[known.any(axis=0)]).size
+    scores = np.asarray(values, np.float64)
+    known = ~np.isnan(scores)
+    having = np.unique(code[known]).size
     if having < FEWEST_PATIENTS:
         return None
     # Each patient's scans come together or not at all, so their sums are drawn; nothing grows with the number of scans.
     drawn = draws(len(names), resamples=resamples, seed=seed).astype(np.float64)
-    counts = drawn @ _by_patient(known.astype(np.float64), code, len(names))
-    sums = drawn @ _by_patient(np.where(known, table, 0), code, len(names))
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    defined = means[~np.isnan(means).all(axis=1)]
-    low, high = np.quantile(np.nanmean(defined, axis=1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    counts = drawn @ np.bincount(code, weights=known, minlength=len(names))
+    sums = drawn @ np.bincount(code, weights=np.where(known, scores, 0), minlength=len(names))
+    low, high = np.quantile(sums[counts > 0] / counts[counts > 0], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high), having)
-
-
-def _by_patient(rows: NDArray[np.float64], code: NDArray[np.intp], patients: int) -> NDArray[np.float64]:
-    """(patients, groups): the sum over each patient's scans of (groups, scans)."""
-    return np.stack([np.bincount(code, weights=row, minlength=patients) for row in rows], axis=1)
 
 
 def column_interval(rows: pd.DataFrame, column: str) -> Interval | None:

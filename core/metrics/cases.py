@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from core.labels import ORGAN_NAMES, ORGANS
+from core.metrics.tables import mean_over_organs
 
 OUTCOME_WORDS = {"missed": "missed", "false_alarm": "false alarm", "absent": "absent"}
 
@@ -23,7 +24,7 @@ def case_table(scans: pd.DataFrame, states: Mapping[str, str]) -> pd.DataFrame:
     wide = scans.pivot(index="scan", columns="organ", values="dice").reindex(columns=list(ORGAN_NAMES))
     facts = scans.drop_duplicates("scan").set_index("scan")[["patient", "day", "slices"]]
     table = facts.join(wide)
-    table["mean_dice"] = wide.mean(axis=1)
+    table["mean_dice"] = mean_over_organs(scans, ["dice"]).set_index("scan")["dice"]
     table["notes"] = _notes(scans).reindex(table.index, fill_value="")
     table["state"] = [states.get(str(scan), "Unreviewed") for scan in table.index]
     return table.sort_values(["mean_dice", "patient", "day"], na_position="last", kind="stable").reset_index()

@@ -17,12 +17,13 @@ from core.metrics.geometry import KNOWN, grid_spacing, is_whole
 from core.metrics.overlap import Confusion
 from core.metrics.regions import error_regions, region_rows, regions_frame
 from core.metrics.scan_scores import ScanScores, score_pair
-from core.metrics.tables import frame, macro_dice, macro_dice_interval, scan_rows, slice_rows, summarise
+from core.metrics.tables import ALL_ORGANS_RULE, frame, over_all_organs, scan_rows, slice_rows, summarise
 from core.metrics.volume_pair import VolumePair
 
 CONVENTIONS: dict[str, Any] = {
     "unit": "one scan, as a 3D volume; means are over scans",
     "background": "left out",
+    "all_organs": ALL_ORGANS_RULE,
     "empty_masks": "both empty: undefined, left out and counted; only one empty: 0, counted as missed or false alarm; "
     "its distances are then the diagonal of the scan's extent, its NSD 0",
     "size": "native; predictions resized back by nearest neighbour; where images are stored at another size, "
@@ -90,11 +91,9 @@ class ScoreSet:
     def summary(self) -> dict[str, Any]:
         """The part of ``evaluation.json`` that follows from the scores alone."""
         table = self.scans()
-        organs = summarise(table)
         return {
-            "organs": organs,
-            "macro_dice": macro_dice(organs),
-            "macro_dice_interval": macro_dice_interval(table),
+            "organs": summarise(table),
+            "all_organs": over_all_organs(table),
             "confusion": self._confusion(),
             "competition": self._competition_json(),
             "without_distances": dict(self._unmeasured),

@@ -5,17 +5,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.confidence import NOTHING, Confidence
 from core.data.index import Scan
-from core.labels import ORGANS, LabelClass
-from core.metrics.bootstrap import Interval, column_interval, mean_interval
+from core.labels import ORGANS
+from core.metrics.bootstrap import Interval, column_interval
 from core.metrics.overlap import Confusion, Overlap
 from core.metrics.scan_scores import OrganScores, ScanScores
 from core.metrics.surface import nsd_column
 
 OVERLAP_MEANS = ("dice", "iou", "precision", "recall")
+ALL_ORGANS_MEANS = (*OVERLAP_MEANS, "hd95_mm", "mean_surface_distance_mm")
+"""Scores that have a mean over organs, beside the NSD at each tolerance."""
+ALL_ORGANS_RULE = "each scan's mean over the organs that have a score in it, averaged over scans; scans with none are left out"
 OTHER_MEANS = ("hd95_mm", "mean_surface_distance_mm", "volume_error_ml", "volume_error_percent", "absolute_volume_error_ml")
 
 
@@ -132,20 +134,38 @@ def _json(interval: Interval | None) -> dict[str, Any] | None:
     return interval.to_json() if interval else None
 
 
-def macro_dice(summary: dict[str, dict[str, Any]]) -> float | None:
-    """Mean of the organs' mean Dice, background left out; ``None`` where no organ has a score."""
-    values = [organ["dice"] for organ in summary.values() if organ["dice"] is not None]
-    return float(np.mean(values)) if values else None
+def mean_over_organs(scans: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """One row a scan: the mean of its organs that have the score, NaN where none has; columns patient, scan and ``columns``.
+
+    This is what "over all organs" means wherever one scan is shown, and `over_all_organs` averages it over scans.
+    """
+    groups = scans.groupby(["patient", "scan"], observed=True, sort=False, dropna=False)[list(columns)]
+    return groups.mean().astype(np.float64).reset_index()
 
 
-def macro_dice_interval(scans: pd.DataFrame) -> dict[str, Any] | None:
-    """Interval over patients of `macro_dice`; ``None`` where fewer than two patients have a score."""
-    dice = scans.pivot(index=["patient", "scan"], columns="organ", values="dice")
-    if dice.empty:
-        return None
-    groups = {organ.name: _column(dice, organ) for organ in ORGANS}
-    return _json(mean_interval(groups, dice.index.get_level_values("patient").astype(str).tolist()))
+def over_all_organs(scans: pd.DataFrame) -> dict[str, Any]:
+    """The headline over all organs: each scan's own mean over the organs that have a score in it, averaged over scans.
 
+    Like every other mean it weighs each scan once (the mean of the organs' means would weigh an organ that few scans have as
+    much as one that all have). Distances are left out where the spacing is unknown, and volumes altogether: millilitres of
+    different organs have no common mean.
 
-def _column(dice: pd.DataFrame, organ: LabelClass) -> NDArray[np.float64]:
-    return dice[organ.name].to_numpy(np.float64)
+    Args:
+        scans: ``scans.parquet``, see `scan_rows`.
+
+    Returns:
+        The means and their ``counts`` and ``intervals`` as `summarise` gives them for an organ; ``scans`` that have an organ,
+        ``absent`` those that have none, and how many organs are ``missed`` and ``false_alarm`` over all scans.
+    """
+    columns = [name for name in scans.columns if name.startswith("nsd_") or name in ALL_ORGANS_MEANS]
+    means = mean_over_organs(scans, columns)
+    having = int(means["dice"].notna().sum())
+    outcomes = scans["outcome"].value_counts()
+    return {
+        **{name: _mean(means[name]) for name in columns},
+        "scans": having,
+        **{name: int(outcomes.get(name, 0)) for name in ("missed", "false_alarm")},
+        "absent": len(means) - having,
+        "counts": {name: int(means[name].notna().sum()) for name in columns},
+        "intervals": {name: _json(column_interval(means, name)) for name in columns},
+    }

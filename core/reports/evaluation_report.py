@@ -9,7 +9,7 @@ from core.figures.scores import dice_bars, dice_distribution
 from core.figures.volumes import bland_altman
 from core.figures.where import confidence_and_dice, dice_along_body, dice_by_volume
 from core.insights.mistakes import confusion, kinds_of_error
-from core.insights.overview import organs_without, overview_table
+from core.insights.overview import overview_table, summary_without
 from core.insights.scan_order import worst_first
 from core.insights.volumes import agreement, volume_pairs
 from core.insights.where import along_body, calibration, calibration_error, scan_confidence
@@ -49,10 +49,10 @@ def evaluation_report(evaluation: Evaluation, disputed: Mapping[str, str]) -> st
 
 def _overview(evaluation: Evaluation, scans: pd.DataFrame, disputed: Mapping[str, str]) -> Section:
     leak = evaluation.badge.text
-    parts = [table(overview_table(evaluation.summary["organs"], leak=leak))]
+    parts = [table(overview_table(evaluation.summary, leak=leak))]
     if disputed:
         parts.append(paragraph(f"Without the {len(disputed)} of these scans whose reference is disputed:"))
-        parts.append(table(overview_table(organs_without(scans, list(disputed)), leak=leak)))
+        parts.append(table(overview_table(summary_without(scans, list(disputed)), leak=leak)))
         parts.append(table(pd.DataFrame(disputed.items(), columns=["Disputed scan", "Reason"])))
     return Section("Overview", parts)
 
@@ -73,7 +73,9 @@ def _volumes(scans: pd.DataFrame, source: str) -> Section:
     pairs = volume_pairs(scans)
     if pairs.empty:
         return Section("Volumes", [paragraph("Volumes are unknown: the spacing is not stated, or slices are missing.")])
-    return Section("Volumes", [figure(bland_altman(pairs, agreement(scans), source=source), height=490)])
+    unknown = scans.loc[scans["reference_ml"].isna(), "scan"].nunique()
+    left_out = [paragraph(f"Scans of unknown volume, left out: {unknown:,}.", quiet=True)] if unknown else []
+    return Section("Volumes", [*left_out, figure(bland_altman(pairs, agreement(scans), source=source), height=490)])
 
 
 def _confidence(scans: pd.DataFrame, slices: pd.DataFrame, source: str) -> Section:
@@ -85,11 +87,10 @@ def _confidence(scans: pd.DataFrame, slices: pd.DataFrame, source: str) -> Secti
 
 
 def _mistakes(scans: pd.DataFrame, errors: pd.DataFrame, source: str) -> Section:
-    pairs, kinds = confusion(scans, errors), kinds_of_error(errors)
-    count = int(scans["scan"].nunique())
+    pairs, kinds = confusion(scans, errors), kinds_of_error(scans, errors)
     parts = [
         figure(confusion_map(pairs, source=source), height=420),
-        figure(kinds_stacked(kinds, count, source=source), height=440),
+        figure(kinds_stacked(kinds, source=source), height=440),
     ]
     return Section("Mistakes", parts)
 

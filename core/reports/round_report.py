@@ -26,7 +26,7 @@ from core.workspace import Workspace
 PICTURES = 60
 """Scans shown as pictures, the worst first; at 30 KB each a file of 2 MB."""
 THUMBNAIL = 200
-TITLES = {each.name: each.title for each in CLASSES} | {MACRO: "Mean of the organs"}
+TITLES = {each.name: each.title for each in CLASSES} | {MACRO: "All organs"}
 _ACCENT, _BAND = "#1a87a6", "rgba(26,135,166,0.18)"
 Reviews = Mapping[str, ScanReview]
 

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from core.labels import ORGANS
 from core.metrics.bootstrap import LEVEL, draws
-from core.metrics.tables import macro_dice, macro_dice_interval, summarise
+from core.metrics.tables import mean_over_organs, over_all_organs, summarise
 from core.reviews.agreement import SCALE
 from core.reviews.events import Verdict
 from core.reviews.state import ScanReview
 
 ACCEPTED = frozenset({Verdict.ACCEPT})
 MACRO = "macro"
-"""The mean over the organs that have a score in the scan."""
+"""All organs: of a scan, the mean over those that have a score in it (`core.metrics.tables.mean_over_organs`)."""
 PROBABILITIES = (0.5, 0.8)
 FEWEST_EACH = 5
 """Fewest verdicts accepted, and fewest not accepted."""
@@ -107,7 +107,7 @@ def _verdicts(reviews: Mapping[str, ScanReview], accepting: Collection[Verdict])
 def _by_organ(scans: pd.DataFrame, name: str) -> dict[str, "pd.Series[float]"]:
     """The score of each scan, by organ; last the mean over organs."""
     wide = scans.pivot(index="scan", columns="organ", values=name).astype(np.float64)
-    return {organ.name: wide[organ.name] for organ in ORGANS} | {MACRO: wide.mean(axis=1)}
+    return {organ.name: wide[organ.name] for organ in ORGANS} | {MACRO: mean_over_organs(scans, [name]).set_index("scan")[name]}
 
 
 def _fitted(verdicts: pd.DataFrame, of_scan: "pd.Series[float]", patients: "pd.Series[str]", name: str, organ: str) -> Acceptance:
@@ -246,7 +246,7 @@ class Headline:
     """The mean Dice of an evaluation, with and without the scans whose reference a reader calls wrong."""
 
     organ: str
-    """An organ's name, or `MACRO`: the mean of the organs' means."""
+    """An organ's name, or `MACRO`: see `core.metrics.tables.over_all_organs`."""
     all_scans: dict[str, Any]
     """mean, low, high, scans, patients; the first three ``None`` where undefined."""
     undisputed: dict[str, Any]
@@ -256,7 +256,7 @@ class Headline:
 
 
 def headline(scans: pd.DataFrame, reviews: Mapping[str, ScanReview]) -> list[Headline]:
-    """The headline Dice with and without disputed scans, per organ and macro.
+    """The headline Dice with and without disputed scans, per organ and over all.
 
     Args:
         scans: ``scans.parquet``.
@@ -270,18 +270,16 @@ def headline(scans: pd.DataFrame, reviews: Mapping[str, ScanReview]) -> list[Hea
 
 
 def _dice(scans: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    organs = summarise(scans)
     scored = scans[scans["dice"].notna()]
-    found = {
-        name: _means(each["dice"], each["intervals"]["dice"], scored[scored["organ"] == name]) for name, each in organs.items()
-    }
-    return found | {MACRO: _means(macro_dice(organs), macro_dice_interval(scans), scored)}
+    found = {name: _means(each, scored[scored["organ"] == name]) for name, each in summarise(scans).items()}
+    return found | {MACRO: _means(over_all_organs(scans), scored)}
 
 
-def _means(mean: float | None, interval: dict[str, Any] | None, scored: pd.DataFrame) -> dict[str, Any]:
+def _means(summary: Mapping[str, Any], scored: pd.DataFrame) -> dict[str, Any]:
+    interval = summary["intervals"]["dice"]
     counts = {"scans": scored["scan"].nunique(), "patients": scored["patient"].nunique()}
     ends = {"low": interval["low"], "high": interval["high"]} if interval else {"low": None, "high": None}
-    return {"mean": mean} | ends | counts
+    return {"mean": summary["dice"]} | ends | counts
 
 
 EFFORT_COLUMNS = ["scan", "active_min", "corrections", "correction_min", "changed_voxels"]

@@ -26,7 +26,7 @@ def score_line(desk: Desk) -> None:
         if summary["dataset"].get("synthetic"):
             st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
         what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, whole volumes in 3D"
-        values = [("All organs", "", summary["macro_dice"])]
+        values = [("All organs", "", summary["all_organs"]["dice"])]
         values += [(each.title, f":{DOTS[each.name]}[●] ", summary["organs"][each.name]["dice"]) for each in ORGANS]
         shown = [f"{dot}{title} **{'undefined' if dice is None else f'{dice:.3f}'}**" for title, dot, dice in values]
         st.markdown(f":small[Mean Dice: {' &nbsp; '.join(shown)}]", width="content", help=f"{what}. With intervals on *Metrics*.")

@@ -11,6 +11,7 @@ from core.figures.comparison import difference_forest, scan_changes
 from core.figures.style import signed
 from core.insights.configs import differing, evaluation_settings, evaluations_table, run_config
 from core.labels import ORGANS
+from core.metrics.tables import ALL_ORGANS_RULE
 from core.runs import Evaluation, list_runs
 from dashboard import cached
 from dashboard.components.badge import badge_words
@@ -20,6 +21,7 @@ from dashboard.components.sections import csv_button, headings
 from dashboard.state import workspace
 
 TITLES = {organ.name: organ.title for organ in ORGANS} | {ALL_ORGANS: "All organs"}
+OF_SCAN = "Mean Dice over the organs that have a score in the scan."
 
 
 def badges(a: Evaluation, b: Evaluation) -> None:
@@ -81,6 +83,7 @@ def _row(each: Difference) -> dict[str, str]:
         "B": _number(each.b, digits),
         "B less A (95%)": shown + spread,
         "Scans": f"{each.scans:,} of {each.patients:,} patients",
+        "Left out, no score in A or B": f"{each.undefined:,}",
         "p over patients": _p(each.over_patients.p),
         "p over scans": _p(each.over_scans.p),
     }
@@ -121,8 +124,8 @@ def _changed(title: str, rows: pd.DataFrame, a: Evaluation, b: Evaluation, *, ke
         column_order=["scan", "dice_a", "dice_b", "difference", "organ", "organ_difference"],
         column_config={
             "scan": "Scan",
-            "dice_a": st.column_config.NumberColumn("A", format="%.3f", width=70, help="Mean Dice."),
-            "dice_b": st.column_config.NumberColumn("B", format="%.3f", width=70, help="Mean Dice."),
+            "dice_a": st.column_config.NumberColumn("A", format="%.3f", width=70, help=OF_SCAN),
+            "dice_b": st.column_config.NumberColumn("B", format="%.3f", width=70, help=OF_SCAN),
             "difference": st.column_config.NumberColumn("Change", format="%+.3f", width=80),
             "organ": "Most changed",
             "organ_difference": st.column_config.NumberColumn("by", format="%+.3f"),
@@ -181,8 +184,8 @@ def all_runs(evaluations: Sequence[Evaluation]) -> None:
             "created_at": st.column_config.DatetimeColumn("Evaluated", format="D MMM YYYY"),
             "leak": "Leak",
             "scans": "Scans",
-            "dice": st.column_config.NumberColumn("Mean Dice", format="%.3f"),
-            "hd95_mm": st.column_config.NumberColumn("HD95, mm", format="%.1f"),
+            "dice": st.column_config.NumberColumn("All organs", format="%.3f", help=f"Dice: {ALL_ORGANS_RULE}."),
+            "hd95_mm": st.column_config.NumberColumn("HD95, mm", format="%.1f", help=f"All organs: {ALL_ORGANS_RULE}."),
             "missed": st.column_config.NumberColumn("Missed", help="Organs of scans, over all organs."),
             "false_alarms": "False alarms",
         },

@@ -10,7 +10,7 @@ from core.figures.scores import dice_bars, dice_distribution, patient_heatmap, t
 from core.figures.volumes import bland_altman
 from core.figures.where import confidence_and_dice, dice_along_body, dice_by_volume
 from core.insights.mistakes import confusion, kinds_of_error
-from core.insights.overview import organs_without, overview_table, trend
+from core.insights.overview import overview_table, summary_without, trend
 from core.insights.scan_order import by_patient, worst_first
 from core.insights.volumes import agreement, volume_pairs
 from core.insights.where import along_body, calibration, calibration_error, scan_confidence
@@ -25,21 +25,21 @@ from dashboard.components.selection import Selection
 from dashboard.state import link, workspace
 
 SCANS_A_PAGE, PATIENTS_A_PAGE = 40, 40
+UNKNOWN_VOLUME = "of unknown volume left out: no spacing is stated, or slices are missing in between."
 LEAK_KIND = {"patient-clean": "green", "leaked": "red", "unknown": "orange"}
 
 
 def overview(evaluation: Evaluation, disputed: Mapping[str, str]) -> None:
     """Every score with its interval and count; the same without disputed scans; the trend over runs; the report."""
     headline(evaluation)
-    table = overview_table(evaluation.summary["organs"], leak=evaluation.badge.text)
+    table = overview_table(evaluation.summary, leak=evaluation.badge.text)
     _scores(table, f"{evaluation.run}-{evaluation.name}-overview")
     if disputed:
         kept = evaluation.summary["scan_count"] - len(disputed)
         st.markdown(
             f"**Without the {counted(len(disputed), 'scan')} whose reference is disputed** ({counted(kept, 'scan')} left)"
         )
-        organs = organs_without(cached.scans(evaluation), list(disputed))
-        left = overview_table(organs, leak=evaluation.badge.text)
+        left = overview_table(summary_without(cached.scans(evaluation), list(disputed)), leak=evaluation.badge.text)
         _scores(left, f"{evaluation.run}-{evaluation.name}-overview-without-disputed")
         with st.expander("Which scans are disputed, and why"):
             st.dataframe(pd.DataFrame(disputed.items(), columns=["Scan", "Reason"]), hide_index=True)
@@ -120,6 +120,9 @@ def volumes(chosen: Selection) -> None:
             icon=":material/straighten:",
         )
         return
+    unknown = chosen.scans.loc[chosen.scans["reference_ml"].isna(), "scan"].nunique()
+    if unknown:
+        st.caption(f"{counted(unknown, 'scan')} {UNKNOWN_VOLUME}")
     found = agreement(chosen.scans)
     figure = bland_altman(pairs, found, source=chosen.source)
     open_place(chosen.evaluation, show_chart(figure, key="bland_altman", name=f"{chosen.file_name}-volumes"))
@@ -140,15 +143,15 @@ def confidence(chosen: Selection) -> None:
 
 def mistakes(chosen: Selection) -> None:
     """The confusion between classes and the kinds of error."""
-    pairs, kinds = confusion(chosen.scans, chosen.errors), kinds_of_error(chosen.errors)
+    pairs, kinds = confusion(chosen.scans, chosen.errors), kinds_of_error(chosen.scans, chosen.errors)
     if pairs.left_out:
-        st.caption(f"{counted(pairs.left_out, 'scan')} of unknown spacing left out: their millilitres are unknown.")
+        st.caption(f"{counted(pairs.left_out, 'scan')} {UNKNOWN_VOLUME}")
     figure = confusion_map(pairs, source=chosen.source)
     open_place(chosen.evaluation, show_chart(figure, key="confusion", name=f"{chosen.file_name}-confusion"))
-    _csv(chosen, pairs.table.assign(unit=pairs.unit), "confusion")
-    figure = kinds_stacked(kinds, chosen.count, source=chosen.source)
+    _csv(chosen, pairs.table.assign(unit=pairs.unit, over_scans=pairs.scans), "confusion")
+    figure = kinds_stacked(kinds, source=chosen.source)
     open_place(chosen.evaluation, show_chart(figure, key="kinds", name=f"{chosen.file_name}-kinds"))
-    _csv(chosen, kinds.table.assign(unit=kinds.unit), "kinds")
+    _csv(chosen, kinds.table.assign(unit=kinds.unit, over_scans=kinds.scans), "kinds")
 
 
 def _csv(chosen: Selection, table: pd.DataFrame, what: str) -> None:

@@ -1,10 +1,12 @@
 """The headline: mean Dice per organ with its interval, the counts behind it and the leak badge."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from core.labels import ORGANS
+from core.metrics.tables import ALL_ORGANS_RULE
 from core.runs import Evaluation
 from dashboard.components.badge import badge_words, leak_badge
 
@@ -16,12 +18,12 @@ def headline(evaluation: Evaluation) -> None:
     summary = evaluation.summary
     what_was_measured(evaluation)
     columns = st.columns(len(ORGANS) + 1)
-    whole = summary.get("macro_dice_interval")
-    _card(columns[0], "All organs, Dice", summary["macro_dice"], whole, "mean of the three", evaluation)
+    every = summary["all_organs"]
+    note = counted(every["scans"], "scan") + (f" · {every['absent']} without any organ" if every["absent"] else "")
+    _card(columns[0], "All organs, Dice", every, note, evaluation, help=f"Dice: {ALL_ORGANS_RULE}.")
     for column, organ in zip(columns[1:], ORGANS, strict=True):
         row = summary["organs"][organ.name]
-        interval = (row.get("intervals") or {}).get("dice")
-        _card(column, f":{DOTS[organ.name]}[●] {organ.title}, Dice", row["dice"], interval, _counts(row), evaluation)
+        _card(column, f":{DOTS[organ.name]}[●] {organ.title}, Dice", row, _counts(row), evaluation)
 
 
 def what_was_measured(evaluation: Evaluation) -> None:
@@ -40,12 +42,14 @@ def what_was_measured(evaluation: Evaluation) -> None:
 def _card(
     column: "st.delta_generator.DeltaGenerator",
     title: str,
-    dice: float | None,
-    interval: dict[str, Any] | None,
+    row: Mapping[str, Any],
     note: str,
     evaluation: Evaluation,
+    *,
+    help: str | None = None,
 ) -> None:
-    column.metric(title, "undefined" if dice is None else f"{dice:.3f}", border=True)
+    dice, interval = row.get("dice"), (row.get("intervals") or {}).get("dice")
+    column.metric(title, "undefined" if dice is None else f"{dice:.3f}", border=True, help=help)
     spread = f"95%: {interval['low']:.3f} to {interval['high']:.3f} · " if interval else ""
     column.caption(f"{spread}{note} {badge_words(evaluation.badge)}")
 

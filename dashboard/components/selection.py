@@ -38,10 +38,6 @@ class Selection:
         return self._of(cached.errors(self.evaluation))
 
     @property
-    def count(self) -> int:
-        return int(self.scans["scan"].nunique())
-
-    @property
     def file_name(self) -> str:
         """Begin of the names of files that are saved."""
         return f"{self.evaluation.run}-{self.evaluation.name}"

@@ -183,7 +183,7 @@ def test_evaluated_by_the_cluster(workspace: Workspace, cluster: ClusterConfig, 
     subprocess.run(["cp", "-r", ROOT / "core/demo_run", workspace.run("demo").root], check=True)
     submit_evaluate(cluster, ["--workspace", str(workspace.root), "--run", "demo", "--data", "few", "--split", "train"])
     assert "demo on few, split train: 4 scans of 3 patients, synthetic" in capsys.readouterr().out
-    assert find_run(workspace, "demo").evaluation("few-train").summary["macro_dice"] > 0
+    assert find_run(workspace, "demo").evaluation("few-train").summary["all_organs"]["dice"] > 0
 
 
 def load() -> str:

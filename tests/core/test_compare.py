@@ -67,15 +67,18 @@ def test_differences_by_hand(make: Make) -> None:
     assert (stomach.low, stomach.high) == pytest.approx((-0.3, 0.15))
     # B drew a large bowel in a scan that has none: no pair of scores, but a changed outcome.
     assert (large.scans, large.undefined, large.difference) == (2, 1, 0.0)
-    # Per scan: (0.1 - 0.1) / 2, 0.2 / 3, -0.3 / 3.
-    assert (every.scans, every.difference) == (3, pytest.approx((0 + 0.2 / 3 - 0.1) / 3))
+    # Per scan, each side over the organs that have a score there, B's false alarm included: 1.4 / 3 - 1.4 / 2, 0.2 / 3, -0.3 / 3.
+    assert (every.scans, every.difference) == (3, pytest.approx((1.4 / 3 - 0.7 + 0.2 / 3 - 0.1) / 3))
     assert (done.scans, done.patients, done.left_out) == (3, 2, {})
 
 
 def test_what_changed_most(make: Make) -> None:
     done = compare(make("a", A), make("b", B))
     worse, better = done.most_changed()
-    (row,) = worse.to_dict("records")
+    alarm, row = worse.to_dict("records")
+    assert (alarm["scan"], alarm["organ"]) == ("case1_day0", "large_bowel")
+    assert (alarm["dice_a"], alarm["dice_b"]) == pytest.approx((0.7, 1.4 / 3))
+    assert np.isnan(alarm["organ_difference"]), "absent in A: no difference of scores"
     assert (row["scan"], row["organ"]) == ("case2_day0", "stomach")
     assert (row["dice_a"], row["dice_b"], row["difference"]) == pytest.approx((0.8, 0.7, -0.1))
     assert better["scan"].tolist() == ["case1_day2"]
@@ -88,7 +91,8 @@ def test_the_result_is_json_and_carries_both_badges(make: Make) -> None:
     content = compare(make("a", A), make("b", B, leak="leaked")).to_json()
     assert (content["leak_a"], content["leak_b"]) == ("patient-clean", "leaked (1 of 2 patients)")
     assert json.loads(json.dumps(content, allow_nan=False))["differences"][0]["organ"] == "stomach"
-    assert content["worse"][0]["scan"] == "case2_day0"
+    assert [each["scan"] for each in content["worse"]] == ["case1_day0", "case2_day0"]
+    assert content["worse"][0]["organ_difference"] is None
 
 
 def test_distances_are_compared_where_both_have_them(make: Make) -> None:

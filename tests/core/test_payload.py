@@ -50,7 +50,6 @@ def evaluation(workspace: Workspace, tmp_path: Path, source: Scan, prediction: n
         "split": "valid",
         "leak": {"kind": "patient-clean", "leaked": 0, "patients": 1},
         "organs": {},
-        "macro_dice": None,
         "scans": {SCAN: facts},
     }
     write_json(paths.summary, summary)

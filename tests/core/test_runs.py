@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 
@@ -39,7 +40,6 @@ SUMMARY = {
     "split": "valid",
     "leak": {"kind": "leaked", "leaked": 1, "patients": 2, "text": "leaked (1 of 2 patients)"},
     "organs": {},
-    "macro_dice": 0.5,
     "scans": {"case1_day0": {"patient": "case1"}},
 }
 
@@ -250,6 +250,28 @@ def test_one_evaluation(paths: RunPaths) -> None:
         evaluation.scan_facts("x")
     with pytest.raises(WorkspaceError, match=r"^Run r1 has no such evaluation: other; run: python -m training evaluate\.$"):
         open_run(paths.root).evaluation("other")
+
+
+OLD = SUMMARY | {"macro_dice": 0.5, "macro_dice_interval": None, "conventions": {"unit": "one scan"}}
+"""As it was before the headline over all organs was a mean over scans."""
+
+
+def test_an_older_evaluation_s_headline_is_found_anew_from_its_scans(paths: RunPaths) -> None:
+    rows = [
+        ("case1", "case1_day0", 1.0, "scored"),
+        ("case2", "case2_day0", 0.6, "scored"),
+        ("case2", "case2_day0", 0.0, "missed"),
+    ]
+    write_json(paths.evaluation("tiny-valid").summary, OLD)
+    pd.DataFrame(rows, columns=["patient", "scan", "dice", "outcome"]).to_parquet(paths.evaluation("tiny-valid").scans)
+    summary = open_run(paths.root).evaluation("tiny-valid").summary
+    assert summary["all_organs"]["dice"] == pytest.approx((1.0 + 0.3) / 2)
+    assert "averaged over scans" in summary["conventions"]["all_organs"]
+
+
+def test_an_older_evaluation_without_its_scans_has_no_headline(paths: RunPaths) -> None:
+    write_json(paths.evaluation("tiny-valid").summary, OLD)
+    assert open_run(paths.root).evaluation("tiny-valid").summary["all_organs"]["dice"] is None
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 broken PAR1"])

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.labels import ORGANS
+from core.reports.evaluation_report import evaluation_report
 from core.reviews import ReviewStore, Round, Subject, Verdict
 from core.runs import Evaluation, open_run
 from core.workspace import Workspace
@@ -48,7 +49,7 @@ def test_the_overview_equals_what_the_evaluation_stored(open_app, made: Path) ->
     app = open_app(made, "metrics")
     summary = evaluation_of(made).summary
     assert [metric.value for metric in app.metric] == [
-        f"{summary['macro_dice']:.3f}",
+        f"{summary['all_organs']['dice']:.3f}",
         *(f"{summary['organs'][organ.name]['dice']:.3f}" for organ in ORGANS),
     ]
     shown = app.table[0].value
@@ -106,6 +107,36 @@ def test_the_distribution_s_points_are_the_scan_table(open_app, made: Path) -> N
         for mark, dice in zip(trace["customdata"], numbers(trace["y"]), strict=True)
     }
     assert shown == wanted
+
+
+def partial_scans(folder: Path, count: int) -> set[str]:
+    """Make the first scans what `evaluate` makes of scans with slices missing: no volume, no distance."""
+    evaluation = evaluation_of(folder)
+    scans, errors = evaluation.scans(), evaluation.errors()
+    partial = set(scans["scan"].unique()[:count])
+    columns = [name for name in scans if name.endswith(("_ml", "mm"))]
+    scans.loc[scans["scan"].isin(partial), columns] = np.nan
+    errors.loc[errors["scan"].isin(partial), "volume_ml"] = np.nan
+    scans.to_parquet(evaluation.paths.scans, index=False)
+    errors.to_parquet(evaluation.paths.errors, index=False)
+    return partial
+
+
+def test_millilitres_a_scan_are_of_the_scans_that_have_millilitres(open_app, folder: Path) -> None:
+    partial = partial_scans(folder, 5)
+    errors = evaluation_of(folder).errors()
+    app = open_app(folder, "metrics", section="mistakes")
+    confusion, kinds = charts(app)
+    shown = sum(sum(numbers(trace["x"])) for trace in kinds["data"])
+    assert shown == pytest.approx(errors.loc[~errors["scan"].isin(partial), "volume_ml"].sum() / 7)
+    over = "over 7 scans (5 of unknown volume left out)"
+    assert kinds["layout"]["xaxis"]["title"]["text"] == f"ml a scan, on average {over}"
+    assert over in confusion["layout"]["title"]["subtitle"]["text"]
+    assert "5 scans of unknown volume left out" in words(app)
+    report = evaluation_report(evaluation_of(folder), {})
+    assert f"ml a scan, on average {over}" in report
+    assert "Scans of unknown volume, left out: 5." in report
+    assert "5 scans of unknown volume left out" in words(open_app(folder, "metrics", section="volumes"))
 
 
 def test_a_filter_narrows_the_scans_and_says_so(open_app, made: Path) -> None:

@@ -159,7 +159,7 @@ def test_evaluate_prints_a_table(run_words: Runner, tiny_run: Run, tiny_index: D
     assert (code, err) == (0, "")
     for words in (
         "Small bowel",
-        "Macro",
+        "All organs",
         "false alarms",
         "Leak: patient-clean",
         "Means over scans, 3D",

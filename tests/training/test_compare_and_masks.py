@@ -70,7 +70,7 @@ def test_masks_print_one_json_object(masks: Runner, folders: Path) -> None:
     code, out, _ = masks("same", "--json", "--images", folders / "images", "--name", "perfect")
     content = json.loads(out)
     assert code == 0
-    assert (content["run"], content["macro_dice"], content["leak"]["text"]) == ("perfect", 1.0, "unknown")
+    assert (content["run"], content["all_organs"]["dice"], content["leak"]["text"]) == ("perfect", 1.0, "unknown")
     assert content["external"]["images"]
     assert content["without_distances"] == {"the data set states no spacing": ["case1_day0", "case2_day0", "case3_day0"]}
     assert (folders / "workspace/datasets/perfect/valid/images/case3_day0_slice_0006.png").is_file()
@@ -84,7 +84,7 @@ def test_masks_against_a_data_set(run_words: Runner, tiny_index: DatasetIndex, t
     words = ["--truth", truth, "--prediction", tmp_path / "drawn", "--workspace", tmp_path, "--json"]
     code, out, _ = run_words("evaluate", "masks", *words)
     content = json.loads(out)
-    assert (code, content["macro_dice"], content["dataset"]["name"]) == (0, 1.0, "tiny")
+    assert (code, content["all_organs"]["dice"], content["dataset"]["name"]) == (0, 1.0, "tiny")
 
 
 @pytest.mark.parametrize(

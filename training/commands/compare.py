@@ -98,7 +98,7 @@ def _row(each: "Difference") -> tuple[str, ...]:
 
 
 def _number(value: float | None, form: str = ".3f") -> str:
-    return "–" if value is None else format(value, form)
+    return "–" if value is None or pd.isna(value) else format(value, form)
 
 
 def _changed(title: str, rows: pd.DataFrame) -> str:
@@ -110,7 +110,7 @@ def _changed(title: str, rows: pd.DataFrame) -> str:
 
 def _change(row: Mapping[Hashable, Any]) -> tuple[str, ...]:
     scores = (f"{row['dice_a']:.3f}", f"{row['dice_b']:.3f}", f"{row['difference']:+.3f}")
-    return (row["scan"], *scores, TITLES[row["organ"]], f"{row['organ_difference']:+.3f}")
+    return (row["scan"], *scores, TITLES[row["organ"]], _number(row["organ_difference"], "+.3f"))
 
 
 def _plain(rows: pd.DataFrame) -> str:

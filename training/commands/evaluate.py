@@ -94,9 +94,8 @@ def table(done: "Evaluation") -> str:
     """The scores for people, with their convention and the leak badge."""
     content = done.summary
     tolerance = max(content["tolerances_mm"])
-    rows = [COLUMNS, *(_row(organ.title, content["organs"][organ.name], nsd_column(tolerance)) for organ in ORGANS)]
-    macro = _score(content["macro_dice"]), _interval(content["macro_dice_interval"])
-    rows.append(("Macro", *macro, *[""] * (len(COLUMNS) - 3)))
+    organs = {organ.title: content["organs"][organ.name] for organ in ORGANS} | {"All organs": content["all_organs"]}
+    rows = [COLUMNS, *(_row(title, each, nsd_column(tolerance)) for title, each in organs.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = [
         " ".join([row[0].ljust(widths[0]), *(cell.rjust(w + 1) for cell, w in zip(row[1:], widths[1:], strict=True))])
@@ -113,6 +112,7 @@ def table(done: "Evaluation") -> str:
             "",
             f"Leak: {done.badge.text}",
             "Means over scans, 3D; background left out; scans where neither has the organ are absent and left out.",
+            f"All organs: {content['conventions']['all_organs']}.",
             f"NSD at {tolerance:g} mm. A missed organ or a false alarm scores 0; its distance is the diagonal of the scan.",
             *_without_distances(content["without_distances"]),
             f"Evaluation: {done.paths.root}",

@@ -64,7 +64,7 @@ def figures(scans: pd.DataFrame, evaluation: Evaluation) -> dict[str, go.Figure]
         "confidence": confidence_and_dice(scan_confidence(slices, scans), bins, calibration_error(bins), source=SOURCE),
         "bland_altman": bland_altman(volume_pairs(scans), agreement(scans), source=SOURCE),
         "confusion": confusion_map(confusion(scans, errors), source=SOURCE),
-        "kinds": kinds_stacked(kinds_of_error(errors), 14, source=SOURCE),
+        "kinds": kinds_stacked(kinds_of_error(scans, errors), source=SOURCE),
     }
 
 

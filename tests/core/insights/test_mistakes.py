@@ -68,16 +68,33 @@ def test_without_any_spacing_voxels_are_counted() -> None:
 
 
 def test_kinds_by_hand_largest_first() -> None:
-    found = kinds_of_error(ERRORS).table
+    found = kinds_of_error(SCANS, ERRORS).table
     assert list(found["kind"]) == ["boundary", "boundary", "swapped"]
     stomach = found[found["organ"] == "stomach"].to_dict("records")[0]
     assert (stomach["amount"], stomach["regions"], stomach["scans"], stomach["scan"], stomach["slice"]) == (5.5, 3, 2, "a", 3)
 
 
+def test_amounts_are_of_the_scans_whose_volume_is_known_with_or_without_an_error() -> None:
+    """Scan c has no error, d and e are partial (e without an error): amounts are of a, b and c."""
+    more = pd.DataFrame({"scan": list("cde"), "organ": "stomach", "dice": 1.0, "both_voxels": 10, "reference_voxels": 10})
+    scans = pd.concat([SCANS, more.assign(reference_ml=[0.1, float("nan"), float("nan")])], ignore_index=True)
+    partial = regions_frame([region("d", "stomach", "missing", 900)]).assign(volume_ml=float("nan"))
+    errors = pd.concat([ERRORS, partial], ignore_index=True)
+    for found in (confusion(scans, errors), kinds_of_error(scans, errors)):
+        assert (found.unit, found.scans, found.left_out) == ("ml", 3, 2)
+        assert found.over == "3 scans (2 of unknown volume left out)"
+        assert "d" not in set(found.table["scan"])
+
+
+def test_voxels_are_of_all_scans() -> None:
+    found = kinds_of_error(SCANS.assign(reference_ml=float("nan")), ERRORS.assign(volume_ml=float("nan")))
+    assert (found.unit, found.scans, found.left_out, found.over) == ("voxels", 2, 0, "2 scans")
+
+
 def test_no_error_at_all_gives_empty_tables() -> None:
     none = regions_frame([])
     assert list(none.columns) == list(COLUMNS)
-    assert kinds_of_error(none).table.empty
+    assert kinds_of_error(SCANS, none).table.empty
     assert len(confusion(SCANS, none).table) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 from core.errors import WorkspaceError
 from core.files import write_whole
 from core.insights.configs import differing, evaluations_table, run_config
-from core.insights.overview import disputed_in, organs_without, overview_table, trend
+from core.insights.overview import disputed_in, overview_table, summary_without, trend
 from core.insights.scan_order import by_patient, with_worst_slice, worst_first
 from core.labels import ORGANS
 from core.reviews import ReviewStore, Subject, Verdict
@@ -25,14 +25,19 @@ def simulated(tmp_path_factory: pytest.TempPathFactory):
 
 def test_cells_say_what_is_stored(simulated) -> None:
     _, evaluations = simulated
-    organs = evaluations[0].summary["organs"]
-    table = overview_table(organs, leak="patient-clean").set_index("Mean over scans (95% interval over patients)")
+    summary = evaluations[0].summary
+    organs = summary["organs"]
+    table = overview_table(summary, leak="patient-clean").set_index("Mean over scans (95% interval over patients)")
     row = organs["stomach"]
     low, high = row["intervals"]["dice"]["low"], row["intervals"]["dice"]["high"]
     assert table.loc["Dice", "Stomach"] == f"{row['dice']:.3f} ({low:.3f} to {high:.3f}), {row['counts']['dice']} scans"
     assert (table["Leak"] == "patient-clean").all()
     undefined = {organ.name: organs[organ.name] | {"hd95_mm": None} for organ in ORGANS}
-    assert (overview_table(undefined, leak="").iloc[1, 1:4] == "undefined").all()
+    assert (overview_table(summary | {"organs": undefined}, leak="").iloc[1, 1:4] == "undefined").all()
+    assert table.loc["Dice", "All organs"].startswith(f"{summary['all_organs']['dice']:.3f} (")
+    assert table.loc["Absolute volume error, ml", "All organs"] == "–"
+    missed = sum(organs[organ.name]["missed"] for organ in ORGANS)
+    assert table.loc["Missed: in the reference, nothing drawn", "All organs"].split()[0] == str(missed)
 
 
 def test_without_disputed_scans_the_means_are_of_the_rest(simulated) -> None:
@@ -40,7 +45,7 @@ def test_without_disputed_scans_the_means_are_of_the_rest(simulated) -> None:
     scans = evaluations[0].scans()
     left_out = scans["scan"].iloc[0]
     rest = scans[(scans["scan"] != left_out) & (scans["organ"] == "stomach")]
-    assert organs_without(scans, [left_out])["stomach"]["dice"] == pytest.approx(rest["dice"].mean())
+    assert summary_without(scans, [left_out])["organs"]["stomach"]["dice"] == pytest.approx(rest["dice"].mean())
 
 
 def test_disputed_scans_are_the_list_s_and_the_readers(simulated, tmp_path: Path) -> None:
@@ -100,7 +105,7 @@ def test_only_what_differs_is_listed() -> None:
 def test_table_of_runs_is_as_stored(simulated) -> None:
     root, evaluations = simulated
     table = evaluations_table(list_runs(Workspace(root)), evaluations).set_index("run")
-    assert table.loc["sim-1", "dice"] == evaluations[0].summary["macro_dice"]
+    assert table.loc["sim-1", "dice"] == evaluations[0].summary["all_organs"]["dice"]
     assert table.loc["sim-1", "evaluation"] == f"{DATASET}-valid"
     assert table.loc["sim-2", "model"] == "b0"
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from core.metrics.bootstrap import Interval, column_interval, draws, mean_interval, patient_interval
+from core.metrics.bootstrap import Interval, column_interval, draws, patient_interval
 
 
 def test_as_many_patients_are_drawn_as_there_are() -> None:
@@ -53,15 +53,6 @@ def test_scans_without_the_score_are_left_out() -> None:
 )
 def test_fewer_than_two_patients_have_no_interval(values: list[float], patients: list[str]) -> None:
     assert patient_interval(values, patients) is None
-
-
-def test_the_interval_of_a_mean_of_means() -> None:
-    """Both organs vary together: the interval of their mean is that of either, not narrower."""
-    values, patients = [0.2, 0.4, 0.9, 0.8], ["a", "b", "c", "d"]
-    assert mean_interval({"one": values, "other": values}, patients) == patient_interval(values, patients)
-    opposite = [1 - value for value in values]
-    cancelled = mean_interval({"one": values, "other": opposite}, patients)
-    assert (cancelled.low, cancelled.high) == pytest.approx((0.5, 0.5))
 
 
 def test_a_column_of_the_scan_table() -> None:

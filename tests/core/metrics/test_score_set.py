@@ -49,7 +49,8 @@ def test_the_summary_is_json_and_says_what_its_numbers_rest_on(scores: ScoreSet)
     assert content["tolerances_mm"] == [1.5, 3.0]
     assert content["organs"]["stomach"]["dice"] == pytest.approx(2 / 3)
     assert content["organs"]["stomach"]["intervals"]["dice"]["patients"] == 2
-    assert content["macro_dice_interval"] == {"low": pytest.approx(2 / 9), "high": pytest.approx(2 / 9), "patients": 2}
+    interval = {"low": pytest.approx(2 / 9), "high": pytest.approx(2 / 9), "patients": 2}
+    assert content["all_organs"]["intervals"]["dice"] == interval
     assert {"surface", "hd95", "nsd", "mean_surface_distance", "empty_masks", "intervals"} <= content["conventions"].keys()
     assert content["without_distances"] == {}
     assert content["competition"]["volumes"] == 6

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +21,8 @@ from core.metrics.tables import (
     OTHER_MEANS,
     OVERLAP_MEANS,
     frame,
-    macro_dice,
-    macro_dice_interval,
+    mean_over_organs,
+    over_all_organs,
     scan_rows,
     slice_rows,
     summarise,
@@ -36,12 +37,16 @@ def make_scan(name: str, slices: int, day: int | None = 0) -> Scan:
     return Scan(f"{name}_day0", name, day, tuple(files), ScanInfo())
 
 
-def summary_of(pairs: list[tuple[Volume, Volume]]) -> dict[str, dict[str, object]]:
+def table_of(pairs: list[tuple[Volume, Volume]]) -> pd.DataFrame:
     rows = []
     for number, (reference, prediction) in enumerate(pairs):
         scores = score_scan(reference=reference, prediction=prediction, spacing_mm=SPACING)
         rows += scan_rows(make_scan(f"case{number}", len(reference)), scores)
-    return summarise(frame(rows))
+    return frame(rows)
+
+
+def summary_of(pairs: list[tuple[Volume, Volume]]) -> dict[str, dict[str, object]]:
+    return summarise(table_of(pairs))
 
 
 def volume(*planes: list[int]) -> Volume:
@@ -129,7 +134,7 @@ def test_an_organ_that_is_nowhere_has_no_score() -> None:
     assert all(colon[name] is None for name in (*OVERLAP_MEANS, *OTHER_MEANS, "nsd_1_5mm", "nsd_3mm"))
     assert set(colon["counts"].values()) == {0}
     assert set(colon["intervals"].values()) == {None}
-    assert macro_dice(summary) == 1.0
+    assert over_all_organs(table_of([(volume([1, 0]), volume([1, 0]))]))["dice"] == 1.0
 
 
 def test_one_patient_has_no_interval() -> None:
@@ -163,28 +168,46 @@ def test_the_badge_stands_beside_every_score() -> None:
     assert all(math.isnan(row["confidence"]) for row in rows)
 
 
-def test_the_interval_of_the_macro_dice_holds_it() -> None:
-    rows = []
-    for number, drawn in enumerate(([1, 2, 3, 3], [1, 2, 2, 0], [1, 1, 0, 0])):
-        scores = score_scan(reference=volume([1, 2, 3, 0]), prediction=volume(drawn), spacing_mm=SPACING)
-        rows += scan_rows(make_scan(f"case{number}", 1), scores)
-    interval = macro_dice_interval(frame(rows))
-    assert interval is not None
-    assert interval["low"] < macro_dice(summarise(frame(rows))) < interval["high"]
-    assert macro_dice_interval(frame(rows[:3])) is None
+def test_over_all_organs_each_scan_counts_once() -> None:
+    """Scans 1 and 2 hold a stomach alone (Dice 1 and 1), scan 3 a stomach (0) and a small bowel (0.5): 1, 1 and 0.25."""
+    one = volume([1, 0, 0, 0])
+    pairs = [(one, one), (one, one), (volume([1, 2, 2, 0]), volume([0, 2, 0, 2])), (volume([0]), volume([0]))]
+    table = table_of(pairs)
+    assert mean_over_organs(table, ["dice"])["dice"].tolist() == pytest.approx([1, 1, 0.25, math.nan], nan_ok=True)
+    found = over_all_organs(table)
+    organs = summarise(table)
+    of_organs = np.mean([each["dice"] for each in organs.values() if each["dice"] is not None])
+    assert found["dice"] == pytest.approx(2.25 / 3)
+    assert of_organs == pytest.approx((2 / 3 + 1 / 2) / 2), "another number: the scan with a bowel weighs more in it"
+    assert (found["scans"], found["absent"], found["missed"], found["false_alarm"], found["counts"]["dice"]) == (3, 1, 1, 0, 3)
+    diagonal = math.hypot(3.0, 1.5, 4 * 1.5)
+    assert found["hd95_mm"] == pytest.approx((diagonal + 1.5) / 2 / 3, rel=0.2)
 
 
-def test_macro_dice_is_the_mean_of_the_organs_means() -> None:
-    organs = {"a": {"dice": 0.2}, "b": {"dice": 0.6}, "c": {"dice": None}}
-    assert macro_dice(organs) == pytest.approx(0.4)
-    assert macro_dice({"a": {"dice": None}}) is None
+def test_distances_over_all_organs_leave_out_scans_of_unknown_spacing() -> None:
+    one = volume([1, 0])
+    scores = score_scan(reference=one, prediction=one, spacing_mm=None)
+    found = over_all_organs(pd.concat([table_of([(one, one)]), frame(scan_rows(make_scan("case9", 1), scores))]))
+    assert (found["counts"]["dice"], found["counts"]["hd95_mm"], found["hd95_mm"]) == (2, 1, 0.0)
+
+
+def test_the_interval_over_all_organs_holds_the_mean() -> None:
+    table = table_of([(volume([1, 2, 3, 0]), volume(drawn)) for drawn in ([1, 2, 3, 3], [1, 2, 2, 0], [1, 1, 0, 0])])
+    found = over_all_organs(table)
+    assert found["intervals"]["dice"]["low"] < found["dice"] < found["intervals"]["dice"]["high"]
+    assert over_all_organs(table.head(3))["intervals"]["dice"] is None
+
+
+def test_without_any_scan_there_is_no_headline() -> None:
+    found = over_all_organs(table_of([(volume([1]), volume([1]))]).head(0))
+    assert (found["dice"], found["scans"], found["absent"], found["intervals"]["dice"]) == (None, 0, 0, None)
 
 
 def test_background_does_not_lift_the_score() -> None:
     empty = np.zeros((1, 1, 100), np.uint8)
     one = empty.copy()
     one[0, 0, 0] = 1
-    assert macro_dice(summary_of([(one, empty)])) == 0.0
+    assert over_all_organs(table_of([(one, empty)]))["dice"] == 0.0
 
 
 volumes = arrays(np.uint8, (2, 2, 3), elements=st.integers(0, 3))
@@ -200,10 +223,11 @@ def test_to_miss_an_organ_never_improves_a_score(found: list[tuple[Volume, Volum
         return
     without = [*found]
     without[chosen] = reference, np.where(prediction == organ.id, 0, prediction).astype(np.uint8)
-    before, after = summary_of(found), summary_of(without)
+    tables = table_of(found), table_of(without)
+    before, after = (summarise(table) for table in tables)
     for score in ("dice", "iou"):
         assert after[organ.name][score] <= before[organ.name][score] + 1e-12
-    assert macro_dice(after) <= macro_dice(before) + 1e-12
+        assert over_all_organs(tables[1])[score] <= over_all_organs(tables[0])[score] + 1e-12
     assert after[organ.name]["scans"] == before[organ.name]["scans"]
 
 
