@@ -13,6 +13,7 @@ from dashboard import cached
 from dashboard.components.guard import sentences
 from dashboard.components.layout import narrow_margins
 from dashboard.components.picker import choose_evaluation
+from dashboard.components.text import plain
 from dashboard.state import SERVED_VARIABLE, show_flash, workspace
 
 st.set_page_config(page_title="GutCheck", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
@@ -38,7 +39,7 @@ def main() -> None:
     narrow_margins()
     body, footer = st.container(), st.container()
     with footer:
-        st.caption(f"**Not a medical device.** For research and quality review only. Workspace: {workspace().root}")
+        st.caption(f"**Not a medical device.** For research and quality review only. Workspace: {plain(str(workspace().root))}")
     with body:
         with sentences():
             choose_evaluation(cached.evaluations(workspace()))

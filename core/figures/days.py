@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.figures.style import FLAG, GREY, framed, places
+from core.figures.style import FLAG, GREY, as_text, framed, places
 from core.labels import ORGANS
 
 SIDES = {"reference": ("Reference", "dot", "circle-open"), "prediction": ("Prediction", "solid", "circle")}
@@ -42,7 +42,7 @@ def volumes_over_days(table: pd.DataFrame, patient: str, *, source: str) -> go.F
         figure.update_yaxes(range=[-0.07 * highest, 1.1 * highest] if highest > 0 else None, zeroline=False, row=1, col=column)
     figure.update_xaxes(title="day", dtick=None)
     figure.update_yaxes(title="volume, ml", row=1, col=1)
-    framed(figure, title=f"How do the organs of {patient} change over days?", source=source, height=320)
+    framed(figure, title=f"How do the organs of {as_text(patient)} change over days?", source=source, height=320)
     return figure.update_layout(margin_t=104, height=424, legend_y=1.09)
 
 

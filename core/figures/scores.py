@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.figures.style import FLAG, SCORE_SCALE, cells, framed, places, points, spread, symbols
+from core.figures.style import FLAG, SCORE_SCALE, as_text, cells, framed, places, points, spread, symbols
 from core.labels import ORGANS, organ
 
 DICE_RANGE = [-0.04, 1.04]
@@ -123,7 +123,7 @@ def trend_over_runs(table: pd.DataFrame, *, source: str) -> go.Figure:
             "<extra>" + each.title + "</extra>",
         )  # fmt: skip
     leaks = table.drop_duplicates("run").set_index("run")["leak"]
-    labels = [f"{run}<br>{leaks[run].partition(' (')[0]}" for run in runs]
+    labels = [f"{as_text(run)}<br>{leaks[run].partition(' (')[0]}" for run in runs]
     figure.update_xaxes(tickvals=list(range(len(runs))), ticktext=labels, range=[-0.5, len(runs) - 0.5], showgrid=False)
     figure.update_yaxes(title="mean Dice over scans", range=DICE_RANGE)
     if any(leaks != "patient-clean"):

@@ -1,5 +1,6 @@
 """What all figures share: the frame with question, source and leak badge, and marks that name the scan they stand for."""
 
+import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -53,6 +54,42 @@ def places(rows: pd.DataFrame, *more: str) -> list[list[Any]]:
     numbers = [None if pd.isna(n) else int(n) for n in rows["slice"]] if "slice" in rows else [None] * len(rows)
     columns: Iterable[Iterable[Any]] = (rows[name].tolist() for name in more)
     return [list(each) for each in zip(rows["scan"].astype(str), numbers, rows["organ"].astype(str), *columns, strict=True)]
+
+
+def as_text(text: str) -> str:
+    """A name for a title, a tick or a hover text, in which Plotly would read tags: links, bold, line breaks."""
+    return html.escape(text, quote=False)
+
+
+def as_typed(figure: go.Figure) -> go.Figure:
+    """The figure with `as_text` of every text in its data: names of scans, readers and patients on axes and in hover texts.
+
+    What a mark carries is escaped too; `carried_text` gives it back. Titles hold tags of ours: names in them are escaped where
+    they are put there.
+    """
+    shown = go.Figure(figure)
+    for trace in shown.data:
+        for part in ("x", "y", "text", "customdata"):
+            if trace[part] is not None and not _is_numeric(trace[part]):
+                trace[part] = _escaped(trace[part])
+    for axis in shown.select_xaxes():
+        axis.categoryarray = _escaped(axis.categoryarray)
+    return shown
+
+
+def carried_text(carried: Any) -> Any:
+    """A value that a mark carried, as it was before `as_typed`."""
+    return html.unescape(carried) if isinstance(carried, str) else carried
+
+
+def _is_numeric(values: Any) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype != object and values.dtype.kind not in "US"
+
+
+def _escaped(values: Any) -> Any:
+    if isinstance(values, str):
+        return as_text(values)
+    return [_escaped(value) for value in values] if isinstance(values, list | tuple | np.ndarray) else values
 
 
 def points(count: int) -> Any:

@@ -69,7 +69,8 @@ def _cell(row: Mapping[str, Any], name: str, digits: int) -> str:
     if mean is None:
         return "undefined"
     spread = f" ({interval['low']:.{digits}f} to {interval['high']:.{digits}f})" if interval else ""
-    return f"{mean:.{digits}f}{spread}, {scans:,} scan{'' if scans == 1 else 's'}"
+    # A true minus: a cell that begins with a hyphen is taken for a formula by a spreadsheet.
+    return f"{mean:.{digits}f}{spread}, {_count(scans, 'scan')}".replace("-", "\N{MINUS SIGN}")
 
 
 def disputed_in(evaluation: Evaluation, reviews: Sequence[Mapping[str, ScanReview]]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from core.figures.mistakes import confusion_map, kinds_stacked
 from core.figures.scores import dice_bars, dice_distribution
+from core.figures.style import as_text
 from core.figures.volumes import bland_altman
 from core.figures.where import confidence_and_dice, dice_along_body, dice_by_volume
 from core.insights.mistakes import confusion, kinds_of_error
@@ -31,7 +32,7 @@ def evaluation_report(evaluation: Evaluation, disputed: Mapping[str, str]) -> st
     """
     summary, leak = evaluation.summary, evaluation.badge.text
     scans, slices, errors = evaluation.scans(), evaluation.slices(), evaluation.errors()
-    source = f"{evaluation.run} · {evaluation.name} · leak: {leak}"
+    source = f"{as_text(evaluation.run)} · {as_text(evaluation.name)} · leak: {leak}"
     sections = [
         _overview(evaluation, scans, disputed),
         _dice(scans, source),

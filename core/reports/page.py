@@ -117,9 +117,10 @@ def figure(drawn: "go.Figure", *, caption: str = "", height: int = 380) -> Marku
     Args:
         height: in CSS pixels.
     """
-    import plotly.graph_objects as go
+    # Charts load Plotly, which takes a second; a report without a figure does not wait for it.
+    from core.figures.style import as_typed
 
-    shown = go.Figure(drawn)
+    shown = as_typed(drawn)
     shown.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", height=height, font={"family": "inherit"})
     shown.update_xaxes(gridcolor=_GRID, zerolinecolor=_GRID)
     shown.update_yaxes(gridcolor=_GRID, zerolinecolor=_GRID)

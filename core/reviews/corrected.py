@@ -19,6 +19,7 @@ import numpy as np
 
 from core.config import SplitConfig
 from core.corrections import read_correction
+from core.csv_cells import harmless_cell
 from core.data.images import encode_png
 from core.data.index import DatasetIndex, Scan, load_index
 from core.data.manifest import DatasetManifest
@@ -193,7 +194,7 @@ def _rows(index: DatasetIndex, split: str, scan_id: str, volume: LabelMap) -> li
     rows = []
     for each, plane in zip(scan.slices, volume, strict=True):
         drawn = _native(plane, scan.info.native_size)
-        rows += [(each.name.stem, organ.name, encode_rle(drawn == organ.id)) for organ in ORGANS]
+        rows += [(str(harmless_cell(each.name.stem)), organ.name, encode_rle(drawn == organ.id)) for organ in ORGANS]
     return rows
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from core.csv_cells import csv_bytes
 from core.files import write_whole
 from core.reviews.events import SCORE_KNOWN, Event, Verdict
 from core.reviews.state import JUDGING, derive
@@ -19,7 +20,6 @@ from core.runs import Evaluation
 
 TableFormat = Literal["csv", "json", "parquet"]
 TABLE_FORMATS: tuple[TableFormat, ...] = ("csv", "json", "parquet")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 _WHOLE = {"slice": "Int64", "x": "Int64", "y": "Int64", "changed_voxels": "Int64", SCORE_KNOWN: "boolean"}
 _COMMON = [
     "run", "evaluation", "patient", "scan", "reader", "at", "withdrawn", "image_sha256", "mask_sha256", "leak", "event",
@@ -120,28 +120,6 @@ def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path, formats: Sequ
             write_whole(path, writers[form](table))
             written.append(path)
     return written
-
-
-def csv_bytes(table: pd.DataFrame) -> bytes:
-    """CSV in UTF-8 that a spreadsheet reads as what it says: times in ISO 8601, and no text that begins like a formula."""
-    plain = table.copy()
-    for name in plain.select_dtypes("datetimetz"):
-        plain[name] = plain[name].map(_iso)
-    for name in plain.select_dtypes(["object", "str"]):
-        plain[name] = plain[name].map(_harmless)
-    return plain.to_csv(index=False, lineterminator="\n").encode()
-
-
-def _iso(value: pd.Timestamp) -> str:
-    return value.isoformat(timespec="milliseconds")
-
-
-def _harmless(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    # Only a line feed makes pandas quote a cell; a lone carriage return would begin a row of its own.
-    text = value.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def _json_bytes(table: pd.DataFrame) -> bytes:

@@ -5,6 +5,7 @@ from typing import Literal
 import streamlit as st
 
 from core.data.leakage import Kind, LeakBadge
+from core.figures.style import as_text
 
 _LOOKS: dict[Kind, tuple[Literal["green", "red", "orange"], str]] = {
     "patient-clean": ("green", "✓"),
@@ -32,4 +33,4 @@ def badge_words(badge: LeakBadge) -> str:
 
 def source_line(run: str, evaluation: str, badge: LeakBadge) -> str:
     """What a chart's second line says: whose scores these are, and whether patients leaked."""
-    return f"{run} · {evaluation} · leak: {badge.text}"
+    return f"{as_text(run)} · {as_text(evaluation)} · leak: {badge.text}"

@@ -20,7 +20,7 @@ def case_header(desk: Desk, scan: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="case_header"):
         _step(desk, "previous", names[place - 1] if place else None, "Previous case of the queue")
         _step(desk, "next", names[place + 1] if place is not None and place + 1 < len(names) else None, "Next case of the queue")
-        st.subheader(scan, anchor=False, width="content")
+        st.subheader(plain(scan), anchor=False, width="content")
         if desk.settings.blind:
             st.badge("blind round", icon=":material/visibility_off:", color="violet")
         if not desk.is_hidden(scan):
@@ -44,7 +44,7 @@ def _scores(desk: Desk, case: "pd.Series[Any]", scan: str) -> None:
     if case["disputed"]:
         st.badge("disputed reference", color="orange", help="Named in the data set's list, or by a reader.")
     state = desk.review(scan).state
-    st.badge(state, color="gray" if state == UNREVIEWED else "primary")
+    st.badge(plain(state), color="gray" if state == UNREVIEWED else "primary")
 
 
 def _dice(case: "pd.Series[Any]", name: str, title: str) -> str:

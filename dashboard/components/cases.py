@@ -9,6 +9,7 @@ from core.labels import ORGANS
 from dashboard.components.badge import leak_badge
 from dashboard.components.desk import Desk
 from dashboard.components.scores import DOTS, counted
+from dashboard.components.text import plain
 
 SCANS_A_PAGE = 100
 PIXELS_OF_TABLE = 620
@@ -20,7 +21,7 @@ def score_line(desk: Desk) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="score_line"):
         if desk.settings.blind:
             st.badge("blind round", icon=":material/visibility_off:", color="violet")
-            st.caption(f"{desk.settings.name}: scores and others' verdicts show once your own is in.", width="content")
+            st.caption(f"{plain(desk.settings.name)}: scores and others' verdicts show once your own is in.", width="content")
             return
         leak_badge(desk.evaluation.badge)
         if summary["dataset"].get("synthetic"):

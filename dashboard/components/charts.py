@@ -6,6 +6,7 @@ from typing import Any, Literal
 import plotly.graph_objects as go
 import streamlit as st
 
+from core.figures.style import as_typed, carried_text
 from core.runs import Evaluation
 from dashboard.state import link
 
@@ -43,6 +44,7 @@ def show_chart(figure: go.Figure, *, key: str, name: str) -> list[Any] | None:
         key: of the chart on its page.
         name: file name of a saved picture, without suffix.
     """
+    figure = as_typed(figure)
     # Streamlit's own chart text is a pale grey: too faint for numbers that people read off a map's cells.
     if kind := st.context.theme.type:
         figure.update_layout(font_color=st.get_option(f"theme.{kind}.textColor"))
@@ -56,7 +58,7 @@ def show_chart(figure: go.Figure, *, key: str, name: str) -> list[Any] | None:
         config={"displaylogo": False, "toImageButtonOptions": camera, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
     )
     clicked = event["selection"]["points"]
-    return list(clicked[0]["customdata"]) if clicked and clicked[0].get("customdata") else None
+    return [carried_text(value) for value in clicked[0]["customdata"]] if clicked and clicked[0].get("customdata") else None
 
 
 def open_place(evaluation: Evaluation, carried: list[Any] | None, *, other: Evaluation | None = None) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.compare import ALL_ORGANS, Comparison, Difference
 from core.figures.comparison import difference_forest, scan_changes
-from core.figures.style import signed
+from core.figures.style import as_text, signed
 from core.insights.configs import differing, evaluation_settings, evaluations_table, run_config
 from core.labels import ORGANS
 from core.metrics.tables import ALL_ORGANS_RULE
@@ -18,6 +18,7 @@ from dashboard.components.badge import badge_words
 from dashboard.components.charts import open_place, show_chart
 from dashboard.components.scores import counted
 from dashboard.components.sections import csv_button, headings
+from dashboard.components.text import plain
 from dashboard.state import workspace
 
 TITLES = {organ.name: organ.title for organ in ORGANS} | {ALL_ORGANS: "All organs"}
@@ -27,7 +28,8 @@ OF_SCAN = "Mean Dice over the organs that have a score in the scan."
 def badges(a: Evaluation, b: Evaluation) -> None:
     """Which is A and which B, each beside its leak badge."""
     st.markdown(
-        f"**A** {a.run} · {a.name} {badge_words(a.badge)} &emsp; **B** {b.run} · {b.name} {badge_words(b.badge)}"
+        f"**A** {plain(f'{a.run} · {a.name}')} {badge_words(a.badge)} &emsp; **B** {plain(f'{b.run} · {b.name}')} "
+        f"{badge_words(b.badge)}"
         " &emsp; Differences are B less A."
     )
     if {a.badge.kind, b.badge.kind} != {"patient-clean"} and a.badge.kind != b.badge.kind:
@@ -41,7 +43,7 @@ def difference(a: Evaluation, b: Evaluation) -> None:
     st.caption(
         f"{counted(found.scans, 'scan')} of {counted(found.patients, 'patient')} with the same reference on both sides{left}."
     )
-    source = f"A: {found.a}, leak: {found.leak_a}. B: {found.b}, leak: {found.leak_b}."
+    source = f"A: {as_text(found.a)}, leak: {found.leak_a}. B: {as_text(found.b)}, leak: {found.leak_b}."
     name = f"{a.run}-{b.run}-{b.name}"
     dice = [each for each in found.differences if each.score == "dice"]
     show_chart(difference_forest(dice, source=source), key="forest", name=f"{name}-differences")

@@ -21,6 +21,7 @@ from core.data.survey import start_survey, survey_state
 from core.disputes import disputed_scans
 from core.figures.dataset import organs_per_slice as organs_chart
 from core.figures.dataset import scans_overview, slices_of_organs
+from core.figures.style import as_text
 from core.labels import ORGANS
 from core.runs import Evaluation
 from dashboard import cached
@@ -29,6 +30,7 @@ from dashboard.components.charts import open_place, show_chart
 from dashboard.components.curtain import may_see_scores
 from dashboard.components.scores import counted
 from dashboard.components.sections import csv_button, headings
+from dashboard.components.text import harmless, plain
 from dashboard.state import link
 
 TITLES = {organ.name: organ.title for organ in ORGANS}
@@ -42,7 +44,8 @@ def what_it_is(manifest: DatasetManifest) -> None:
             st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
         if not manifest.stated:
             st.badge("no dataset.json", color="orange", help="Names, spacing and split are guessed; prepare it to state them.")
-        st.caption(f"Source: {manifest.source}. Licence: {manifest.licence}. Split: {manifest.split}.")
+        words = {"Source": manifest.source, "Licence": manifest.licence, "Split": manifest.split}
+        st.caption(" ".join(f"{word}: {plain(str(said))}." for word, said in words.items()))
 
 
 def require_survey(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -55,7 +58,7 @@ def require_survey(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         return st.stop()
     if state.state in ("failed", "outdated"):
         if state.state == "failed":
-            st.error(state.message, icon=":material/error:")
+            st.error(harmless(state.message), icon=":material/error:")
         else:
             st.warning("The data set has changed since its pictures were read.", icon=":material/update:")
         if st.button("Read the pictures again", icon=":material/refresh:", key="survey_again"):
@@ -78,7 +81,7 @@ def _progress(root: Path) -> None:
         "seconds. Other pages can be used meanwhile."
     )
     share = state.done / state.total if state.total else 0.0
-    st.progress(share, text=state.message or (f"{state.done:,} of {state.total:,} slices" if state.total else "Starting."))
+    st.progress(share, text=plain(state.message) or (f"{state.done:,} of {state.total:,} slices" if state.total else "Starting."))
 
 
 def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
@@ -117,13 +120,15 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
 def _charts(name: str, table: pd.DataFrame, counts: pd.DataFrame) -> None:
     left, right = st.columns(2)
     with left:
-        carried = show_chart(organs_chart(organs_per_slice(table), source=name), key="organs", name=f"{name}-organs-per-slice")
+        carried = show_chart(
+            organs_chart(organs_per_slice(table), source=as_text(name)), key="organs", name=f"{name}-organs-per-slice"
+        )
         _show(name, carried and f"{carried[0]}:{SHOW_ORGANS[int(carried[1])]}")
     with right:
-        carried = show_chart(slices_of_organs(counts, source=name), key="of_organs", name=f"{name}-slices-of-organs")
+        carried = show_chart(slices_of_organs(counts, source=as_text(name)), key="of_organs", name=f"{name}-slices-of-organs")
         _show(name, carried and f"{carried[0]}:{carried[1]}")
     scans = scan_overview(table)
-    carried = show_chart(scans_overview(scans, source=name), key="scans", name=f"{name}-scans")
+    carried = show_chart(scans_overview(scans, source=as_text(name)), key="scans", name=f"{name}-scans")
     _show(name, carried and f"{carried[0]}:any", find=carried and carried[1])
     csv_button(scans, name=f"{name}-scans")
 
@@ -214,7 +219,8 @@ def _suspicious(evaluation: Evaluation, known: dict[str, str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         leak_badge(evaluation.badge)
         st.caption(
-            f"Scans where {evaluation.run} is sure of itself and far from the reference, most suspicious first: look, then judge."
+            f"Scans where {plain(evaluation.run)} is sure of itself and far from the reference, most suspicious first: "
+            "look, then judge."
         )
     if found.empty:
         st.success("The model nowhere disagrees with the reference while sure of itself.", icon=":material/verified:")

@@ -56,10 +56,10 @@ def demo_progress() -> None:
     if state.state == "ready":
         st.rerun()
     if state.state == "failed":
-        st.error(state.message, icon=":material/error:")
+        st.error(harmless(state.message), icon=":material/error:")
         return
     st.subheader("Setting up the demo")
     st.write("Synthetic patients are made and a small SegFormer outlines their organs, on this machine. It takes half a minute.")
     share = state.done / state.total if state.total else 0.0
     count = f" ({state.done} of {state.total})" if state.total else ""
-    st.progress(share, text=f"{state.step}{count}")
+    st.progress(share, text=harmless(f"{state.step}{count}"))

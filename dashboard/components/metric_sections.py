@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.figures.mistakes import confusion_map, kinds_stacked
 from core.figures.scores import dice_bars, dice_distribution, patient_heatmap, trend_over_runs
+from core.figures.style import as_text
 from core.figures.volumes import bland_altman
 from core.figures.where import confidence_and_dice, dice_along_body, dice_by_volume
 from core.insights.mistakes import confusion, kinds_of_error
@@ -22,6 +23,7 @@ from dashboard.components.report_button import report_button
 from dashboard.components.scores import counted, headline
 from dashboard.components.sections import csv_button
 from dashboard.components.selection import Selection
+from dashboard.components.text import plain
 from dashboard.state import link, workspace
 
 SCANS_A_PAGE, PATIENTS_A_PAGE = 40, 40
@@ -47,7 +49,8 @@ def overview(evaluation: Evaluation, disputed: Mapping[str, str]) -> None:
         st.caption("No reference of these scans is disputed, by the data set's list or by a reader.")
     _trend(evaluation)
     with st.expander("How these numbers are made"):
-        st.table(pd.Series(evaluation.summary["conventions"], name="convention"))
+        rules = {plain(str(name)): plain(str(rule)) for name, rule in evaluation.summary["conventions"].items()}
+        st.table(pd.Series(rules, name="convention"))
     with st.container(horizontal=True):
         csv_button(cached.scans(evaluation), name=f"{evaluation.run}-{evaluation.name}-scans", label="All scores as CSV")
         report_button(evaluation, disputed)
@@ -67,7 +70,9 @@ def _trend(evaluation: Evaluation) -> None:
     if len(same) < 2:
         st.caption("The trend over runs appears once a second run is evaluated on this split.")
         return
-    carried = show_chart(trend_over_runs(trend(same), source=evaluation.name), key="trend", name=f"{evaluation.name}-trend")
+    carried = show_chart(
+        trend_over_runs(trend(same), source=as_text(evaluation.name)), key="trend", name=f"{evaluation.name}-trend"
+    )
     if carried:
         st.switch_page("views/metrics.py", query_params=link(run=carried[0], evaluation=carried[1]))
 

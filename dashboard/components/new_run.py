@@ -14,6 +14,7 @@ from core.jobs.estimates import Asked, ask
 from core.run_plan import PARAMETERS, Plan, model_of, plan_run
 from core.runs import Run
 from core.workspace import Workspace
+from dashboard.components.text import harmless, plain
 from dashboard.state import SELECTED_RUN, flash, project_root
 
 RECIPES = project_root() / "training" / "recipes"
@@ -28,7 +29,8 @@ def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
     """Choose, look at what is wrong and how long it will take, and start."""
     datasets = sorted(path.name for path in workspace.datasets.glob("[!.]*") if path.is_dir())
     if not datasets:
-        st.info(f"No data set in this workspace yet; run: python -m training prepare phantom --out {workspace.datasets}/phantoms")
+        out = plain(f"{workspace.datasets}/phantoms")
+        st.info(f"No data set in this workspace yet; run: python -m training prepare phantom --out {out}")
         return
     dataset, recipe, options = _choices(workspace, datasets, runs)
     name = st.text_input("Name of the run", new_run_name("run"), key="new_run_name")
@@ -98,7 +100,7 @@ def _where() -> ClusterConfig | None:
     if not address:
         return None
     where, workers, cores, gpus = st.columns([2, 1, 1, 1])
-    chosen = where.selectbox("Where", [HERE, CLUSTER], help=f"The cluster at {address}; it must see this workspace.")
+    chosen = where.selectbox("Where", [HERE, CLUSTER], help=f"The cluster at {plain(address)}; it must see this workspace.")
     numbers = (
         workers.number_input("Workers", 1, 1000, 1, disabled=chosen == HERE, help="Slices a step count for each."),
         cores.number_input("Cores each", 1, 256, 1, disabled=chosen == HERE),
@@ -109,9 +111,9 @@ def _where() -> ClusterConfig | None:
 
 def _findings(plan: Plan) -> None:
     for problem in plan.problems:
-        st.error(problem, icon=":material/error:")
+        st.error(harmless(problem), icon=":material/error:")
     for warning in plan.warnings:
-        st.warning(warning, icon=":material/warning:")
+        st.warning(harmless(warning), icon=":material/warning:")
     if not plan.problems:
         st.caption(f"Its scores will be {plan.leak.text}. On disk: about {plan.disk_bytes / 1e6:,.0f} MB.")
 
@@ -126,11 +128,11 @@ def _start(workspace: Workspace, job: TrainingJob, name: str) -> None:
     try:
         start_training(workspace, job, name)
     except GutCheckError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(harmless(str(error)), icon=":material/error:")
         return
     st.session_state[SELECTED_RUN] = name
     st.session_state.pop("new_run_name", None)
-    flash(f"Run {name} is queued; it goes on when this page is closed.", ":material/play_arrow:")
+    flash(f"Run {plain(name)} is queued; it goes on when this page is closed.", ":material/play_arrow:")
     st.rerun()
 
 
@@ -155,7 +157,7 @@ def _estimate(workspace: Workspace, job: TrainingJob) -> None:
         try:
             found = asked.answer()
         except GutCheckError as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(harmless(str(error)), icon=":material/error:")
             return
         if found is None:
             st.caption("Timing a few steps of this very run…")

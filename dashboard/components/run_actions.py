@@ -57,14 +57,16 @@ def _ended(workspace: Workspace, run: Run, status: RunStatus) -> None:
     with st.popover("Describe…", icon=":material/edit_note:"):
         _describe(run)
     with st.popover("Delete…", icon=":material/delete:"):
-        st.write(f"**{run.name}** goes to the trash with its model and evaluations, and can be put back. Verdicts stay stored.")
+        st.write(
+            f"**{plain(run.name)}** goes to the trash with its model and evaluations, and can be put back. Verdicts stay stored."
+        )
         _button("Delete", "delete", run, lambda: trash_run(workspace, run.name), f"{run.name} is in the trash.")
 
 
 def _button(words: str, icon: str, run: Run, act: Callable[[], object], said: str, *, disabled: bool = False) -> None:
     if st.button(words, icon=f":material/{icon}:", key=f"{icon}-{run.name}", disabled=disabled):
         act()
-        flash(said, f":material/{icon}:")
+        flash(plain(said), f":material/{icon}:")
         st.rerun(scope="app")
 
 
@@ -124,7 +126,7 @@ def import_and_trash(workspace: Workspace) -> None:
             st.session_state[SELECTED_RUN] = restore_run(workspace, chosen)
             flash("The run is back.")
             st.rerun()
-        st.caption(f"To free the disk for good, remove folders from {workspace.trash}.")
+        st.caption(f"To free the disk for good, remove folders from {plain(str(workspace.trash))}.")
 
 
 def _import(workspace: Workspace, name: str, content: memoryview) -> None:
@@ -133,5 +135,5 @@ def _import(workspace: Workspace, name: str, content: memoryview) -> None:
         archive.write_bytes(content)
         import_run(workspace, archive, name)
     st.session_state[SELECTED_RUN] = name
-    flash(f"Run {name} is here.")
+    flash(f"Run {plain(name)} is here.")
     st.rerun()

@@ -14,7 +14,7 @@ from core.run_status import UNEVALUATED
 from core.runs import ACTIVE, Run, RunStatus, is_working
 from core.workspace import Workspace
 from dashboard.components.run_actions import about_line, run_buttons
-from dashboard.components.text import harmless
+from dashboard.components.text import harmless, plain
 from dashboard.state import link
 
 STATE_SIGNS = {"queued": "○", "running": "▶", "stopping": "◐", "finished": "●", "failed": "✕", "stopped": "■"}
@@ -69,9 +69,9 @@ def _row(run: Run) -> dict[str, object]:
 
 def run_details(workspace: Workspace, run: Run) -> None:
     """One run: state, progress, curves, log, and what can be done with it."""
-    st.subheader(run.name, anchor=False)
+    st.subheader(plain(run.name), anchor=False)
     if run.status is None:
-        st.error(run.problem, icon=":material/error:")
+        st.error(harmless(run.problem), icon=":material/error:")
         return
     about_line(run)
     _state(run.status)
@@ -85,7 +85,7 @@ def run_details(workspace: Workspace, run: Run) -> None:
 
 
 def _state(status: RunStatus) -> None:
-    text = f"{STATE_SIGNS[status.state]} {status.state}: {status.message}" if status.message else status.state
+    text = f"{STATE_SIGNS[status.state]} {status.state}: {plain(status.message)}" if status.message else status.state
     unevaluated = status.message.startswith(UNEVALUATED)
     if status.state == "failed":
         st.error(harmless(status.message or "Failed."), icon=":material/error:")
@@ -98,7 +98,7 @@ def _state(status: RunStatus) -> None:
         st.caption(("" if status.state == "failed" or unevaluated else text) + counted)
         return
     if status.state == "queued":
-        st.info(status.message, icon=":material/hourglass:")
+        st.info(harmless(status.message), icon=":material/hourglass:")
         return
     left = "" if status.remaining_s is None else f", about {max(round(status.remaining_s / 60), 1)} min left"
     share = min(status.epoch / status.epochs, 1.0) if status.epochs else 0.0
@@ -109,7 +109,7 @@ def _evaluations(run: Run) -> None:
     for evaluation in run.evaluations():
         st.page_link(
             "views/cases.py",
-            label=f"Review {evaluation.name} ({evaluation.badge.text})",
+            label=f"Review {plain(evaluation.name)} ({evaluation.badge.text})",
             icon=":material/view_list:",
             query_params=link(run=run.name, evaluation=evaluation.name),
         )
@@ -161,7 +161,7 @@ def _learning(run: Run) -> None:
 def _log(run: Run, status: RunStatus) -> None:
     tracker = run.paths.root / "tracker"
     if tracker.is_dir():
-        st.caption(f"Tracker files: {tracker}")
+        st.caption(f"Tracker files: {plain(str(tracker))}")
     log = log_tail(run.paths)
     if log:
         with st.expander("Log", icon=":material/article:", expanded=status.state == "failed"):

@@ -11,6 +11,7 @@ from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components.desk import Desk, Queue, find_other, keep_queue
 from dashboard.components.scores import counted
+from dashboard.components.text import plain
 from dashboard.components.work import begin, forget, is_working, result_of
 from dashboard.state import EVALUATION, link, workspace
 
@@ -70,7 +71,7 @@ def _show(desk: Desk, new: Evaluation, plan: Plan, key: str) -> None:
             _open_queue(desk, new)
     done = result_of(CARRYING)
     if done and done[0] == key:
-        st.success(f"{counted(done[1], 'verdict')} carried over to {plan.new}.", icon=":material/check_circle:")
+        st.success(f"{counted(done[1], 'verdict')} carried over to {plain(plan.new)}.", icon=":material/check_circle:")
     st.caption("To review, worst change first:")
     titles = {"scan": "Scan", "reason": "Why", "least_dice": "Dice between the masks"}
     st.dataframe(plan.queued[list(titles)].rename(columns=titles), hide_index=True, height=320, key="carry_queue")

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.csv_cells import csv_bytes
+
 
 def choose_section(titles: Mapping[str, str], *, key: str) -> str:
     """A row of buttons, one a section; return the open one, at first that of the URL.
@@ -33,7 +35,7 @@ def headings(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def csv_button(table: pd.DataFrame, *, name: str, leak: str | None = None, label: str = "Table as CSV") -> None:
-    """Offer a table as CSV, with the leak badge beside every score.
+    """Offer a table as CSV (`core.csv_cells.csv_bytes`: no text is a formula), with the leak badge beside every score.
 
     Args:
         name: file name without suffix; the button's key too.
@@ -41,7 +43,7 @@ def csv_button(table: pd.DataFrame, *, name: str, leak: str | None = None, label
     """
     st.download_button(
         label,
-        lambda: (table if leak is None else table.assign(leak=leak)).to_csv(index=False),
+        lambda: csv_bytes(table if leak is None else table.assign(leak=leak)),
         file_name=f"{name}.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from core.figures.style import as_text
 from core.insights.overview import disputed_in
 from core.reviews import ReviewStore
 from core.runs import Evaluation
@@ -83,6 +84,6 @@ def choose_scans(evaluation: Evaluation, disputed: Mapping[str, str]) -> Selecti
     if keep.all():
         return whole
     scans = whole.scans[keep]
-    words = [counted(int(scans["scan"].nunique()), "scan"), *([f"“{text}”"] if text else [])]
+    words = [counted(int(scans["scan"].nunique()), "scan"), *([f"“{as_text(text)}”"] if text else [])]
     source = f"{whole.source} · only {', '.join(words)}{', without disputed' if without else ''}"
     return Selection(evaluation, scans, False, source)

@@ -216,7 +216,7 @@ def next_case_button(desk: Desk) -> None:
     at_hand = next((scan for scan, who in held.items() if who == desk.reader), None) if desk.reader else None
     resumes = at_hand is not None and desk.reader not in desk.review(at_hand).standing
     pressed = st.button(
-        f"Resume {at_hand}" if resumes else "Next case",
+        f"Resume {plain(str(at_hand))}" if resumes else "Next case",
         key="next_case",
         type="primary",
         shortcut="Enter",

@@ -1,5 +1,6 @@
 """*Compare*: two evaluations paired by scan, all runs in one table, and the settings in which two runs differ."""
 
+import shlex
 from collections.abc import Mapping
 
 import streamlit as st
@@ -39,10 +40,11 @@ def main() -> None:
         set_query(here | (_beside(a, rounds) if a else {}))
         if a is None:
             st.info(
-                "There is nothing to compare with: evaluate another run on the same data set and split: "
-                f"`python -m training evaluate --run RUN --data {b.summary['dataset']['name']} --split {b.split}`",
+                "There is nothing to compare with: evaluate another run on the same data set and split:",
                 icon=":material/compare_arrows:",
             )
+            data = shlex.quote(str(b.summary["dataset"]["name"]))
+            st.code(f"python -m training evaluate --run RUN --data {data} --split {b.split}", language="bash")
             return
         if not may_see_scores([a, b]):
             return

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard.components.guard import sentences
+from dashboard.components.text import harmless, plain
 from dashboard.demo_link import DEMO_PATH
 from dashboard.lazy_demo import LazyDemo
 from dashboard.segment import offered_models
@@ -18,7 +19,7 @@ def main() -> None:
     with sentences():
         models = offered_models(workspace())
         _start_and_open()
-        st.caption(f"Model: {models[0].name}, {models[0].training_note}. To choose from: {len(models)}.")
+        st.caption(f"Model: {plain(models[0].name)}, {plain(models[0].training_note)}. To choose from: {len(models)}.")
     st.warning(
         "What you upload is sent to the machine that serves this page. Remove names and dates from it first.",
         icon=":material/lock:",
@@ -50,7 +51,7 @@ def _controls(demo: LazyDemo, *, waiting: bool) -> None:
     elif progress.state == "starting":
         st.info("The demo is starting; this takes some seconds.", icon=":material/hourglass_top:")
     else:
-        st.error(progress.problem, icon=":material/error:")
+        st.error(harmless(progress.problem), icon=":material/error:")
         st.button("Try again", icon=":material/refresh:", on_click=demo.start)
 
 
