@@ -3,12 +3,12 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from core.data.index import DatasetIndex
-from core.data.leakage import LeakBadge, leak_badge
+from core.data.leakage import Kind, LeakBadge, leak_badge
 from core.errors import GutCheckError, WorkspaceError
 from core.files import read_json
 from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
@@ -42,9 +42,16 @@ class Evaluation:
         return str(self.summary["split"])
 
     @property
+    def is_external(self) -> bool:
+        """Whether another tool drew the label maps (``evaluate masks``): nothing was trained here."""
+        return bool(self.summary.get("external"))
+
+    @property
     def badge(self) -> LeakBadge:
         content = self.summary["leak"]
-        return LeakBadge(content["kind"], content["leaked"], content["patients"])
+        if content["kind"] not in get_args(Kind):
+            raise KeyError(content["kind"])
+        return LeakBadge(content["kind"], int(content["leaked"]), int(content["patients"]))
 
     def scan_facts(self, scan: str) -> dict[str, Any]:
         """Hashes, slice numbers and geometry of one evaluated scan.
@@ -150,7 +157,7 @@ def _read_evaluation(run: str, paths: EvaluationPaths) -> Evaluation | None:
         # Touch what every page needs, so that a damaged file is left out here rather than crash a page.
         evaluation.badge, evaluation.dataset_root, evaluation.split, summary["scans"].keys(), summary["organs"].keys()
         return evaluation if "all_organs" in summary else replace(evaluation, summary=_with_all_organs(evaluation))
-    except (WorkspaceError, KeyError, TypeError, AttributeError):
+    except (WorkspaceError, KeyError, TypeError, ValueError, AttributeError):
         return None
 
 

@@ -11,6 +11,7 @@ from core.labels import ORGANS
 from core.runs import Evaluation, Run
 
 NOT_STATED = "not stated"
+OTHER_TOOL = "another tool"
 SETTINGS = ("model", "epochs", "learning_rate", "batch_size", "image_size")
 """Settings that the table of runs shows; the comparison of two shows all that differ."""
 
@@ -34,9 +35,19 @@ def run_config(run: Run) -> dict[str, Any]:
 
 def evaluation_settings(evaluation: Evaluation) -> dict[str, Any]:
     """How an evaluation was made: inference, conventions, versions, when and with which weights."""
-    parts = {key: evaluation.summary.get(key) for key in ("inference", "conventions", "tolerances_mm", "versions")}
-    made = {"created_at": evaluation.summary.get("created_at"), "weights": str(evaluation.summary.get("weights_sha256"))[:12]}
-    return parts | {"evaluation": made}
+    summary = evaluation.summary
+    parts = {key: summary[key] for key in ("inference", "conventions", "tolerances_mm", "versions") if summary.get(key)}
+    weights = {"weights": str(summary["weights_sha256"])[:12]} if summary.get("weights_sha256") else {}
+    who = OTHER_TOOL if evaluation.is_external else "the run's model"
+    return parts | {"evaluation": {"created_at": summary.get("created_at"), "drawn_by": who} | weights}
+
+
+def not_trained_here(a: Evaluation, b: Evaluation) -> str:
+    """Why two runs have no settings to compare, as a sentence; empty where both were trained here."""
+    others = list(dict.fromkeys(each.run for each in (a, b) if each.is_external))
+    if len(others) == 2:
+        return f"Neither {others[0]} nor {others[1]} was trained here: no settings to compare."
+    return f"{others[0]} was not trained here: no settings to compare." if others else ""
 
 
 def flat(content: Mapping[str, Any], above: str = "") -> dict[str, str]:

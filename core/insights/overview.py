@@ -103,9 +103,14 @@ TREND_COLUMNS = ["run", "evaluation", "created_at", "organ", "dice", "low", "hig
 
 
 def trend(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
-    """Mean Dice per organ of each evaluation, oldest first, as ``evaluation.json`` holds it: columns `TREND_COLUMNS`."""
+    """Mean Dice per organ of each evaluation, oldest first, as ``evaluation.json`` holds it: columns `TREND_COLUMNS`.
+
+    Evaluations of other tools' label maps are left out: they are no step of a training.
+    """
     rows = []
-    for each in sorted(evaluations, key=lambda one: str(one.summary.get("created_at", ""))):
+    for each in sorted(
+        (one for one in evaluations if not one.is_external), key=lambda one: str(one.summary.get("created_at", ""))
+    ):
         for organ in ORGANS:
             stored = each.summary["organs"][organ.name]
             interval = (stored.get("intervals") or {}).get("dice") or {}

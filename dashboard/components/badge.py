@@ -15,7 +15,8 @@ _LOOKS: dict[Kind, tuple[Literal["green", "red", "orange"], str]] = {
 _HELP = {
     "patient-clean": "No patient of these scans was trained on.",
     "leaked": "The model was trained on other slices of these patients, so its scores are too good to be true.",
-    "unknown": "The run's training manifest is missing, so nobody can say whether it saw these patients.",
+    "unknown": "Nobody can say whether these patients were trained on: the run's training manifest is missing, "
+    "names tell no patient, or another tool drew the label maps.",
 }
 
 

@@ -10,7 +10,7 @@ from core.reviews.filters import UNREVIEWED
 from dashboard.components.badge import leak_badge
 from dashboard.components.desk import Desk, go_to
 from dashboard.components.scores import DOTS
-from dashboard.components.text import plain
+from dashboard.components.text import in_badge, plain
 
 
 def case_header(desk: Desk, scan: str) -> None:
@@ -40,11 +40,11 @@ def _scores(desk: Desk, case: "pd.Series[Any]", scan: str) -> None:
     dice = " &nbsp; ".join(_dice(case, organ.name, organ.title) for organ in ORGANS)
     st.markdown(f":small[Dice &nbsp;{dice}]", width="content")
     if case["notes"]:
-        st.badge(plain(str(case["notes"])), color="orange")
+        st.badge(in_badge(str(case["notes"])), color="orange")
     if case["disputed"]:
         st.badge("disputed reference", color="orange", help="Named in the data set's list, or by a reader.")
     state = desk.review(scan).state
-    st.badge(plain(state), color="gray" if state == UNREVIEWED else "primary")
+    st.badge(in_badge(state), color="gray" if state == UNREVIEWED else "primary")
 
 
 def _dice(case: "pd.Series[Any]", name: str, title: str) -> str:

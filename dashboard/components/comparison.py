@@ -9,7 +9,7 @@ import streamlit as st
 from core.compare import ALL_ORGANS, Comparison, Difference
 from core.figures.comparison import difference_forest, scan_changes
 from core.figures.style import as_text, signed
-from core.insights.configs import differing, evaluation_settings, evaluations_table, run_config
+from core.insights.configs import differing, evaluation_settings, evaluations_table, not_trained_here, run_config
 from core.labels import ORGANS
 from core.metrics.tables import ALL_ORGANS_RULE
 from core.runs import Evaluation, list_runs
@@ -18,7 +18,7 @@ from dashboard.components.badge import badge_words
 from dashboard.components.charts import open_place, show_chart
 from dashboard.components.scores import counted
 from dashboard.components.sections import csv_button, headings
-from dashboard.components.text import plain
+from dashboard.components.text import harmless, plain
 from dashboard.state import workspace
 
 TITLES = {organ.name: organ.title for organ in ORGANS} | {ALL_ORGANS: "All organs"}
@@ -32,8 +32,11 @@ def badges(a: Evaluation, b: Evaluation) -> None:
         f"{badge_words(b.badge)}"
         " &emsp; Differences are B less A."
     )
-    if {a.badge.kind, b.badge.kind} != {"patient-clean"} and a.badge.kind != b.badge.kind:
+    if {a.badge.kind, b.badge.kind} == {"leaked", "patient-clean"}:
         st.warning("One of the two knew the patients and the other did not: the difference says nothing of the models.")
+    elif "unknown" in (a.badge.kind, b.badge.kind) and a.badge.kind != b.badge.kind:
+        unknown = a if a.badge.kind == "unknown" else b
+        st.warning(f"Nobody knows whether {plain(unknown.run)} was trained on these patients: the difference may be due to that.")
 
 
 def difference(a: Evaluation, b: Evaluation) -> None:
@@ -198,11 +201,26 @@ def all_runs(evaluations: Sequence[Evaluation]) -> None:
 
 def settings(a: Evaluation, b: Evaluation) -> None:
     """Only what differs in the runs' settings and in how they were evaluated."""
-    runs = {run.name: run for run in list_runs(workspace())}
-    trained = differing(run_config(runs[a.run]), run_config(runs[b.run]))
-    _settings("Training", trained, "The two runs were trained with the same settings.", key="training")
+    _trained(a, b)
     evaluated = differing(evaluation_settings(a), evaluation_settings(b))
     _settings("Evaluation", evaluated, "The two were evaluated alike.", key="evaluation")
+
+
+def _trained(a: Evaluation, b: Evaluation) -> None:
+    if told := not_trained_here(a, b):
+        st.subheader("Training", anchor=False)
+        st.caption(harmless(told))
+        return
+    runs = {run.name: run for run in list_runs(workspace())}
+    configs = {name: run_config(runs[name]) for name in (a.run, b.run)}
+    unknown = [name for name, config in configs.items() if not config]
+    if unknown:
+        st.subheader("Training", anchor=False)
+        st.caption(f"No settings to compare: none are stored of {plain(' and '.join(unknown))}.")
+        return
+    table = differing(configs[a.run], configs[b.run])
+    same = "A and B are of one run." if a.run == b.run else "The two runs were trained with the same settings."
+    _settings("Training", table, same, key="training")
 
 
 def _settings(title: str, table: pd.DataFrame, same: str, *, key: str) -> None:

@@ -214,6 +214,9 @@ def references(root: Path, manifest: DatasetManifest, evaluation: Evaluation | N
 def _suspicious(evaluation: Evaluation, known: dict[str, str]) -> None:
     if not may_see_scores([evaluation]):
         return
+    if not cached.slices(evaluation)["confidence"].notna().any():
+        st.info(f"Nobody knows how sure {plain(evaluation.run)} was: its predictions came without a confidence.")
+        return
     found = cached.suspicious(evaluation)
     found = found.assign(disputed=found["scan"].isin(list(known)), reason=found["scan"].map(known).fillna(""))
     with st.container(horizontal=True, vertical_alignment="center"):

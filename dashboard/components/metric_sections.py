@@ -64,7 +64,10 @@ def _scores(table: pd.DataFrame, name: str) -> None:
 
 
 def _trend(evaluation: Evaluation) -> None:
-    found = [each for each in cached.evaluations(workspace()) if each.name == evaluation.name]
+    if evaluation.is_external:
+        st.caption(f"No trend over runs: {plain(evaluation.run)} was not trained here. *Compare* lays it beside a run.")
+        return
+    found = [each for each in cached.evaluations(workspace()) if each.name == evaluation.name and not each.is_external]
     others = closed_desks(each for each in found if each.run != evaluation.run)
     same = [each for each in found if each.run not in {desk.evaluation.run for desk in others}]
     if len(same) < 2:

@@ -21,7 +21,7 @@ from core.run_library import (
 )
 from core.runs import Run, RunStatus, is_working
 from core.workspace import Workspace
-from dashboard.components.text import plain
+from dashboard.components.text import in_badge, plain
 from dashboard.state import SELECTED_RUN, flash
 
 
@@ -104,7 +104,7 @@ def about_line(run: Run) -> None:
         if about.title:
             st.markdown(f"**{plain(about.title)}**", width="content")
         for tag in about.tags:
-            st.badge(plain(tag), color="gray")
+            st.badge(in_badge(tag), color="gray")
     if about.notes:
         st.text(about.notes)
 

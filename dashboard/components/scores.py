@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.insights.configs import OTHER_TOOL
 from core.labels import ORGANS
 from core.metrics.tables import ALL_ORGANS_RULE
 from core.runs import Evaluation
@@ -33,6 +34,8 @@ def what_was_measured(evaluation: Evaluation) -> None:
         leak_badge(evaluation.badge)
         if summary["dataset"].get("synthetic"):
             st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
+        if evaluation.is_external:
+            st.badge(OTHER_TOOL, color="gray", help="Its label maps were scored by `evaluate masks`; nothing was trained here.")
         st.caption(
             f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}; scores are of whole "
             "volumes in 3D, background left out."

@@ -18,6 +18,11 @@ def plain(text: str) -> str:
     return "".join(f"\\{sign}" if sign in _SIGNS else sign for sign in _unfound(text))
 
 
+def in_badge(text: str) -> str:
+    """As `plain`, for `st.badge`, which escapes brackets itself: escaped twice they would be brackets again."""
+    return plain(text).replace("\\[", "[").replace("\\]", "]")
+
+
 def harmless(sentence: str) -> str:
     """A sentence of ours with a value in it that may have come with a link: no picture, no link, no HTML comes of it."""
     return "".join(f"\\{sign}" if sign in "\\[]<>`$" else sign for sign in _unfound(sentence))

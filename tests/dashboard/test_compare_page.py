@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.compare import compare
-from core.files import write_whole
+from core.files import read_json, write_json, write_whole
 from core.reviews import ReviewStore, Round
 from core.runs import open_run
 from core.workspace import Workspace
@@ -62,6 +63,51 @@ def test_settings_show_only_what_differs(open_app, made: Path) -> None:
     assert list(app.dataframe[0].value["setting"]) == ["learning_rate", "seed"]
 
 
+def other_tool(folder: Path, run: str) -> None:
+    """Make a run's evaluation what `evaluate masks` writes: no config, no manifest, no inference, no confidence."""
+    paths = Workspace(folder).run(run)
+    paths.config.unlink()
+    paths.manifest.unlink()
+    summary = read_json(paths.evaluation(NAME).summary)
+    leak = {"kind": "unknown", "leaked": 0, "patients": summary["patient_count"], "text": "unknown"}
+    external = {"external": {"notes": []}, "inference": None, "weights_sha256": None, "leak": leak}
+    write_json(paths.evaluation(NAME).summary, summary | external)
+    slices = pd.read_parquet(paths.evaluation(NAME).slices)
+    slices.assign(confidence=float("nan")).to_parquet(paths.evaluation(NAME).slices, index=False)
+
+
+def test_a_tool_s_label_maps_have_no_settings_and_no_trend(open_app, made: Path, tmp_path: Path) -> None:
+    folder = moved(made, tmp_path / "workspace")
+    other_tool(folder, "sim-2")
+    compare = {"run": "sim-2", "evaluation": NAME, "other": f"sim-1/{NAME}"}
+    app = open_app(folder, "compare", section="settings", **compare)
+    assert "sim-2 was not trained here: no settings to compare" in words(app)
+    assert "same settings" not in words(app)
+    drawn = app.dataframe[0].value.set_index("setting")
+    assert drawn.loc["evaluation.drawn_by"].tolist() == ["the run's model", "another tool"]
+    assert any("Nobody knows whether sim\\-2 was trained on these patients" in each.value for each in app.warning)
+    metrics = open_app(folder, "metrics", run="sim-2", evaluation=NAME)
+    assert "sim\\-2 was not trained here" in words(metrics)
+    assert "appears once a second run" not in words(metrics)
+    assert not metrics.get("plotly_chart")
+    alone = open_app(folder, "metrics", run="sim-1", evaluation=NAME)
+    assert "appears once a second run is evaluated" in words(alone), "another tool is no second run"
+    data = open_app(folder, "data", section="references", run="sim-2", evaluation=NAME)
+    assert any("came without a confidence" in each.value for each in data.info)
+    other_tool(folder, "sim-1")
+    both = open_app(folder, "compare", section="settings", **compare)
+    assert "Neither sim-1 nor sim-2 was trained here" in words(both)
+
+
+def test_runs_whose_settings_are_gone_are_not_said_to_be_alike(open_app, made: Path, tmp_path: Path) -> None:
+    folder = moved(made, tmp_path / "workspace")
+    for run in ("sim-1", "sim-2"):
+        Workspace(folder).run(run).config.unlink()
+    app = open_app(folder, "compare", section="settings")
+    assert "none are stored of" in words(app)
+    assert "same settings" not in words(app)
+
+
 def test_all_runs_can_be_filtered(open_app, made: Path) -> None:
     app = open_app(made, "compare", section="runs")
     assert sorted(app.dataframe[0].value["run"]) == ["sim-1", "sim-2"]
@@ -75,7 +121,7 @@ def test_one_evaluation_has_nothing_to_compare_with(open_app, tmp_path: Path) ->
     simulated_workspace(tmp_path / "workspace", scans=3, runs=1)
     app = open_app(tmp_path / "workspace", "compare")
     assert "nothing to compare with" in app.info[0].value
-    assert "python -m training evaluate" in app.info[0].value
+    assert app.code[0].value == f"python -m training evaluate --run RUN --data {DATASET} --split valid"
 
 
 def test_a_leaked_run_beside_a_clean_one_is_warned_of(open_app, tmp_path: Path) -> None:
