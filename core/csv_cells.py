@@ -18,9 +18,9 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     plain = table.rename(columns=harmless_cell)
     for place, kind in enumerate(plain.dtypes):
         if isinstance(kind, pd.DatetimeTZDtype):
-            plain.isetitem(place, plain.iloc[:, place].map(_iso, na_action="ignore").astype(object))
+            plain.isetitem(place, plain.iloc[:, place].map(_iso, na_action="ignore").to_list())
         elif not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)):
-            plain.isetitem(place, plain.iloc[:, place].astype(object).map(harmless_cell, na_action="ignore"))
+            plain.isetitem(place, plain.iloc[:, place].astype(object).map(harmless_cell, na_action="ignore").to_list())
     return plain.to_csv(index=False, lineterminator="\n").encode()
 
 

@@ -108,9 +108,8 @@ def trend(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
     Evaluations of other tools' label maps are left out: they are no step of a training.
     """
     rows = []
-    for each in sorted(
-        (one for one in evaluations if not one.is_external), key=lambda one: str(one.summary.get("created_at", ""))
-    ):
+    trained = [each for each in evaluations if not each.is_external]
+    for each in sorted(trained, key=lambda one: str(one.summary.get("created_at", ""))):
         for organ in ORGANS:
             stored = each.summary["organs"][organ.name]
             interval = (stored.get("intervals") or {}).get("dice") or {}

@@ -16,7 +16,7 @@ from core.progress import Progress, silent
 from core.reports.page import Section, facts, figure, gallery, html_page, paragraph, picture, table
 from core.reports.pictures import panel, read_shown_scan, worst_positions
 from core.reports.scan_report import nsd_title, without_empty
-from core.reviews.acceptance import MACRO, Acceptance, Headline, Limit, acceptance, effort, headline
+from core.reviews.acceptance import MACRO, OF_WHOLE_SCANS, Acceptance, Headline, Limit, acceptance, effort, headline
 from core.reviews.agreement import Agreement, Coefficient, agreement
 from core.reviews.events import Verdict
 from core.reviews.state import ScanReview
@@ -59,7 +59,7 @@ def round_report(
         Section("Mean Dice with and without disputed references", _headline(headline(scans, reviews))),
         Section("Verdicts", _verdicts(reviews)),
         Section("Do the readers agree?", _agreement(agreement(reviews, patients, blind=blind))),
-        Section("Which score is accepted?", _acceptance(acceptance(scans, reviews))),
+        Section("At which score is a scan accepted?", _acceptance(acceptance(scans, reviews))),
         Section("Disputed references", _disputed(reviews)),
         Section("Scans, worst first", [_cases(cases, reviews)]),
         Section("Pictures, worst first", _pictures(workspace, evaluation, cases, pictures, progress)),
@@ -192,11 +192,11 @@ def _acceptance(found: Sequence[Acceptance]) -> list[Markup]:
     rows = [
         {
             "Score": score_title(each.score),
-            "Organ": TITLES[each.organ],
-            "Verdicts": each.verdicts,
-            "Accepted": each.accepted,
-            "Half accepted at": _limit(each.limits, 0),
-            "80% accepted at": _limit(each.limits, 1),
+            "Of": TITLES[each.organ],
+            "Verdicts on scans": each.verdicts,
+            "Scans accepted": each.accepted,
+            "Half of the scans accepted at": _limit(each.limits, 0),
+            "80% of the scans accepted at": _limit(each.limits, 1),
             "Note": each.problem,
         }
         for each in found
@@ -210,7 +210,8 @@ def _acceptance(found: Sequence[Acceptance]) -> list[Markup]:
     )
     drawn = [each for each in found if each.organ == MACRO and not each.problem]
     figures = [figure(acceptance_figure(each), height=340) for each in drawn]
-    return [table(without_empty(pd.DataFrame(rows))), paragraph(note, quiet=True), *figures]
+    told = [paragraph(note, quiet=True), paragraph(OF_WHOLE_SCANS, quiet=True)]
+    return [table(without_empty(pd.DataFrame(rows))), *told, *figures]
 
 
 def _limit(limits: Sequence[Limit], place: int) -> str:
@@ -218,7 +219,7 @@ def _limit(limits: Sequence[Limit], place: int) -> str:
 
 
 def acceptance_figure(found: Acceptance) -> go.Figure:
-    """P(accept) over a score with its band, and each verdict as a tick above or below."""
+    """P(the whole scan is accepted) over a score, with its band, and each verdict as a tick above or below."""
     curve, points = found.curve, found.points
     drawn = go.Figure()
     colour = next((each.chart for each in ORGANS if each.name == found.organ), _ACCENT)
@@ -227,7 +228,7 @@ def acceptance_figure(found: Acceptance) -> go.Figure:
         drawn.add_scatter(
             x=ends[1], y=ends[0], fill="toself", fillcolor=_BAND, line={"width": 0}, hoverinfo="skip", name="95% interval"
         )
-    drawn.add_scatter(x=curve["score"], y=curve["p"], mode="lines", line={"color": colour, "width": 3}, name="P(accept)")
+    drawn.add_scatter(x=curve["score"], y=curve["p"], mode="lines", line={"color": colour, "width": 3}, name="P(scan accepted)")
     drawn.add_scatter(
         x=points["score"],
         y=points["accepted"].astype(float),
@@ -238,7 +239,7 @@ def acceptance_figure(found: Acceptance) -> go.Figure:
         name="Verdicts",
     )
     drawn.update_xaxes(title=f"{score_title(found.score)}, {TITLES[found.organ].lower()}")
-    drawn.update_yaxes(title="P(accept)", range=[-0.06, 1.06])
+    drawn.update_yaxes(title="P(scan accepted)", range=[-0.06, 1.06])
     return drawn.update_layout(margin={"t": 10, "r": 10}, legend={"orientation": "h", "y": 1.12})
 
 

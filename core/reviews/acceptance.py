@@ -1,6 +1,8 @@
 """Which score do readers accept? The chance of acceptance against Dice and NSD, fitted from the verdicts; and what reviews cost.
 
-Each standing verdict on the four-point scale is one observation: accepted or not, with its scan's score. A logistic regression
+Each standing verdict on the four-point scale is one observation: the scan accepted or not, with its score. A verdict is of a
+whole scan: against one organ's score the line says how often scans are accepted whose organ scores so (the other organs weigh
+in), not how often that organ is. A logistic regression
 gives P(accept) over the score (maximum likelihood, by statsmodels), and from it the score at which half, or four in five, are
 accepted. Intervals resample patients, so that several readers and scans of one patient count as what they are: related. Verdicts
 outside the scale and scans without the score are left out and counted. With fewer than five verdicts on either side no line is
@@ -27,6 +29,10 @@ ACCEPTED = frozenset({Verdict.ACCEPT})
 MACRO = "macro"
 """All organs: of a scan, the mean over those that have a score in it (`core.metrics.tables.mean_over_organs`)."""
 PROBABILITIES = (0.5, 0.8)
+OF_WHOLE_SCANS = (
+    "A verdict is of a whole scan. Against one organ's score the line says how often a scan is accepted whose organ scores so, "
+    "whatever the other organs are like; it does not say how often that organ is accepted."
+)
 FEWEST_EACH = 5
 """Fewest verdicts accepted, and fewest not accepted."""
 FEWEST_PATIENTS = 5
@@ -52,7 +58,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """P(accept) against one score of one organ."""
+    """P(the whole scan is accepted) against one score of one organ."""
 
     score: str
     """Column of ``scans.parquet``, such as ``dice``."""

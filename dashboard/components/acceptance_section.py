@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.labels import ORGANS
 from core.reports.round_report import TITLES, acceptance_figure, interval_text, score_title
-from core.reviews.acceptance import MACRO, PROBABILITIES, Acceptance, Headline, effort
+from core.reviews.acceptance import MACRO, OF_WHOLE_SCANS, PROBABILITIES, Acceptance, Headline, effort
 from dashboard import cached
 from dashboard.components.badge import leak_badge
 from dashboard.components.charts import show_chart
@@ -16,7 +16,7 @@ from dashboard.components.scores import counted
 def scores_section(desk: Desk) -> None:
     """Curve and limits of a chosen score, headline with and without disputed references, minutes."""
     _, curves, lines = cached.round_found(desk.evaluation, desk.store)
-    st.subheader("Which score do our readers accept?", anchor=False)
+    st.subheader("At which score do our readers accept a scan?", anchor=False)
     _acceptance(desk, curves)
     st.subheader("Mean Dice with and without disputed references", anchor=False)
     leak_badge(desk.evaluation.badge)
@@ -36,7 +36,7 @@ def _acceptance(desk: Desk, curves: list[Acceptance]) -> None:
             "Score", scores, default=scores[0], required=True, format_func=score_title, key="round_score"
         )
         name = st.segmented_control(
-            "Organ",
+            "Score of",
             organs,
             default=MACRO if MACRO in organs else organs[0],
             required=True,
@@ -53,8 +53,8 @@ def _acceptance(desk: Desk, curves: list[Acceptance]) -> None:
         _curve(desk, chosen)
     st.dataframe(pd.DataFrame([_row(each) for each in judged]), hide_index=True, key="limits")
     st.caption(
-        "P(accept) by logistic regression over the standing verdicts on the four-point scale; “Accept” counts as accepted. In "
-        "brackets 95% intervals that resample patients. A limit outside the scores judged is not told (–)."
+        f"{OF_WHOLE_SCANS} By logistic regression over the standing verdicts on the four-point scale; “Accept” counts. "
+        "In brackets 95% intervals that resample patients. A limit outside the scores judged is not told (–)."
     )
 
 
@@ -66,9 +66,10 @@ def _curve(desk: Desk, found: Acceptance) -> None:
         if clicked:
             go_to(desk, str(clicked[0]))
     with right:
+        of = f"{score_title(found.score)}, {TITLES[found.organ].lower()}"
         for each in found.limits:
             told = "outside the scores judged" if each.score is None else f"{each.score:.3f}"
-            st.metric(f"{each.probability:.0%} accepted at {score_title(found.score)}", told, border=True)
+            st.metric(f"{each.probability:.0%} of the scans accepted at {of}", told, border=True)
             if each.low is not None and each.high is not None:
                 st.caption(f"95%: {each.low:.3f} to {each.high:.3f}")
         readers, patients = counted(found.readers, "reader"), counted(found.patients, "patient")
@@ -79,12 +80,12 @@ def _row(each: Acceptance) -> dict[str, object]:
     limits = [interval_text(limit.score, limit.low, limit.high) for limit in each.limits] or ["–"] * len(PROBABILITIES)
     return {
         "Score": score_title(each.score),
-        "Organ": TITLES[each.organ],
-        "Verdicts": each.verdicts,
-        "Accepted": each.accepted,
+        "Of": TITLES[each.organ],
+        "Verdicts on scans": each.verdicts,
+        "Scans accepted": each.accepted,
         "Patients": each.patients,
-        "Half accepted at": limits[0],
-        "80% accepted at": limits[1],
+        "Half of the scans accepted at": limits[0],
+        "80% of the scans accepted at": limits[1],
         "Left out, no score": each.without_score,
         "Note": each.problem,
     }

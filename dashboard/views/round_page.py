@@ -21,7 +21,7 @@ from dashboard.state import set_query, workspace
 
 SECTIONS = {
     "readers": "Do the readers agree?",
-    "scores": "Which score is accepted?",
+    "scores": "At which score is a scan accepted?",
     "second": "Second round",
     "out": "Export and reports",
 }

@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 from streamlit.testing.v1 import AppTest
 
-from core.reviews import Finding, FindingKind, Verdict
+from core.reports.round_report import round_report
+from core.reviews import Finding, FindingKind, ReviewStore, Subject, Verdict
+from core.reviews.acceptance import OF_WHOLE_SCANS
+from core.workspace import Workspace
 from dashboard.components.desk import Desk, Queue
 from dashboard.components.exports import tables_zip
 from tests.browser.small_workspace import SCANS
 from tests.dashboard.conftest import TIMEOUT_S
 from tests.dashboard.reviewing import RUN, evaluation_of, opened, reviews, second_run, set_round, sign_in, subject
+from tests.simulated_workspace import simulated_workspace
 
 FIRST, SECOND = SCANS
 
@@ -84,6 +89,31 @@ def test_scores_say_why_there_is_no_line_and_count_disputed(open_app, folder: Pa
     headlines = app.dataframe[1].value
     assert list(headlines["n"]) == [2, 2, 2, 2]
     assert list(headlines["n without"]) == [1, 1, 1, 1]
+
+
+def test_the_line_of_an_organ_s_score_is_of_whole_scans_and_says_so(open_app, tmp_path: Path) -> None:
+    """Ten verdicts on whole scans that a line can be fitted to: nothing on page or report says that an organ was accepted."""
+    folder = tmp_path / "workspace"
+    (evaluation,) = simulated_workspace(folder, scans=24, runs=1)
+    dice = evaluation.scans().query("organ == 'stomach'").dropna(subset=["dice"]).sort_values("dice")["scan"].tolist()
+    store = ReviewStore.open(Workspace(folder).reviews_db)
+    for place, scan in enumerate(dice):
+        verdict = Verdict.ACCEPT if place > len(dice) / 2 or place % 4 == 0 else Verdict.REJECT
+        store.add_verdict(Subject(evaluation.run, evaluation.name, scan, "i", "m"), reader="Dr. Ada", verdict=verdict)
+    reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
+    store.close()
+    app = open_app(folder, "round_page", run=evaluation.run, evaluation=evaluation.name, section="scores")
+    next(each for each in app.get("button_group") if each.key == "round_organ").set_value("stomach").run()
+    report = round_report(Workspace(folder), evaluation, reviews, pictures=0)
+    assert any(OF_WHOLE_SCANS in each.value for each in app.caption)
+    assert [each.label for each in app.metric[:2]] == [f"{share}% of the scans accepted at Dice, stomach" for share in (50, 80)]
+    assert "P(scan accepted)" in app.get("plotly_chart")[0].proto.spec
+    limits = app.dataframe[0].value
+    assert {"Of", "Verdicts on scans", "Scans accepted", "Half of the scans accepted at"} <= set(limits.columns)
+    assert escape(OF_WHOLE_SCANS) in report
+    for column in ("Verdicts on scans", "Scans accepted", "80% of the scans accepted at"):
+        assert column in report
+    assert "P(accept)" not in report
 
 
 def test_second_round_carries_over_and_opens_the_queue_of_what_changed(open_app, folder: Path) -> None:
