@@ -24,6 +24,8 @@ TEXT = (
 NAME = f"![x](p) [l](p) <img src=p> :smile: :red[r] $x$ `c` www.{FOREIGN} me@{FOREIGN}"
 """For what names a scan: no stroke, which would make a folder of it."""
 READER = f"<b>www.{FOREIGN}</b> [l](p) :smile:"
+FORMULA = "=1+1"
+"""A setting that a spreadsheet would reckon out."""
 RUN, EVALUATION = "sim-2", f"{DATASET}-valid"
 
 
@@ -34,6 +36,7 @@ def hostile_workspace(root: Path) -> str:
     for run in ("sim-1", RUN):
         _rename_scan(workspace, run)
     paths = workspace.run(RUN)
+    paths.config.write_text(f"{paths.config.read_text()}note: '{FORMULA}'\n")
     write_about(paths, About(title=TEXT[:120], tags=(NAME[:40],), notes=TEXT))
     write_status(paths, RunStatus("finished", started_at=1_793_000_000.0, message=TEXT))
     _describe(workspace.dataset(DATASET))

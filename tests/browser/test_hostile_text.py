@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import served
-from tests.hostile_workspace import EVALUATION, FOREIGN, NAME, RUN, TEXT, hostile_workspace
+from tests.hostile_workspace import EVALUATION, FOREIGN, FORMULA, NAME, RUN, TEXT, hostile_workspace
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 60_000
@@ -56,3 +56,14 @@ def test_a_tag_and_a_source_read_as_they_were_typed(page: Page, dashboard: str) 
     line = page.get_by_text("Source: ").first
     expect(line).to_be_visible(timeout=PATIENCE_MS)
     assert TEXT in line.inner_text().replace("\N{WORD JOINER}", "")
+
+
+def test_a_table_s_button_saves_no_formula(page: Page, dashboard: str) -> None:
+    page.goto(f"{dashboard}/compare?{HERE}&other=sim-1/{EVALUATION}&section=settings")
+    button = page.get_by_role("button", name="Table as CSV").first
+    expect(button).to_be_visible(timeout=PATIENCE_MS)
+    with page.expect_download(timeout=PATIENCE_MS) as saved:
+        button.click()
+    rows = saved.value.path().read_text().splitlines()
+    assert rows[0] == "setting,a,b"
+    assert f"note,not stated,'{FORMULA}" in rows
