@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import psutil
 
 from core.command import run_command
 from core.config import InferenceConfig, PhantomConfig, SplitConfig
@@ -24,6 +23,8 @@ from core.data.prepare.phantoms import prepare_phantom
 from core.errors import GutCheckError, WorkspaceError
 from core.files import new_folder, read_json, write_json
 from core.jobs import PROJECT
+from core.locks import locked
+from core.processes import ProcessIdentity, stated_process
 from core.progress import Progress
 from core.runs import open_run
 from core.workspace import Workspace
@@ -52,6 +53,8 @@ class DemoState:
     message: str = ""
     """On a failure, the reason in one sentence."""
     pid: int | None = None
+    process: ProcessIdentity | None = None
+    """Whoever prepares it; older files have only ``pid``."""
 
 
 def default_folder() -> Path:
@@ -66,9 +69,11 @@ def demo_state(workspace: Workspace) -> DemoState:
     """
     try:
         state = DemoState(**read_json(workspace.root / "demo.json"))
+        process = stated_process(state.process, state.pid)
     except (WorkspaceError, TypeError):
         return DemoState("absent")
-    if state.state == "preparing" and state.pid is not None and not psutil.pid_exists(state.pid):
+    state = replace(state, process=process)
+    if state.state == "preparing" and (process is None or not process.lives()):
         return replace(state, state="failed", message="Preparing the demo was cut off; start the dashboard again to go on.")
     return state
 
@@ -79,18 +84,19 @@ def start_demo(workspace: Workspace) -> None:
     Raises:
         WorkspaceError: the folder cannot be written.
     """
-    if demo_state(workspace).state in ("ready", "preparing"):
-        return
-    _write(workspace, DemoState("preparing", "Starting"))
-    log = workspace.root / "demo.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "core.demo", str(workspace.root)], cwd=PROJECT, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=output,
-        )  # fmt: skip
+    with locked(workspace.root / ".demo.lock"):
+        if demo_state(workspace).state in ("ready", "preparing"):
+            return
+        # Until the process is there it is this one that prepares: should it die, nobody waits for ever.
+        _write(workspace, DemoState("preparing", "Starting", process=ProcessIdentity.own()))
+        with (workspace.root / "demo.log").open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "core.demo", str(workspace.root)], cwd=PROJECT, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output,
+            )  # fmt: skip
+        _write(workspace, DemoState("preparing", "Starting", process=ProcessIdentity.of(process.pid)))
     # A child that ended but was not waited for keeps its process id, and would count as preparing for ever.
     threading.Thread(target=process.wait, daemon=True).start()
-    _write(workspace, DemoState("preparing", "Starting", pid=process.pid))
 
 
 def make_demo(workspace: Workspace, report: Callable[[DemoState], None]) -> None:
@@ -103,7 +109,7 @@ def make_demo(workspace: Workspace, report: Callable[[DemoState], None]) -> None
         report(DemoState("preparing", MAKING))
         # Two cores: phantoms on one, and on the other torch's import and the compilation of the scores' loops.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            made = pool.submit(_make_phantoms, workspace, psutil.Process().pid)
+            made = pool.submit(_make_phantoms, workspace, ProcessIdentity.own())
             _get_ready()
             made.result()
     _copy_run(workspace)
@@ -112,12 +118,12 @@ def make_demo(workspace: Workspace, report: Callable[[DemoState], None]) -> None
     report(DemoState("ready"))
 
 
-def _make_phantoms(workspace: Workspace, pid: int) -> None:
+def _make_phantoms(workspace: Workspace, process: ProcessIdentity) -> None:
     prepare_phantom(
         workspace.dataset(DATASET),
         config=PHANTOMS,
         split=HALVES,
-        progress=lambda done, total, _: _write(workspace, DemoState("preparing", MAKING, done, total, pid=pid)),
+        progress=lambda done, total, _: _write(workspace, DemoState("preparing", MAKING, done, total, process=process)),
     )
 
 
@@ -160,9 +166,9 @@ def _write(workspace: Workspace, state: DemoState) -> None:
 def main(folder: str) -> None:
     """Make the demo in ``folder``; a failure is written to its state and raised again."""
     workspace = Workspace(Path(folder).resolve())
-    pid = psutil.Process().pid
+    process = ProcessIdentity.own()
     try:
-        make_demo(workspace, lambda state: _write(workspace, replace(state, pid=pid)))
+        make_demo(workspace, lambda state: _write(workspace, replace(state, process=process)))
     except GutCheckError as error:
         _write(workspace, DemoState("failed", message=str(error)))
         raise

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from core.errors import WorkspaceError
 from core.files import check_empty, read_json, swap_folder, write_whole
+from core.processes import ProcessIdentity
 from core.run_status import HOST
 
 RECORDS = ".kept"
 NOBODY = "0@"
-"""In the owner's place, ``PID@MACHINE``: whoever filled the folder has let go of it."""
+"""In the owner's place, ``MARK@MACHINE`` (see `core.processes`): whoever filled the folder has let go of it."""
 SILENCE_LIMIT_S = 3600.0
 """Another machine's folder in which nothing was done for longer than this is nobody's: of its processes we know nothing."""
 
@@ -87,7 +86,7 @@ def kept_folder(path: Path, key: dict[str, Any], *, replace: bool = False) -> It
     if not replace:
         check_empty(path)
     name = _prefix(path, key)
-    mine = path.with_name(f"{name}.{os.getpid()}@{HOST}.partial")
+    mine = path.with_name(f"{name}.{ProcessIdentity.own().mark}@{HOST}.partial")
     try:
         _take_over(path, name, mine)
         yield Kept(mine)
@@ -110,24 +109,30 @@ def _prefix(path: Path, key: dict[str, Any]) -> str:
 
 def _left(path: Path) -> list[Path]:
     """Folders of earlier attempts at ``path`` that nobody fills any more."""
-    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}\.(?P<pid>\d+)@(?P<host>.*)\.partial")
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}\.(?P<owner>[0-9a-f-]+)@(?P<host>.*)\.partial")
     found = path.parent.iterdir() if path.parent.is_dir() else ()
     named = [(folder, match) for folder in found if (match := ours.fullmatch(folder.name)) and folder.is_dir()]
-    return [folder for folder, match in named if not _is_filled(folder, int(match["pid"]), match["host"])]
+    return [folder for folder, match in named if not _is_filled(folder, match["owner"], match["host"])]
 
 
-def _is_filled(folder: Path, pid: int, host: str) -> bool:
-    if f"{pid}@{host}" == NOBODY:
+def _is_filled(folder: Path, owner: str, host: str) -> bool:
+    if f"{owner}@{host}" == NOBODY:
         return False
     try:
         changed_at = folder.stat().st_mtime
         if host == HOST:
-            # A process that began after the folder last changed has only been given the same number.
-            return psutil.Process(pid).create_time() <= changed_at
+            process = ProcessIdentity.from_mark(owner)
+            return process.lives() if process.ticks is not None else _began_before(process.pid, changed_at)
         records = folder / RECORDS
         return time.time() - max(changed_at, records.stat().st_mtime if records.is_dir() else 0.0) < SILENCE_LIMIT_S
-    except (OSError, psutil.Error):
+    except (OSError, ValueError):
         return False
+
+
+def _began_before(pid: int, changed_at: float) -> bool:
+    """Where only the id is known: a process that began after the folder last changed has only been given the same number."""
+    found = ProcessIdentity.of(pid)
+    return found.created_at is not None and found.created_at <= changed_at
 
 
 def _done(folder: Path) -> int:

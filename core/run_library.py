@@ -12,6 +12,7 @@ from typing import Any
 from core.data.archive import unpack
 from core.errors import WorkspaceError
 from core.files import new_folder, read_json, sha256_of, write_json
+from core.locks import runs_locked
 from core.run_status import is_working, stored_status
 from core.runs import Run, find_run, list_runs, open_run
 from core.workspace import RunPaths, Workspace, check_name
@@ -98,11 +99,12 @@ def trash_run(workspace: Workspace, name: str) -> str:
     Raises:
         WorkspaceError: there is no such run, it is at work, or the disk refuses.
     """
-    run = _existing(workspace, name)
-    if run.status is not None and is_working(run.status):
-        raise WorkspaceError("The run is still at work", value=name, todo="stop it first")
-    kept = f"{name[:90]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-    _move(run.paths.root, workspace.trash / kept)
+    with runs_locked(workspace.runs):
+        run = _existing(workspace, name)
+        if run.status is not None and is_working(run.status):
+            raise WorkspaceError("The run is still at work", value=name, todo="stop it first")
+        kept = f"{name[:90]}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        _move(run.paths.root, workspace.trash / kept)
     return kept
 
 
@@ -121,11 +123,12 @@ def restore_run(workspace: Workspace, kept: str) -> str:
     source = workspace.trash / check_name(kept, "run in the trash")
     name = kept.rsplit(".", 1)[0]
     target = workspace.run(name).root
-    if not source.is_dir():
-        raise WorkspaceError("There is no such run in the trash", value=kept, todo="choose another one")
-    if target.exists():
-        raise WorkspaceError("Another run has this name now", value=name, todo="delete that one first")
-    _move(source, target)
+    with runs_locked(workspace.runs):
+        if not source.is_dir():
+            raise WorkspaceError("There is no such run in the trash", value=kept, todo="choose another one")
+        if target.exists():
+            raise WorkspaceError("Another run has this name now", value=name, todo="delete that one first")
+        _move(source, target)
     return name
 
 

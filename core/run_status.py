@@ -1,17 +1,15 @@
 """``status.json``: where a run stands. Light to import: every waiting run has a process that needs no more than this."""
 
 import json
-import os
 import socket
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-import psutil
-
 from core.errors import WorkspaceError
 from core.files import read_json, write_whole
+from core.processes import LARGEST_ID, ProcessIdentity
 from core.workspace import RunPaths
 
 State = Literal["queued", "running", "stopping", "finished", "failed", "stopped"]
@@ -21,6 +19,10 @@ UNEVALUATED = "Finished, but not evaluated: "
 """Begins the message of a run that was trained, but not evaluated as it should have been."""
 HEARTBEAT_LIMIT_S = 120.0
 """A run whose process is gone, or silent for longer than this on another machine, counts as failed."""
+MAX_COUNT = 2**62
+MAX_TEXT = 100_000
+MAX_TIME_S = 1e11
+"""Beyond what a date can show: no time of a run."""
 BLOCK_BYTES = 4096
 """What a disk gives a small file in any case."""
 HOST = socket.gethostname()
@@ -36,7 +38,7 @@ class RunStatus:
     started_at: float | None = None
     """Seconds since 1970."""
     process_created_at: float | None = None
-    """When the process with that id was created; a recycled id has another time."""
+    """When the process with that id was created, see `core.processes.ProcessIdentity`; older files have no more than this."""
     heartbeat_at: float | None = None
     """Seconds since 1970 of the last sign of life."""
     epoch: int = 0
@@ -50,6 +52,10 @@ class RunStatus:
     """One sentence for people; on a failure, the reason."""
     host: str = ""
     """The machine that ``pid`` is of; empty in older files, which are judged as this machine's."""
+    process_ticks: int | None = None
+    boot: str = ""
+    imported: bool = False
+    """It came from elsewhere, without the checkpoints to go on from: it can be used, and not resumed."""
 
     @property
     def is_elsewhere(self) -> bool:
@@ -61,10 +67,23 @@ class RunStatus:
         """The process id where it is one of this machine."""
         return None if self.is_elsewhere else self.pid
 
+    @property
+    def process(self) -> ProcessIdentity | None:
+        """The process where it is one of this machine."""
+        if self.is_elsewhere or self.pid is None:
+            return None
+        return ProcessIdentity(self.pid, self.process_created_at, self.process_ticks, self.boot)
+
+    def of_process(self, process: ProcessIdentity | None) -> "RunStatus":
+        """The same, said by a process of this machine, or by none any more."""
+        if process is None:
+            return replace(self, pid=None, process_created_at=None, process_ticks=None, boot="", host="")
+        told = {"process_created_at": process.created_at, "process_ticks": process.ticks, "boot": process.boot}
+        return replace(self, pid=process.pid, host=HOST, **told)  # type: ignore[arg-type]
+
     def of_this_process(self) -> "RunStatus":
         """The same, said by this process."""
-        created = psutil.Process().create_time()
-        return replace(self, pid=os.getpid(), process_created_at=created, host=HOST)
+        return self.of_process(ProcessIdentity.own())
 
 
 def read_status(run: RunPaths) -> RunStatus:
@@ -90,14 +109,23 @@ def stored_status(run: RunPaths) -> RunStatus:
 
 
 def _checked(status: RunStatus) -> RunStatus:
-    numbers = (status.pid, status.started_at, status.process_created_at, status.heartbeat_at, status.remaining_s)
-    if not all(number is None or isinstance(number, int | float) for number in numbers):
-        raise TypeError("a time or process id is no number")
-    if not isinstance(status.host, str):
-        raise TypeError("a machine's name is no text")
-    if status.state not in get_args(State) or (status.pid is not None and status.pid < 1):
-        raise ValueError("an impossible state or process id")
+    times = (status.started_at, status.process_created_at, status.heartbeat_at, status.remaining_s)
+    if not all(time is None or _is_number(time) for time in times):
+        raise TypeError("a time is no number")
+    counts = (status.epoch, status.epochs, status.step, 0 if status.process_ticks is None else status.process_ticks)
+    if not all(isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_COUNT for count in counts):
+        raise ValueError("an impossible count")
+    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in (status.message, status.host, status.boot)):
+        raise TypeError("a message, machine or boot is no text, or far too long")
+    if status.pid is not None and not (isinstance(status.pid, int) and 0 < status.pid <= LARGEST_ID):
+        raise ValueError("an impossible process id")
+    if status.state not in get_args(State) or not isinstance(status.imported, bool):
+        raise ValueError("an impossible state")
     return status
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_TIME_S
 
 
 def is_working(status: RunStatus) -> bool:
@@ -109,19 +137,10 @@ def is_working(status: RunStatus) -> bool:
 
 
 def _alive(status: RunStatus) -> bool:
-    if status.local_pid is None:
+    process = status.process
+    if process is None:
         return status.heartbeat_at is None or time.time() - status.heartbeat_at < HEARTBEAT_LIMIT_S
-    return process_lives(status.local_pid, status.process_created_at)
-
-
-def process_lives(pid: int, created_at: float | None) -> bool:
-    """Whether a process of this id, created at this time (seconds since 1970), is there and no zombie."""
-    try:
-        process = psutil.Process(pid)
-        same = created_at is None or abs(process.create_time() - created_at) < 2
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    return process.lives()
 
 
 def write_status(run: RunPaths, status: RunStatus) -> None:

@@ -13,6 +13,7 @@ from core.data.index import DatasetIndex
 from core.errors import GutCheckError
 from core.files import new_folder
 from core.jobs.ends import clear_partials
+from core.locks import runs_locked
 from core.model import build_model, load_checkpoint, save_model
 from core.run_status import UNEVALUATED, stored_status, write_status
 from core.runs import State
@@ -101,7 +102,7 @@ def _train(
     recorder, best = RunRecorder(status, metrics, training, log), RunCheckpoint(paths)
     trainer = build_trainer(training, paths, [recorder, best, LearningPictures(paths, recipe)], launch)
     model = _build(index, training, recipe, last=last, world=trainer.world_size, log=log)
-    begin(status, log, index, training, recipe, last=last)
+    begin(status, log, index, training, recipe, last=last, queued=launch is not None)
     trainer.loggers = build_tracker(paths, training, recipe)
     if last is None or not last.ended:
         trainer.fit(model, datamodule=data, ckpt_path=last.checkpoint if last else None, weights_only=True)
@@ -154,14 +155,18 @@ def begin(
     recipe: DatasetConfig,
     *,
     last: LastState | None = None,
+    queued: bool = False,
 ) -> None:
     """Make the run's folder and write what is known before the first step; or open that of a run taken up again.
 
+    Args:
+        queued: see `training.resume.check_resumable`.
+
     Raises:
-        WorkspaceError: the disk refuses.
+        WorkspaceError: somebody else has begun with it since this process looked, or the disk refuses.
     """
     paths = status.paths
-    status.write(epoch=last.epoch if last else 0, step=last.step if last else 0)
+    _take(status, last, queued=queued)
     log.open(paths.log)
     if not is_first():
         return
@@ -177,6 +182,22 @@ def begin(
     write_manifest(paths, index, training.seed)
     counts = ", ".join(f"{split} {sum(len(s.slices) for s in scans)} slices" for split, scans in index.splits.items())
     log.say(f"Training {training.model} at {recipe.image_size} pixels on {index.name} ({counts}).")
+
+
+def _take(status: StatusFile, last: LastState | None, *, queued: bool) -> None:
+    """Say that the run is this process's, if it is still nobody's: building the network took seconds."""
+    now = {"epoch": last.epoch if last else 0, "step": last.step if last else 0}
+    if not is_first():
+        status.write(**now)
+        return
+    with runs_locked(status.paths.root.parent):
+        status.refused = True
+        if last is None:
+            check_free(status.paths)
+        else:
+            check_resumable(status.paths, queued=queued)
+        status.refused = False
+        status.write(**now)
 
 
 @dataclass(frozen=True)
@@ -267,7 +288,7 @@ def _recorded(status: StatusFile, log: RunLog) -> Iterator[None]:
 
 def _close(status: StatusFile, state: State, message: str) -> None:
     # Whoever may not take up a run does not change what is said of it.
-    refused = status.resumed and not status.written
+    refused = status.refused or (status.resumed and not status.written)
     if status.paths.root.is_dir() and status.status.state not in ("finished", "stopped") and not refused:
         # The disk may be what failed; the first error is then the one to show.
         with suppress(GutCheckError):

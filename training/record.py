@@ -120,6 +120,8 @@ class StatusFile:
         began = before.started_at if before and before.started_at else time.time()
         self.paths, self.resumed = paths, before is not None
         self.written = False
+        self.refused = False
+        """Whether the run turned out to be somebody else's."""
         self.status = RunStatus("running", started_at=began, epochs=epochs).of_this_process()
         self._written_at = 0.0
 

@@ -46,13 +46,16 @@ def check_resumable(paths: RunPaths, *, queued: bool = False) -> RunStatus:
         queued: it may be by this process although another, which is not its parent, has queued it.
 
     Raises:
-        WorkspaceError: there is no such run, it is finished, or it is still going.
+        WorkspaceError: there is no such run, it is finished, imported, or still going.
     """
     if not paths.config.exists() or not paths.manifest.exists():
         raise WorkspaceError("There is no run to resume", value=paths.root, todo="check the name, or start a new run")
     status = read_status(paths)
     if status.state == "finished":
         raise WorkspaceError("The run has finished already", value=paths.root, todo="evaluate it, or start a new run")
+    if status.imported:
+        todo = "start a new run with --model and its model folder"
+        raise WorkspaceError("A run that was imported has no checkpoint to go on from", value=paths.root, todo=todo)
     ours = status.local_pid in (os.getpid(), os.getppid()) or (queued and status.state == "queued")
     if is_first() and is_working(status) and not ours:
         raise WorkspaceError("The run is still going", value=f"{paths.root}, process {status.pid}", todo="wait, or stop it first")

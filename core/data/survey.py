@@ -18,7 +18,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from core.command import run_command
 from core.data.duplicates import WORDS, Hashes, difference_hash, near_pairs
@@ -27,6 +26,8 @@ from core.data.manifest import FILE_NAME
 from core.errors import DatasetError, GutCheckError, WorkspaceError
 from core.files import read_json, write_json, write_whole
 from core.labels import ORGANS
+from core.locks import locked
+from core.processes import ProcessIdentity, stated_process
 from core.progress import Progress
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,8 @@ class SurveyState:
     message: str = ""
     """On a failure, the reason in one sentence."""
     pid: int | None = None
+    process: ProcessIdentity | None = None
+    """Whoever reads the pictures; older files have only ``pid``."""
     stamp: str = ""
     """Identity of the folders that were read, see `stamp_of`."""
     format: int = FORMAT
@@ -85,9 +88,10 @@ def survey_state(root: Path) -> SurveyState:
     """How far the survey of a data set is; a process that died without a word counts as failed."""
     try:
         state = SurveyState(**read_json(SurveyPaths(root).state))
+        state = replace(state, process=stated_process(state.process, state.pid))
     except (WorkspaceError, TypeError):
         return SurveyState("absent")
-    if state.state == "running" and (state.pid is None or not psutil.pid_exists(state.pid)):
+    if state.state == "running" and (state.process is None or not state.process.lives()):
         return replace(state, state="failed", message="Reading the pictures was cut off.")
     if state.state == "ready" and (state.stamp != stamp_of(root) or state.format != FORMAT):
         return replace(state, state="outdated")
@@ -100,19 +104,25 @@ def start_survey(root: Path) -> None:
     Raises:
         DatasetError: the folder cannot be written, or the process cannot be started.
     """
-    if survey_state(root).state == "running":
-        return
-    command = [sys.executable, "-m", "core.data.survey", str(root.resolve())]
     try:
-        # Until the process says so itself: whoever asks meanwhile must not start a second one.
-        _write(root, SurveyState("running", pid=os.getpid()))
-        with open(os.devnull, "wb") as nowhere:
-            process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=nowhere, stderr=nowhere)
+        with locked(SurveyPaths(root).folder / ".survey.lock"):
+            if survey_state(root).state == "running":
+                return
+            process = _spawn(root)
     except (OSError, WorkspaceError) as error:
         todo = "let the dashboard write there, or copy the data set to where it may"
         raise DatasetError("The survey cannot be kept beside the data set", value=root, todo=todo) from error
     threading.Thread(target=process.wait, daemon=True).start()
-    _write(root, SurveyState("running", pid=process.pid))
+
+
+def _spawn(root: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "core.data.survey", str(root.resolve())]
+    # Until the process says so itself: whoever asks meanwhile must not start a second one.
+    _write(root, SurveyState("running", process=ProcessIdentity.own()))
+    with open(os.devnull, "wb") as nowhere:
+        process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=nowhere, stderr=nowhere)
+    _write(root, SurveyState("running", process=ProcessIdentity.of(process.pid)))
+    return process
 
 
 def read_survey(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -206,7 +216,7 @@ def main(folder: str) -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     try:
-        make_survey(root, lambda state: _write(root, replace(state, pid=os.getpid())))
+        make_survey(root, lambda state: _write(root, replace(state, process=ProcessIdentity.own())))
     except GutCheckError as error:
         _write(root, SurveyState("failed", message=str(error)))
         raise

@@ -11,6 +11,7 @@ from core.config import ClusterConfig
 from core.errors import JobError
 from core.jobs.ends import record_end
 from core.jobs.start import PROJECT, Queued, read_job
+from core.locks import runs_locked
 from core.run_status import HEARTBEAT_LIMIT_S, stored_status
 from core.workspace import RunPaths, Workspace
 
@@ -90,8 +91,9 @@ def follow(workspace: Workspace, run: RunPaths, job: Queued) -> None:
         output.write(log)
     wait_until_still(run)
     code, said = _how(info, log)
-    if read_job(run) == job:  # else somebody has taken it up again already
-        record_end(run, code, said=said)
+    with runs_locked(run.root.parent):
+        if read_job(run) == job:  # else somebody has taken it up again already
+            record_end(run, code, said=said)
 
 
 def _end_of(client: "JobSubmissionClient", name: str, run: RunPaths, cluster: ClusterConfig) -> "JobInfo | None":
@@ -141,7 +143,9 @@ def stop(run: RunPaths, job: Queued) -> None:
         # Not handed over yet: the process that is about to looks for the wish to stop. Or ended by itself.
         return
     wait_until_still(run)
-    record_end(run, -signal.SIGTERM)
+    with runs_locked(run.root.parent):
+        if read_job(run) == job:
+            record_end(run, -signal.SIGTERM)
 
 
 def _cluster(job: Queued) -> ClusterConfig:

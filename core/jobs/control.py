@@ -10,7 +10,8 @@ from core.errors import JobError, WorkspaceError
 from core.files import write_whole
 from core.jobs import cluster
 from core.jobs.start import Queued, read_job
-from core.run_status import ACTIVE, RunStatus, process_lives
+from core.locks import runs_locked
+from core.run_status import ACTIVE, RunStatus, read_status
 from core.workspace import RunPaths
 
 if TYPE_CHECKING:  # a waiting run's process has no use for tables
@@ -23,10 +24,12 @@ def request_stop(run: "Run") -> None:
     Raises:
         JobError: the run is not active, or waits at a Ray cluster that does not answer.
     """
-    if _active(run).state == "queued" and _cluster_job(run) is not None:
+    with runs_locked(run.paths.root.parent):
+        handed_over = _active(run).state == "queued" and _cluster_job(run) is not None
+        if not handed_over:
+            _write(run, "The stop request could not be written", run.paths.stop_request)
+    if handed_over:
         stop_now(run)
-        return
-    _write(run, "The stop request could not be written", run.paths.stop_request)
 
 
 def stop_now(run: "Run") -> None:
@@ -36,17 +39,22 @@ def stop_now(run: "Run") -> None:
         JobError: the run is not active, or its process is another machine's or another person's; or the Ray cluster that
             trains it does not answer.
     """
-    status, job = _active(run), _cluster_job(run)
-    if job is not None:
+    with runs_locked(run.paths.root.parent):
+        status, job = _active(run), _cluster_job(run)
+        if job is None and status.state == "queued":
+            _write(run, "The stop request could not be written", run.paths.stop_request)
+            return
+        if job is None and (status.process is None or not status.process.lives()):
+            raise JobError("The run's process is not on this machine", value=run.name, todo="stop it there")
         _write(run, "The run could not be stopped", run.paths.stop_now)
+        if job is None:
+            _kill(run, status)
+    if job is not None:
+        # Not under the lock: the cluster may take its time to answer.
         cluster.stop(run.paths, job)
-        return
-    if status.state == "queued":
-        request_stop(run)
-        return
-    if status.local_pid is None or not process_lives(status.local_pid, status.process_created_at):
-        raise JobError("The run's process is not on this machine", value=run.name, todo="stop it there")
-    _write(run, "The run could not be stopped", run.paths.stop_now)
+
+
+def _kill(run: "Run", status: RunStatus) -> None:
     try:
         process = psutil.Process(status.local_pid)
         for each in [*process.children(recursive=True), process]:
@@ -63,9 +71,14 @@ def _cluster_job(run: "Run") -> Queued | None:
 
 
 def _active(run: "Run") -> RunStatus:
-    if run.status is None or run.status.state not in ACTIVE:
+    """How the run stands now: the page that somebody looks at may be old."""
+    try:
+        status = read_status(run.paths)
+    except WorkspaceError:
+        status = None
+    if status is None or status.state not in ACTIVE:
         raise JobError("The run is not active", value=run.name, todo="choose one that is running")
-    return run.status
+    return status
 
 
 def _write(run: "Run", what: str, path: Path) -> None:

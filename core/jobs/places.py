@@ -6,16 +6,17 @@ own folders and counts for as long as the process that took it lives, so that no
 
 import os
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import psutil
-from filelock import FileLock, Timeout
+from typing import Any
 
 from core.errors import ConfigError, GutCheckError
 from core.files import read_json, write_json
 from core.jobs.start import read_job
-from core.run_status import ACTIVE, process_lives, read_status
+from core.locks import BusyError, locked
+from core.processes import ProcessIdentity, checked, stated_process
+from core.run_status import ACTIVE, read_status
 from core.workspace import RunPaths, Workspace
 
 PLACES_VARIABLE = "GUTCHECK_PLACES"
@@ -70,18 +71,21 @@ def take_turn(workspace: Workspace, run: RunPaths) -> Turn:
     """
     wanted = min(read_job(run).places, count_places())
     try:
-        with FileLock(workspace.runs / ".queue.lock", timeout=5):
-            taken, unclaimed, waiting = _survey(workspace)
-            free = [place for place in range(count_places()) if place not in taken]
-            earlier = sum(1 for each in waiting if each < _order(run))
-            if earlier or len(free) - unclaimed < wanted:
-                return Turn(before=earlier + unclaimed + len(set(taken.values())))
-            mine = tuple(free[:wanted])
-            process = psutil.Process()
-            write_json(run.claim, {"places": mine, "pid": process.pid, "process_created_at": process.create_time()})
-            return Turn(mine)
-    except Timeout:
+        with locked(workspace.runs / ".queue.lock", patience_s=5):
+            return _turn(workspace, run, wanted)
+    except BusyError:
         return Turn(before=1)
+
+
+def _turn(workspace: Workspace, run: RunPaths, wanted: int) -> Turn:
+    taken, unclaimed, waiting = _survey(workspace)
+    free = [place for place in range(count_places()) if place not in taken]
+    earlier = sum(1 for each in waiting if each < _order(run))
+    if earlier or len(free) - unclaimed < wanted:
+        return Turn(before=earlier + unclaimed + len(set(taken.values())))
+    mine = tuple(free[:wanted])
+    write_json(run.claim, {"places": mine, "process": asdict(ProcessIdentity.own())})
+    return Turn(mine)
 
 
 def _order(run: RunPaths) -> tuple[float, str]:
@@ -123,14 +127,31 @@ def _claim(run: RunPaths) -> list[int]:
     try:
         content = read_json(run.claim)
         places = [int(place) for place in content["places"]]
-        if process_lives(int(content["pid"]), float(content["process_created_at"])):
+        if _claimer(content).lives():
             return places
     except (GutCheckError, KeyError, TypeError, ValueError):
         return []
     # The watching process was killed; what it had started may go on.
     status = read_status(run)
-    alive = status.state in ACTIVE and status.pid is not None and process_lives(status.pid, status.process_created_at)
+    alive = status.state in ACTIVE and status.process is not None and status.process.lives()
     return places if alive else []
+
+
+def _claimer(content: dict[str, Any]) -> ProcessIdentity:
+    """Whoever wrote a claim. Raises KeyError, TypeError: it is damaged."""
+    if "process" not in content:  # an older file
+        return checked(ProcessIdentity(content["pid"], content["process_created_at"]))
+    found = stated_process(content["process"], None)
+    if found is None:
+        raise TypeError("nobody's claim")
+    return found
+
+
+def give_back(run: RunPaths) -> None:
+    """Give back the places that this process has taken for a run; those of another one stay."""
+    with suppress(GutCheckError, KeyError, TypeError):
+        if _claimer(read_json(run.claim)) == ProcessIdentity.own():
+            run.claim.unlink(missing_ok=True)
 
 
 def wait_between_questions() -> None:

@@ -5,19 +5,29 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.config import ClusterConfig
+from core.config import ClusterConfig, DatasetConfig, TrainingConfig
 from core.errors import ConfigError, JobError, WorkspaceError
 from core.files import read_json, write_json
-from core.run_status import RunStatus, is_working, read_status, write_status
+from core.locks import runs_locked
+from core.run_status import MAX_TIME_S, RunStatus, is_working, read_status, write_status
 from core.workspace import RunPaths, Workspace
 
 PROJECT = Path(__file__).resolve().parents[2]
 """Where ``python -m training`` can be run from."""
+
+PLACED = ("workspace", "run")
+"""Options that say where a run lies: known from where its folder is, whatever a file says."""
+WORDS = {field.name for config in (TrainingConfig, DatasetConfig) for field in fields(config)}
+WORDS |= {*PLACED, "resume", "data", "config", "evaluate"}
+SWITCH = "--evaluate"
+MAX_WORD = 10_000
+MAX_PLACES = 1024
 
 
 @dataclass(frozen=True)
@@ -70,10 +80,30 @@ def read_job(run: RunPaths) -> Queued:
     content = read_json(run.job)
     try:
         cluster = ClusterConfig(**content["cluster"]) if content.get("cluster") else None
-        words = tuple(str(word) for word in content["words"])
-        return Queued(words, float(content["queued_at"]), int(content["places"]), cluster)
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        places, queued_at = int(content["places"]), float(content["queued_at"])
+        if not 1 <= places <= MAX_PLACES or not abs(queued_at) < MAX_TIME_S:
+            raise ValueError("an impossible number of places, or time")
+        return Queued(_checked_words(content["words"]), queued_at, places, cluster)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, ConfigError) as error:
         raise WorkspaceError("job.json is not as expected", value=run.job, todo="start a new run") from error
+
+
+def _checked_words(words: object) -> tuple[str, ...]:
+    """The words of a ``fit``, if they are of the sort that is queued: settings, a data set, a recipe, and where the run lies.
+
+    Raises:
+        ValueError: others are among them; a file that came from elsewhere must not have us do what no queue does.
+    """
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) and len(word) <= MAX_WORD for word in words):
+        raise ValueError("no words")
+    left = list(words)
+    while left:
+        name, is_one, _ = left.pop(0).partition("=")
+        if name.removeprefix("--") not in WORDS or not name.startswith("--"):
+            raise ValueError("an option that is never queued")
+        if not is_one and name != SWITCH and (not left or left.pop(0).startswith("--")):
+            raise ValueError("an option without a value")
+    return tuple(words)
 
 
 def new_run_name(prefix: str = "run") -> str:
@@ -89,65 +119,102 @@ def start_training(workspace: Workspace, job: TrainingJob, name: str) -> RunPath
     """
     paths = workspace.run(name)
     words = ("--workspace", str(workspace.root), "--run", name, *job.words, *(["--evaluate=true"] if job.evaluate else []))
-    try:
-        paths.root.mkdir(parents=True)
-    except FileExistsError as error:
-        raise JobError("There is a run of this name already", value=name, todo="choose another name") from error
-    except OSError as error:
-        raise _cannot_start(name) from error
-    try:
-        _queue(workspace, paths, Queued(words, time.time(), job.places, job.cluster), RunStatus("queued", started_at=time.time()))
-    except JobError:
-        if not paths.status.exists():
-            # A folder without a status would hold the name, and be listed as a damaged run.
-            shutil.rmtree(paths.root, ignore_errors=True)
-        raise
+    queued = Queued(words, time.time(), job.places, job.cluster)
+    with runs_locked(workspace.runs):
+        try:
+            paths.root.mkdir(parents=True)
+        except FileExistsError as error:
+            raise JobError("There is a run of this name already", value=name, todo="choose another name") from error
+        except OSError as error:
+            raise _cannot_start(name) from error
+        try:
+            _queue(workspace, paths, queued, RunStatus("queued", started_at=time.time()))
+        except JobError:
+            if not paths.status.exists():
+                # A folder without a status would hold the name, and be listed as a damaged run.
+                shutil.rmtree(paths.root, ignore_errors=True)
+            raise
     return paths
 
 
 def lacks_evaluation(run: RunPaths, status: RunStatus) -> bool:
     """Whether a run has finished without the evaluation that was to follow, which `resume_training` then makes up for."""
-    if status.state != "finished" or is_working(status) or not run.job.exists():
+    if status.state != "finished" or status.imported or is_working(status) or not run.job.exists():
         return False
-    return bool(_not_a_setting(read_job(run))) and not any(run.evaluations.glob("[!.]*/evaluation.json"))
+    try:
+        return bool(_not_a_setting(read_job(run))) and not any(run.evaluations.glob("[!.]*/evaluation.json"))
+    except WorkspaceError:
+        return False  # nobody can tell what was asked for
+
+
+def can_resume(status: RunStatus) -> bool:
+    """Whether a run in this state can go on; one that was brought from elsewhere has nothing to go on from."""
+    return status.state in ("failed", "stopped") and not status.imported and not is_working(status)
 
 
 def resume_training(workspace: Workspace, name: str, *, cluster: ClusterConfig | None = None) -> RunPaths:
     """Queue a run again that was stopped, has failed, or was not evaluated; it goes on after its last complete epoch.
 
+    Of several who ask at the same time, one is obeyed and the others are told.
+
     Args:
         cluster: where to go on; by default where it was.
 
     Raises:
-        JobError: it is at work or has finished with all that was asked for, or the process cannot be started.
-        WorkspaceError: there is no such run, or its status is damaged.
+        JobError: it is at work, has finished with all that was asked for, or was imported; or the process cannot be started.
+        WorkspaceError: there is no such run, or its status or ``job.json`` is damaged.
     """
     paths = workspace.run(name)
-    status = read_status(paths)
-    if is_working(status) or (status.state == "finished" and not lacks_evaluation(paths, status)):
-        raise JobError("Only a run that has stopped or failed can be resumed", value=name, todo="wait, or start a new run")
-    known = read_job(paths) if paths.job.exists() else None
-    if paths.manifest.exists():
-        words = ("--workspace", str(workspace.root), "--resume", name, *_not_a_setting(known))
-    elif known:
-        words = known.words  # it ended before it had begun
-    else:
-        raise JobError("The run ended before it had begun", value=name, todo="start a new run")
-    paths.stop_request.unlink(missing_ok=True)
-    paths.stop_now.unlink(missing_ok=True)
-    known = known or Queued((), 0)
-    again = replace(known, words=tuple(words), queued_at=time.time(), cluster=cluster or known.cluster)
-    _queue(workspace, paths, again, replace(status, state="queued"))
+    with runs_locked(workspace.runs):
+        status = read_status(paths)
+        if status.imported:
+            todo = "start a new run with its weights"
+            raise JobError("A run that was imported has no checkpoint to go on from", value=name, todo=todo)
+        if not can_resume(status) and not lacks_evaluation(paths, status):
+            raise JobError("Only a run that has stopped or failed can be resumed", value=name, todo="wait, or start a new run")
+        known = read_job(paths) if paths.job.exists() else None
+        words = _words_again(workspace, paths, known)
+        paths.stop_request.unlink(missing_ok=True)
+        paths.stop_now.unlink(missing_ok=True)
+        known = known or Queued((), 0)
+        again = replace(known, words=words, queued_at=time.time(), cluster=cluster or known.cluster)
+        _queue(workspace, paths, again, replace(status, state="queued"))
     return paths
+
+
+def _words_again(workspace: Workspace, paths: RunPaths, known: Queued | None) -> tuple[str, ...]:
+    """The words that take a run up again; where it lies is known from where its folder is, whatever its ``job.json`` says.
+
+    Raises:
+        JobError: there is nothing to take up.
+    """
+    name = paths.root.name
+    if paths.manifest.exists():
+        return ("--workspace", str(workspace.root), "--resume", name, *_not_a_setting(known))
+    if known is None or "--resume" in known.words:
+        raise JobError("The run ended before it had begun", value=name, todo="start a new run")
+    return ("--workspace", str(workspace.root), "--run", name, *_without(known.words, PLACED))
+
+
+def _without(words: tuple[str, ...], options: Collection[str]) -> list[str]:
+    """Checked words without some options, however these are written."""
+    kept: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        name, is_one, _ = word.removeprefix("--").partition("=")
+        both = [word] if is_one or word == SWITCH else [word, left.pop(0)]
+        kept += [] if name in options else both
+    return kept
 
 
 def _not_a_setting(known: Queued | None) -> list[str]:
     """What a resumed run does not find in its ``config.yaml``."""
-    return [word for word in known.words if word.startswith("--evaluate")] if known else []
+    return [word for word in known.words if word in (SWITCH, f"{SWITCH}=true")] if known else []
 
 
 def _queue(workspace: Workspace, paths: RunPaths, job: Queued, status: RunStatus) -> None:
-    status = replace(status, pid=None, process_created_at=None, remaining_s=None, message="Waiting for its turn.")
+    status = replace(status.of_process(None), remaining_s=None, message="Waiting for its turn.")
     try:
         write_json(paths.job, asdict(job))
         write_status(paths, status)

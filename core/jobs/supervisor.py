@@ -8,15 +8,17 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from core.errors import GutCheckError
 from core.jobs.cluster import follow
 from core.jobs.ends import close, last_line, record_end
-from core.jobs.places import device_environment, take_turn, wait_between_questions
-from core.jobs.start import read_job, spawn
+from core.jobs.places import device_environment, give_back, take_turn, wait_between_questions
+from core.jobs.start import Queued, read_job, spawn
+from core.locks import runs_locked
 from core.run_status import stored_status, write_status
 from core.workspace import RunPaths, Workspace
 
@@ -25,6 +27,7 @@ HEARTBEAT_S = 30.0
 
 def supervise(workspace: Workspace, run: RunPaths) -> None:
     """Wait, train, and record an end that the training could not record itself."""
+    job = None
     try:
         job = read_job(run)
         if job.cluster is not None:
@@ -37,13 +40,23 @@ def supervise(workspace: Workspace, run: RunPaths) -> None:
         _say(run, "Starting.")
         process = spawn(job.command, run.output, env=os.environ | device_environment(places))
         process.wait()
-        record_end(run, process.returncode, said=last_line(run))
+        with _still_ours(run, job) as ours:
+            if ours:
+                record_end(run, process.returncode, said=last_line(run))
     except (GutCheckError, OSError) as error:
         # Where the run's folder is gone there is nothing left to say it in.
-        with suppress(GutCheckError):
-            close(run, str(error))
+        with suppress(GutCheckError), _still_ours(run, job) as ours:
+            if ours:
+                close(run, str(error))
     finally:
-        run.claim.unlink(missing_ok=True)
+        give_back(run)
+
+
+@contextmanager
+def _still_ours(run: RunPaths, job: Queued | None) -> Iterator[bool]:
+    """Whether nobody has queued the run again meanwhile, which nobody does before the block ends."""
+    with runs_locked(run.root.parent):
+        yield job is None or read_job(run) == job
 
 
 def _wait(workspace: Workspace, run: RunPaths) -> tuple[int, ...]:

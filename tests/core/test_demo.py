@@ -1,5 +1,6 @@
 """The embedded demo: its state is true even when its process died, and a second start does nothing."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_a_process_that_ends_without_a_word_is_noticed(workspace: Workspace, mon
 def test_a_demo_that_stands_or_is_being_made_is_not_started_again(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    write_state(workspace, state=state)
+    write_state(workspace, state=state, pid=os.getpid())
     monkeypatch.setattr(demo.subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
     start_demo(workspace)
 

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.errors import WorkspaceError
 from core.kept import SILENCE_LIMIT_S, kept_count, kept_folder
+from core.processes import ProcessIdentity, boot_id
 from core.run_status import HOST
 
 KEY = {"weights": "abc"}
@@ -32,10 +34,10 @@ def fail(path: Path, done: dict[str, str], key: dict[str, str] = KEY) -> Path:
     return places[0]
 
 
-def given_to(left: Path, pid: int, host: str = HOST) -> Path:
-    """The folder that a failed attempt has let go of, as if that process filled it."""
-    mine = f".{os.getpid()}@{HOST}."
-    theirs = left.with_name(left.name.replace(mine, f".{pid}@{host}."))
+def given_to(left: Path, owner: object, host: str = HOST) -> Path:
+    """The folder that a failed attempt has let go of, as if that process filled it; an id alone is an older version's name."""
+    mine = f".{ProcessIdentity.own().mark}@{HOST}."
+    theirs = left.with_name(left.name.replace(mine, f".{owner}@{host}."))
     return left.with_name(left.name.replace(mine, ".0@.")).rename(theirs)
 
 
@@ -93,6 +95,18 @@ def test_a_process_id_that_was_given_again_is_not_its_owner(tmp_path: Path) -> N
     assert kept_count(out, KEY) == 1
 
 
+@pytest.mark.skipif(not boot_id(), reason="only Linux tells when a process began without a clock")
+def test_a_clock_that_was_set_takes_no_folder_from_a_living_process(tmp_path: Path) -> None:
+    """The folder's time lies long before the process began, as it does where the clock was set."""
+    out = tmp_path / "out"
+    theirs = given_to(fail(out, {"a": "theirs"}), ProcessIdentity.of(os.getppid()).mark)
+    os.utime(theirs, (1, 1))
+    assert kept_count(out, KEY) == 0
+    gone = replace(ProcessIdentity.of(os.getppid()), ticks=1).mark
+    theirs.rename(theirs.with_name(theirs.name.replace(ProcessIdentity.of(os.getppid()).mark, gone)))
+    assert kept_count(out, KEY) == 1
+
+
 def test_another_machine_s_folder_is_left_to_it_while_it_works(tmp_path: Path) -> None:
     out = tmp_path / "out"
     theirs = given_to(fail(out, {"a": "first"}), os.getpid(), "node-2.cluster")
@@ -122,7 +136,7 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
 def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
     out = tmp_path / "out"
     left = fail(out, {"a": "first"})
-    record = left.with_name(left.name.replace(f".{os.getpid()}@{HOST}.", ".0@.")) / ".kept" / "a.json"
+    record = left.with_name(left.name.replace(f".{ProcessIdentity.own().mark}@{HOST}.", ".0@.")) / ".kept" / "a.json"
     record.write_text(record.read_text()[:-4])
     with kept_folder(out, KEY) as kept:
         assert kept.get("a", "made of this") is None

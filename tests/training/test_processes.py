@@ -1,6 +1,7 @@
 """Several processes: signals to the whole group, and training on two of them at once."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,12 +12,15 @@ import pandas as pd
 import pytest
 import pytorch_lightning as pl
 
+import training.fit
 from core.command import run_command
 from core.config import DatasetConfig, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.data.prepare.pairs import prepare_pairs
-from core.errors import ConfigError
-from core.runs import read_status
+from core.errors import ConfigError, WorkspaceError
+from core.processes import ProcessIdentity
+from core.run_status import stored_status
+from core.runs import Run, RunStatus, read_status, write_status
 from core.workspace import RunPaths, Workspace
 from tests.conftest import write_pairs
 from training.__main__ import main
@@ -166,3 +170,28 @@ def test_impossible_devices_are_one_sentence(tiny_index: DatasetIndex, tmp_path:
     words = ["fit", "--data", tiny_index.root, "--workspace", tmp_path, *TINY_FIT, "--devices", "0"]
     assert run_command(lambda: main([str(word) for word in words])) == 2
     assert capsys.readouterr().err.startswith("This machine has no such accelerator: cpu, 0; use one of")
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_of_two_who_begin_the_same_run_the_later_leaves_it_alone(
+    tiny_index: DatasetIndex, tiny_run: Run, tiny_training: TrainingConfig, recipe: DatasetConfig, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, resume: bool,
+):  # fmt: skip
+    """The other one begins while this one's network is being built."""
+    paths = RunPaths(tmp_path / "runs" / "same")
+    if resume:
+        shutil.copytree(tiny_run.paths.root, paths.root)
+        write_status(paths, RunStatus("stopped"))
+        tiny_training, recipe = read_settings(paths)
+    others = RunStatus("running", message="the other's").of_process(ProcessIdentity.of(os.getppid()))
+    build = training.fit._build
+
+    def slow_build(*words: object, **options: object) -> object:
+        write_status(paths, others)
+        return build(*words, **options)
+
+    monkeypatch.setattr(training.fit, "_build", slow_build)
+    monkeypatch.setattr(os, "getppid", lambda: 1)  # whoever queued this process may be the one at work
+    with pytest.raises(WorkspaceError, match="The run is still going" if resume else "There is a run of that name already"):
+        training.fit.fit(tiny_index, paths, tiny_training, recipe, resume=resume)
+    assert (stored_status(paths).message, stored_status(paths).state) == ("the other's", "running")
