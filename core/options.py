@@ -6,11 +6,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from core.errors import ConfigError
+from core.settings_file import read_settings_file
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -32,6 +34,21 @@ class Parser(ArgumentParser):  # type: ignore[misc, unused-ignore]
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         raise ConfigError(one_sentence(str(message)), todo=f"see {self.command} --help") from ex
+
+    def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        """A file of options, after ``--config``. What jsonargparse says of one that is wrong quotes it; this does not."""
+        todo, name = f"see {self.command} --help", Path(str(path)).name
+        try:
+            read_settings_file(Path(str(path)), {action.dest.split(".")[0] for action in self._actions})
+        except ConfigError as error:
+            raise ConfigError(error.what, value=error.value, todo=todo) from None
+        try:
+            return super().parse_path(path, *args, **kwargs)
+        except ConfigError as error:
+            # The value that is wrong stands behind the kind that was wanted.
+            wanted = re.match(r"--[\w.]+ wants (?:one of )?.*?(?=, not )", error.what)
+            what = wanted.group() if wanted else "An option in the file has a value of the wrong kind"
+            raise ConfigError(what, value=name, todo=todo) from None
 
     def read(self, words: Sequence[str]) -> dict[str, Any]:
         """The options by name; ``--batch-size`` is understood as ``--batch_size``.

@@ -13,9 +13,14 @@ COMMANDS = {
     "evaluate": "score a run on a split of a data set, or label maps of any tool: evaluate masks",
     "compare": "two runs on the same scans, and the scans that changed most",
     "predict": "outline the organs in pictures",
+    "export": "write a run as one zip for another workspace",
+    "import": "bring a run that was exported elsewhere",
     "submit": "fit or evaluate on a Ray cluster (requirements-cluster.txt)",
     "show": "draw image, reference, prediction and overlay of slices",
 }
+
+FILES = {"export": "export_run", "import": "import_run"}
+"""Modules of commands that are named otherwise: ``import`` is a word of Python's own."""
 
 
 def main(words: Sequence[str]) -> None:
@@ -30,6 +35,7 @@ def main(words: Sequence[str]) -> None:
     command, rest = chosen
     if list(words[:2]) == ["evaluate", "masks"]:
         command, rest = "evaluate_masks", rest[1:]
+    command = FILES.get(command, command)
     # Only the module of this command, so that --help does not wait for torch.
     importlib.import_module(f"training.commands.{command}").main(rest)
 

@@ -5,7 +5,19 @@ from argparse import SUPPRESS, Action
 from pathlib import Path
 
 from core.options import Parser
-from training.commands import compare, estimate, evaluate, evaluate_masks, fit, predict, prepare, show, submit
+from training.commands import (
+    compare,
+    estimate,
+    evaluate,
+    evaluate_masks,
+    export_run,
+    fit,
+    import_run,
+    predict,
+    prepare,
+    show,
+    submit,
+)
 
 README = Path(__file__).with_name("README.md")
 
@@ -21,6 +33,8 @@ def parsers() -> dict[str, Parser]:
         "compare": compare.parser(),
         "predict": predict.parser(),
         "show": show.parser(),
+        "export": export_run.parser(),
+        "import": import_run.parser(),
         "submit": submit.parser(),
     }
 

@@ -3,6 +3,7 @@
 import stat
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from core.data.download import check_free_space
@@ -16,8 +17,19 @@ ENCRYPTED = 0x1
 """The bit of an entry's flags (PKWARE's APPNOTE, 4.4.4)."""
 
 
-def unpack(archive: Path, folder: Path, *, max_bytes: int, max_entries: int = MAX_ENTRIES, progress: Progress = silent) -> None:
+def unpack(
+    archive: Path,
+    folder: Path,
+    *,
+    max_bytes: int,
+    max_entries: int = MAX_ENTRIES,
+    only: Collection[str] | None = None,
+    progress: Progress = silent,
+) -> None:
     """Unpack a zip into ``folder``, which exists.
+
+    Args:
+        only: entries to unpack; by default all. The others' names are checked all the same.
 
     All names and stated sizes are checked before the first file is written; the bytes are counted again as they come,
     since a zip can state less than it holds.
@@ -29,9 +41,12 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int, max_entries: int = MA
     try:
         with zipfile.ZipFile(archive) as zipped:
             entries = zipped.infolist()
-            _check_entries(archive, entries, max_bytes, max_entries)
-            targets = _targets(archive, entries)
-            check_free_space(folder, sum(entry.file_size for entry in entries))
+            wanted = [entry for entry in entries if only is None or entry.filename in only]
+            _check_entries(archive, entries, max_entries)
+            if sum(entry.file_size for entry in wanted) > max_bytes:
+                raise _too_much(archive, max_bytes)
+            targets = [target for target in _targets(archive, entries) if only is None or target[0].filename in only]
+            check_free_space(folder, sum(entry.file_size for entry in wanted))
             left = max_bytes
             for done, (entry, target) in enumerate(targets):
                 progress(done, len(targets), "unpacking")
@@ -47,15 +62,12 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int, max_entries: int = MA
         raise DatasetError(what, value=archive, todo="fetch it again") from error
 
 
-def _check_entries(archive: Path, entries: list[zipfile.ZipInfo], max_bytes: int, max_entries: int) -> None:
+def _check_entries(archive: Path, entries: list[zipfile.ZipInfo], max_entries: int) -> None:
     if len(entries) > max_entries:
         what = f"The archive has {len(entries):,} entries"
         raise DatasetError(what, value=archive, todo=f"use one with at most {max_entries:,}")
     if any(entry.flag_bits & ENCRYPTED for entry in entries):
         raise DatasetError("The archive is encrypted", value=archive, todo="pack it without a password")
-    stated = sum(entry.file_size for entry in entries)
-    if stated > max_bytes:
-        raise _too_much(archive, max_bytes)
 
 
 def _too_much(archive: Path, max_bytes: int) -> DatasetError:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 
-from core.jobs import lacks_evaluation, request_stop, resume_training, stop_now
+from core.jobs import can_resume, lacks_evaluation, request_stop, resume_training, stop_now
 from core.run_library import (
     About,
     export_run,
@@ -23,6 +23,10 @@ from core.runs import Run, RunStatus, is_working
 from core.workspace import Workspace
 from dashboard.components.text import in_badge, plain
 from dashboard.state import SELECTED_RUN, flash
+
+MAX_UPLOAD_MB = 1024
+"""An export of the largest model with its ONNX file has 600; it is in memory while it is brought here. The server's own limit,
+in ``.streamlit/config.toml``, is the same: it asks for no widget's."""
 
 
 def run_buttons(workspace: Workspace, run: Run, status: RunStatus) -> None:
@@ -41,7 +45,7 @@ def run_buttons(workspace: Workspace, run: Run, status: RunStatus) -> None:
 
 
 def _ended(workspace: Workspace, run: Run, status: RunStatus) -> None:
-    if status.state in ("failed", "stopped"):
+    if can_resume(status):
         said = f"Run {run.name} is queued again, after epoch {status.epoch}."
         _button("Resume", "resume", run, lambda: resume_training(workspace, run.name), said)
     if lacks_evaluation(run.paths, status):
@@ -113,7 +117,8 @@ def import_and_trash(workspace: Workspace) -> None:
     """Bring a run from another workspace; put a deleted one back."""
     left, right = st.columns(2)
     with left:
-        given = st.file_uploader("Import an exported run", type="zip")
+        about = "A larger one: python -m training import FILE.zip"
+        given = st.file_uploader("Import an exported run", type="zip", max_upload_size=MAX_UPLOAD_MB, help=about)
         if given is not None and st.button("Import", icon=":material/unarchive:"):
             _import(workspace, given.name.removesuffix(".zip"), given.getbuffer())
     with right:

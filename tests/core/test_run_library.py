@@ -4,7 +4,9 @@ import os
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from core.errors import DatasetError, WorkspaceError
 from core.files import read_json, write_json
@@ -29,11 +31,13 @@ def make_run(workspace: Workspace, name: str, *, model: bool = True, status: Run
     write_status(paths, status or RunStatus("finished", pid=None, epoch=3))
     if model:
         paths.model.mkdir()
-        (paths.model / "model.safetensors").write_bytes(b"weights")
+        save_file({"weight": np.arange(3, dtype=np.float32)}, paths.model / "model.safetensors")
     paths.checkpoints.mkdir()
     (paths.checkpoints / "last.ckpt").write_bytes(b"optimiser")
     dataset = {"name": "phantoms", "root": "/elsewhere/phantoms"}
-    write_json(paths.evaluation("phantoms-valid").summary, {"dataset": dataset})
+    leak = {"kind": "unknown", "leaked": 0, "patients": 1, "text": "unknown"}
+    summary = {"run": name, "split": "valid", "dataset": dataset, "macro_dice": 0.5, "leak": leak, "scans": {}, "organs": {}}
+    write_json(paths.evaluation("phantoms-valid").summary, summary)
     return paths
 
 
@@ -76,7 +80,7 @@ def test_deleted_and_put_back(workspace: Workspace) -> None:
     assert not paths.root.exists()
     assert trashed(workspace) == [kept]
     assert restore_run(workspace, kept) == "r1.5"
-    assert (paths.model / "model.safetensors").read_bytes() == b"weights"
+    assert open_run(paths.root).has_model
     assert trashed(workspace) == []
 
 
@@ -119,7 +123,7 @@ def test_exported_and_imported_elsewhere(workspace: Workspace, tmp_path: Path) -
     assert not paths.checkpoints.exists()
     dataset = read_json(paths.evaluation("phantoms-valid").summary)["dataset"]
     assert dataset == {"name": "phantoms", "root": str(other.datasets / "phantoms")}
-    assert [path.name for path in other.runs.iterdir()] == ["from-elsewhere"]
+    assert [path.name for path in other.runs.glob("[!.]*")] == ["from-elsewhere"]
 
 
 def test_a_run_at_work_is_not_exported(workspace: Workspace, tmp_path: Path) -> None:
@@ -152,7 +156,8 @@ def test_a_damaged_archive_leaves_nothing(workspace: Workspace, tmp_path: Path, 
     archive = rewritten(tmp_path / "r1.zip", **changes)
     with pytest.raises(WorkspaceError, match=r"^The archive is no exported run, or is damaged: .*; export it again\.$"):
         import_run(workspace, archive, "r2")
-    assert [path.name for path in workspace.runs.iterdir()] == ["r1"]
+    assert [path.name for path in workspace.runs.glob("[!.]*")] == ["r1"]
+    assert list(workspace.runs.glob(".import*")) == []
 
 
 def test_an_archive_that_leaves_the_folder(workspace: Workspace, tmp_path: Path) -> None:

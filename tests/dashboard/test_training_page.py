@@ -2,6 +2,7 @@
 
 import os
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +250,19 @@ def test_a_damaged_data_set_is_said_in_the_form(open_app, folder: Path) -> None:
     app = open_app(folder, "training")
     assert any("dataset.json" in each.value for each in app.error)
     assert button(app, "Start").disabled
+
+
+def test_the_box_for_an_exported_run_takes_one_of_the_largest_model(open_app, folder: Path) -> None:
+    """Weights and ONNX file of a b5 have 680 MB; the server's own limit must not be below that of the box."""
+    (box,) = open_app(folder, "training").get("file_uploader")
+    served = tomllib.loads((start.PROJECT / ".streamlit" / "config.toml").read_text())["server"]["maxUploadSize"]
+    assert 680 < box.proto.max_upload_size_mb <= served
+
+
+def test_a_run_that_was_imported_is_not_offered_to_go_on(open_app, folder: Path, run: RunPaths) -> None:
+    message = "Because <b>![x](http://y/z.png)"
+    write_status(run, RunStatus("stopped", epoch=1, epochs=9, message=message, imported=True))
+    write_json(run.manifest, {})
+    app = open_app(folder, "training", run="r1")
+    assert "Resume" not in labels(app)
+    assert not any("![x](" in each.value or "<b>" in each.value for each in app.caption if "\\<" not in each.value)

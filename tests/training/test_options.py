@@ -73,6 +73,38 @@ def test_mistake_in_a_file_is_one_sentence(tmp_path: Path, text: str):
         parser().read([*DATA, "--config", str(file)])
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"root:x:0:0:SECRET:/root:/bin/bash\nbin:x:1\n", "The file holds no settings: odd"),
+        (b"SECRET words only", "The file holds no settings: odd"),
+        (b"- SECRET\n", "The file holds no settings: odd"),
+        (b"\x00\x01SECRET\xff", "The file cannot be read as text: odd"),
+        (b"epochs: 5\nmodel: [1, SECRET\n", "The file is no YAML (line 3): odd"),
+        (b"epochs: 5\nSECRET: 1\n", "Line 2 of the file is no option: odd"),
+        (b"epochs: SECRET\n", "--epochs wants a whole number: odd"),
+        (b"schedule: SECRET\n", "--schedule wants one of none, multistep, cosine: odd"),
+        (b"mean: SECRET\n", "--mean wants a list such as [0.1,0.2,0.3]: odd"),
+        (b"balanced: SECRET\n", "--balanced wants bool: odd"),
+        (b"model: &a [SECRET]\nstrategy: *a\n", "The file has YAML aliases: odd"),
+        (b"[" * 60_000, "The file is no settings: too many brackets: odd"),
+        (b"#" * 70_000, "The file is too large for settings: odd"),
+        (b"config: /etc/hostname\n", ""),
+    ],
+)
+def test_what_a_file_holds_is_never_said(tmp_path: Path, content: bytes, sentence: str):
+    """``--config`` may name any file, and a run's message is shown to everybody."""
+    file = tmp_path / "odd"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        parser().read([*DATA, "--config", str(file)])
+    assert str(caught.value).startswith(sentence)
+    assert "SECRET" not in str(caught.value)
+    assert Path("/etc/hostname").read_text().strip() not in str(caught.value)
+    cause = caught.value.__cause__
+    assert "SECRET" not in str(cause)
+
+
 def test_what_is_missing_is_named():
     with pytest.raises(ConfigError, match="Something is missing: --data; see"):
         parser().read([])
