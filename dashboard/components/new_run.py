@@ -22,18 +22,23 @@ OWN_RECIPE = "none: the defaults"
 FRESH = "the recipe's own"
 TRACKERS = {"csv": "CSV", "tensorboard": "TensorBoard", "wandb": "Weights & Biases", "none": "none"}
 ESTIMATE = "estimate"
+STARTED = "runs_started"
+"""How many runs this session has started."""
 HERE, CLUSTER = "this machine", "Ray cluster"
 
 
 def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
     """Choose, look at what is wrong and how long it will take, and start."""
-    datasets = sorted(path.name for path in workspace.datasets.glob("[!.]*") if path.is_dir())
+    datasets, others = _datasets(workspace)
+    if others:
+        st.caption(harmless(f"Not to be trained on, for want of a training or validation split: {', '.join(others)}."))
     if not datasets:
         out = plain(f"{workspace.datasets}/phantoms")
         st.info(f"No data set in this workspace yet; run: python -m training prepare phantom --out {out}")
         return
     dataset, recipe, options = _choices(workspace, datasets, runs)
-    name = st.text_input("Name of the run", new_run_name("run"), key="new_run_name")
+    # Another key a run: the browser remembers what was typed under the last one, which is now taken.
+    name = st.text_input("Name of the run", new_run_name("run"), key=f"new_run_name-{st.session_state.get(STARTED, 0)}")
     plan = plan_run(workspace, name, dataset, recipe, dict(options))
     _findings(plan)
     cluster = _where()
@@ -52,6 +57,17 @@ def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
     if plan.training and plan.recipe:
         with st.expander("The whole configuration", icon=":material/settings:"):
             st.code(yaml.safe_dump(_plain(plan), sort_keys=False), language="yaml", height=300)
+
+
+def _datasets(workspace: Workspace) -> tuple[list[str], list[str]]:
+    """Data sets of the workspace by name: those with both splits, and those without, such as another tool's scored masks."""
+    names = sorted(path.name for path in workspace.datasets.glob("[!.]*") if path.is_dir())
+    whole = [name for name in names if all(_has(workspace.datasets / name / split) for split in ("train", "valid"))]
+    return whole, [name for name in names if name not in whole]
+
+
+def _has(split: Path) -> bool:
+    return all(next((split / kind).glob("*.png"), None) is not None for kind in ("images", "masks"))
 
 
 def recipes() -> dict[str, Path]:
@@ -131,7 +147,7 @@ def _start(workspace: Workspace, job: TrainingJob, name: str) -> None:
         st.error(harmless(str(error)), icon=":material/error:")
         return
     st.session_state[SELECTED_RUN] = name
-    st.session_state.pop("new_run_name", None)
+    st.session_state[STARTED] = st.session_state.get(STARTED, 0) + 1
     flash(f"Run {plain(name)} is queued; it goes on when this page is closed.", ":material/play_arrow:")
     st.rerun()
 

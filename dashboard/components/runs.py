@@ -130,7 +130,7 @@ def _machine(usage: Usage | None) -> None:
 def _curves(run: Run) -> None:
     metrics = run.metrics()
     if metrics.empty:
-        st.caption("Curves appear after the first epoch.")
+        st.caption(_no_curves(run))
         return
     left, right = st.columns(2)
     left.plotly_chart(training_curves(metrics, LOSSES, "loss"), key=f"loss-{run.name}")
@@ -138,6 +138,14 @@ def _curves(run: Run) -> None:
     if "learning_rate" in metrics and metrics["learning_rate"].nunique() > 1:
         with st.expander("Learning rate", icon=":material/show_chart:"):
             st.plotly_chart(training_curves(metrics, RATE, "learning rate"), key=f"rate-{run.name}")
+
+
+def _no_curves(run: Run) -> str:
+    if any("external" in evaluation.summary for evaluation in run.evaluations()):
+        return "Label maps of another tool: nothing was trained here, so there are no curves."
+    if run.status is not None and run.status.state not in ACTIVE:
+        return "There are no curves: the run ended before its first epoch, or came without them."
+    return "Curves appear after the first epoch."
 
 
 def _learning(run: Run) -> None:

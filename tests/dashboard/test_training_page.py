@@ -1,6 +1,7 @@
 """*Training*: each state of a run, and what can be done with it; the runs' processes are not started."""
 
 import os
+import shutil
 import time
 import tomllib
 from pathlib import Path
@@ -11,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.config import ClusterConfig
 from core.data.images import write_png
-from core.files import write_json, write_whole
+from core.files import read_json, write_json, write_whole
 from core.jobs import start
 from core.run_library import About, read_about, trash_run, trashed
 from core.runs import RunStatus, read_status, write_status
@@ -220,6 +221,8 @@ def test_started_as_chosen(open_app, folder: Path, started: list[str]) -> None:
     assert any("patient-clean" in each.value for each in app.caption)
     press(app, "Start")
     assert started == ["mine"]
+    assert [each.value for each in app.error] == []
+    assert next(each for each in app.text_input if each.label == "Name of the run").value != "mine"
     words = start.read_job(Workspace(folder).run("mine")).words
     assert words[2:6] == ("--run", "mine", "--data", str(folder / "datasets" / "small"))
     assert words[6:] == (
@@ -229,6 +232,26 @@ def test_started_as_chosen(open_app, folder: Path, started: list[str]) -> None:
         "--epochs=3",
         "--evaluate=true",
     )
+
+
+def test_only_what_can_be_trained_on_is_offered(open_app, folder: Path) -> None:
+    """A data set of one split, as `evaluate masks` makes it, and an empty folder."""
+    shutil.copytree(folder / "datasets" / "small" / "valid", folder / "datasets" / "scored" / "valid")
+    (folder / "datasets" / "empty").mkdir()
+    app = open_app(folder, "training")
+    assert next(each for each in app.selectbox if each.label == "Data set").options == ["small"]
+    sentence = "Not to be trained on, for want of a training or validation split: empty, scored."
+    assert sentence in [each.value for each in app.caption]
+
+
+def test_another_tool_s_masks_wait_for_no_curves(open_app, folder: Path) -> None:
+    paths = Workspace(folder).run("tool")
+    write_status(paths, RunStatus("finished", started_at=time.time(), message="Label maps of another tool."))
+    made = next(iter(sorted(folder.glob("runs/*/evaluations/*/evaluation.json"))))
+    write_json(paths.evaluation(made.parent.name).summary, read_json(made) | {"external": {"notes": []}})
+    said = [each.value for each in open_app(folder, "training", run="tool").caption]
+    assert "Label maps of another tool: nothing was trained here, so there are no curves." in said
+    assert "Curves appear after the first epoch." not in said
 
 
 def test_from_the_weights_of_another_run(open_app, folder: Path, run: RunPaths, started: list[str]) -> None:

@@ -13,7 +13,7 @@ from core.metrics.surface import nsd_column
 from core.options import Parser, pick
 from core.runs import Run, find_run
 from core.workspace import Workspace
-from training.commands.shared import find_dataset, going_on, print_json, progress_bar
+from training.commands.shared import check_home, find_dataset, going_on, print_json, progress_bar
 
 if TYPE_CHECKING:
     from core.evaluate import PredictAhead
@@ -44,6 +44,7 @@ def main(words: Sequence[str], *, cluster: ClusterConfig | None = None) -> None:
     run = find_run(workspace, options["run"])
     if not run.has_model:
         raise ModelError("The run has no model", value=run.paths.root, todo="let it finish an epoch, or choose another run")
+    check_home(run, workspace, stated=options["workspace"] is not None)
     index = load_index(find_dataset(workspace, options["data"]))
     done = evaluate_run(run, index, options["split"], config, scoring, cluster=cluster)
     if options["json"]:

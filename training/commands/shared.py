@@ -9,8 +9,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from core.errors import DatasetError
+from core.errors import DatasetError, WorkspaceError
 from core.progress import Progress
+from core.runs import Run
 from core.workspace import Workspace, check_name
 
 QUIET_S = 10.0
@@ -32,6 +33,25 @@ def find_dataset(workspace: Workspace, name: str) -> Path:
     have = sorted(path.name for path in workspace.datasets.glob("[!.]*")) if workspace.datasets.is_dir() else []
     todo = f"use a folder, or one of {', '.join(have[:5])}" if have else "check the path, or run: python -m training prepare"
     raise DatasetError("There is no such data set", value=name, todo=todo)
+
+
+def check_home(run: Run, workspace: Workspace, *, stated: bool) -> None:
+    """Check that what is written into a run's folder shows where somebody will look for it.
+
+    Args:
+        stated: whether the workspace was named on the command line.
+
+    Raises:
+        WorkspaceError: the run lies in no workspace, or in another one than the one that was named.
+    """
+    folder = run.paths.root.resolve()
+    here = folder.parent == workspace.runs.resolve()
+    if here or (folder.parent.name == workspace.runs.name and not stated):
+        return
+    todo = "bring it there (python -m training export, then import)"
+    todo += f", or name its own: --workspace {folder.parents[1]}" if folder.parent.name == workspace.runs.name else ""
+    what = "The run is in no workspace" if folder.parent.name != workspace.runs.name else "The run is in another workspace"
+    raise WorkspaceError(f"{what}, so no page would show its scores", value=folder, todo=todo)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from core.options import Parser, pick
 from core.runs import find_run
 from core.workspace import Workspace
 from training.commands import evaluate, fit
-from training.commands.shared import find_dataset
+from training.commands.shared import check_home, find_dataset
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -88,8 +88,10 @@ def submit_evaluate(cluster: ClusterConfig, words: Sequence[str]) -> None:
     """Have the cluster evaluate a run, and show what it prints until it ends; Ctrl-C ends the job too."""
     options = evaluate.parser().read(words)
     workspace = Workspace.locate(options["workspace"])
+    run = find_run(workspace, options["run"])
+    check_home(run, workspace, stated=True)
     where = {
-        "run": find_run(workspace, options["run"]).paths.root,
+        "run": run.paths.root,
         "data": find_dataset(workspace, options["data"]).resolve(),
         "workspace": workspace.root,
     }
