@@ -37,7 +37,7 @@ from training.record import (
     write_settings,
 )
 from training.resume import LastState, check_resumable, check_settings, read_last
-from training.trackers import build_tracker, check_tracker, finish
+from training.trackers import build_tracker, check_tracker, finish, offline_sentence
 from training.trainer import Launch, build_trainer, quiet
 
 
@@ -103,6 +103,8 @@ def _train(
     trainer = build_trainer(training, paths, [recorder, best, LearningPictures(paths, recipe)], launch)
     model = _build(index, training, recipe, last=last, world=trainer.world_size, log=log)
     begin(status, log, index, training, recipe, last=last, queued=launch is not None)
+    if offline := offline_sentence(training):
+        log.say(offline)
     trainer.loggers = build_tracker(paths, training, recipe)
     if last is None or not last.ended:
         trainer.fit(model, datamodule=data, ckpt_path=last.checkpoint if last else None, weights_only=True)

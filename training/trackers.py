@@ -60,7 +60,17 @@ def wandb_mode() -> str:
     return os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
 
 
+def offline_sentence(training: TrainingConfig) -> str:
+    """What to say of a tracker that stays offline for want of a key; empty for the others."""
+    if training.tracker != "wandb" or wandb_mode() != "offline":
+        return ""
+    return "Weights & Biases keeps the run offline, in tracker/: there is no WANDB_API_KEY (`wandb sync` sends it later)."
+
+
 def _wandb(name: str, folder: Path) -> Logger:
+    if wandb_mode() != "online":
+        # Its reports of its own errors go to a host of theirs whatever the mode; read when it is first imported.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
     if is_first():

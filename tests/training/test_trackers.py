@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import socket
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -71,6 +73,10 @@ def test_wandb_offline_has_the_validation_result_in_its_summary(
 
     monkeypatch.delenv("WANDB_MODE")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_ERROR_REPORTING", raising=False)
+    looked_up = []
+    look = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: (looked_up.append(host), look(host, *rest, **more))[1])
     summaries = []
     finish = wandb.finish
     monkeypatch.setattr("wandb.finish", lambda: (summaries.append(dict(wandb.run.summary)), finish()))
@@ -79,6 +85,9 @@ def test_wandb_offline_has_the_validation_result_in_its_summary(
     assert list(folder.glob("*.wandb"))
     assert summaries[0]["valid_f1_organs"] == pytest.approx(result.score, abs=1e-6)
     assert summaries[0]["valid_slices"] == 6
+    assert [host for host in looked_up if host not in (None, "localhost", "127.0.0.1", "::1")] == []
+    assert os.environ["WANDB_ERROR_REPORTING"] == "false"
+    assert "Weights & Biases keeps the run offline" in paths.log.read_text()
 
 
 def test_wandb_never_asks_for_a_key(monkeypatch: pytest.MonkeyPatch):
