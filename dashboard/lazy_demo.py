@@ -94,7 +94,7 @@ class LazyDemo:
 
             import fastapi
 
-            app = fastapi.FastAPI()
+            app = fastapi.FastAPI(openapi_url=None)
             mount_demo(app, demo, path=self._path)
             demo.warm_up()
             self._app = app

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import GutCheckError
+from dashboard.access import reader_of
 from dashboard.gradio_demo.examples import example_scans, example_slices
 from dashboard.gradio_demo.limits import too_large
 from dashboard.gradio_demo.session import Demo, Kind, Third, View, Wish
@@ -31,6 +32,11 @@ def read_wish(values: tuple[Any, ...]) -> Wish:
     return Wish(int(position) - 1, float(opacity), organs, third, spacing_mm)
 
 
+def _tab(request: Any) -> str:
+    """The tab that asks, by a name that no other reader's tab can state."""
+    return f"{reader_of(request.headers) or ''}\n{request.session_hash}"
+
+
 class Actions:
     """Makes the page's functions over a demo."""
 
@@ -47,7 +53,7 @@ class Actions:
 
     def _view(self, request: Any, values: tuple[Any, ...]) -> tuple[Any, ...]:
         wish = read_wish(values)
-        return self._shown(self.demo.view(str(request.session_hash), wish), wish.third)
+        return self._shown(self.demo.view(_tab(request), wish), wish.third)
 
     def _first(self, request: Any, values: tuple[Any, ...], position: int = 0) -> tuple[Any, ...]:
         return self._view(request, (position + 1, *values[1:]))
@@ -65,10 +71,10 @@ class Actions:
 
         def open_files(request: gr.Request, paths: list[Path], *values: Any) -> tuple[Any, ...]:
             try:
-                self.demo.open_files(str(request.session_hash), paths)
+                self.demo.open_files(_tab(request), paths)
             except GutCheckError as error:
                 return None, *self._problem(error)
-            middle = self.demo.view(str(request.session_hash), Wish()).count // 2
+            middle = self.demo.view(_tab(request), Wish()).count // 2
             return None, *self._first(request, values, middle)
 
         return open_files
@@ -78,7 +84,7 @@ class Actions:
         import gradio as gr
 
         def refuse(request: gr.Request, file: str) -> tuple[Any, ...]:
-            self.demo.desk.clear(str(request.session_hash))
+            self.demo.desk.clear(_tab(request))
             return None, *self._problem(too_large(file))
 
         return refuse
@@ -89,7 +95,7 @@ class Actions:
 
         def open_example(request: gr.Request, *values: Any) -> tuple[Any, ...]:
             upload = [*example_slices(), example_scans()[0]][number]
-            self.demo.open(str(request.session_hash), upload)
+            self.demo.open(_tab(request), upload)
             return self._first(request, values, len(upload.slices) // 2)
 
         return open_example
@@ -104,7 +110,7 @@ class Actions:
                 names = list(self.demo.models())
                 chosen = query["run"] if query.get("run") in names else names[0]
                 model = gr.update(choices=names, value=chosen)
-                position = self.demo.open_link(str(request.session_hash), query)
+                position = self.demo.open_link(_tab(request), query)
             except GutCheckError as error:
                 return gr.skip(), *self._problem(error)
             if position is None:
@@ -118,7 +124,7 @@ class Actions:
         import gradio as gr
 
         def change_model(request: gr.Request, model: str, *values: Any) -> tuple[Any, ...]:
-            self.demo.forget_result(str(request.session_hash))
+            self.demo.forget_result(_tab(request))
             try:
                 return model_note(self.demo, model), *self._view(request, values)
             except GutCheckError as error:
@@ -136,7 +142,7 @@ class Actions:
                     bar((done, total), desc=what, unit="slices")
 
             try:
-                self.demo.segment(str(request.session_hash), model, tell)
+                self.demo.segment(_tab(request), model, tell)
             except GutCheckError as error:
                 raise self._error(error) from error
             return self._view(request, values)
@@ -158,7 +164,7 @@ class Actions:
 
         def download(request: gr.Request, *values: Any) -> str:
             try:
-                made = self.demo.download(str(request.session_hash), kind, read_wish(values))
+                made = self.demo.download(_tab(request), kind, read_wish(values))
             except GutCheckError as error:
                 raise self._error(error) from error
             return json.dumps([made.name, made.url])
@@ -170,6 +176,6 @@ class Actions:
         import gradio as gr
 
         def forget(request: gr.Request) -> None:
-            self.demo.desk.clear(str(request.session_hash))
+            self.demo.desk.clear(_tab(request))
 
         return forget

@@ -14,8 +14,9 @@ from core.errors import GutCheckError, ImageError
 from core.labels import CLASSES
 from core.overlay import num_to_rgb
 from dashboard.gradio_demo.exports import nifti_download
+from dashboard.gradio_demo.received import RECEIVED
 from dashboard.gradio_demo.results import OPACITY, ORGAN_IDS, Segmentation, ml_a_voxel, overlay_of
-from dashboard.gradio_demo.session import Demo, Wish, spacing_of, taken
+from dashboard.gradio_demo.session import Demo, Wish, spacing_of
 from dashboard.gradio_demo.uploads import read_upload
 from dashboard.gradio_demo.widgets import file_input
 
@@ -31,7 +32,7 @@ def predict(demo: Demo, paths: Sequence[Path], model: str | None) -> dict[str, A
         the picture's likeness to the training data, ``model``, ``spacing_mm`` (z, y, x) and ``notes``.
 
     Raises:
-        GutCheckError: no file, or one that cannot be used or holds several slices; no such model.
+        GutCheckError: no file, or one that was not uploaded, cannot be used or holds several slices; no such model.
     """
     result = _segmented(demo, paths, model)
     if len(result.label_maps) > 1:
@@ -65,8 +66,8 @@ def predict_scan(demo: Demo, paths: Sequence[Path], model: str | None) -> dict[s
 
 
 def _segmented(demo: Demo, paths: Sequence[Path], model: str | None) -> Segmentation:
-    with taken(paths):
-        upload = read_upload(paths)
+    with RECEIVED.taken(paths) as files:
+        upload = read_upload(files)
     return demo.segmented(upload, model)
 
 

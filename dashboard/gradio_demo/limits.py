@@ -1,8 +1,5 @@
 """How much the demo takes at once, and what it says beyond that, where Gradio answers before any function of ours is asked."""
 
-from typing import Any
-
-from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -73,8 +70,3 @@ def _answer(scope: Scope, status: int, body: bytes) -> Response | None:
         return None
     from_browser = any(name == b"origin" for name, _ in scope["headers"])
     return JSONResponse({"detail": str(queue_full())}, 429 if from_browser else 503)
-
-
-def limited() -> dict[str, Any]:
-    """The options of ``launch`` and ``mount_gradio_app`` that set these limits."""
-    return {"max_file_size": MAX_FILE_BYTES, "app_kwargs": {"middleware": [Middleware(Worded)]}}

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from starlette.middleware import Middleware
+
 from core.labels import ORGANS
+from dashboard.gradio_demo import limits
 from dashboard.gradio_demo.actions import Actions, model_note
 from dashboard.gradio_demo.api import add_api
 from dashboard.gradio_demo.examples import example_scans, example_slices
-from dashboard.gradio_demo.limits import AT_ONCE, QUEUE_SIZE, limited
+from dashboard.gradio_demo.limits import AT_ONCE, QUEUE_SIZE, Worded
 from dashboard.gradio_demo.looks import BUSY, CSS, DONE, HEADING, HINT, INTAKE, SAVE, TOO_LARGE, thumbnails
+from dashboard.gradio_demo.received import KEPT_S, Arriving
 from dashboard.gradio_demo.results import OPACITY, ORGAN_IDS
+from dashboard.gradio_demo.routes import OnlyAnswered
 from dashboard.gradio_demo.session import NOTHING_YET, Demo, Kind
-from dashboard.gradio_demo.widgets import file_input, load_gradio, picture
+from dashboard.gradio_demo.widgets import blocks, file_input, load_gradio, picture
 
 DOWNLOADS: dict[Kind, str] = {
     "mask": "Mask, class ids (PNG)",
@@ -24,8 +29,6 @@ DOWNLOADS: dict[Kind, str] = {
     "nifti": "NIfTI",
     "report": "Report (HTML)",
 }
-SWEEP_S = 600
-"""How long a file may lie in the upload folder that nobody asked to segment, in seconds."""
 
 
 def private_folder() -> Path:
@@ -37,7 +40,9 @@ def private_folder() -> Path:
         folder = tempfile.mkdtemp(prefix="gutcheck-demo-")
         os.environ["GRADIO_TEMP_DIR"] = folder
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(os.environ["GRADIO_TEMP_DIR"])
+    # Without links in it: an upload's path must lead to itself.
+    folder = os.environ["GRADIO_TEMP_DIR"] = str(Path(os.environ["GRADIO_TEMP_DIR"]).resolve())
+    return Path(folder)
 
 
 def page_options() -> dict[str, Any]:
@@ -54,7 +59,8 @@ def page_options() -> dict[str, Any]:
         "show_error": False,
         "footer_links": ["settings"],
         "allowed_paths": [],
-        **limited(),
+        "max_file_size": limits.MAX_FILE_BYTES,
+        "app_kwargs": {"middleware": [Middleware(each) for each in (Worded, OnlyAnswered, Arriving)]},
     }
 
 
@@ -62,7 +68,7 @@ def build_page(demo: Demo) -> Any:
     """The page; it is served by ``launch(**page_options())`` or mounted with the same options."""
     private_folder()
     gr = load_gradio()
-    with gr.Blocks(title="GutCheck demo", analytics_enabled=False, fill_width=True, delete_cache=(SWEEP_S, SWEEP_S)) as page:
+    with blocks(gr, title="GutCheck demo", analytics_enabled=False, fill_width=True, delete_cache=(KEPT_S, KEPT_S)) as page:
         gr.Markdown(HEADING, elem_id="heading")
         with gr.Row():
             with gr.Column(scale=1, min_width=250):

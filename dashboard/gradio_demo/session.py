@@ -1,8 +1,7 @@
 """What the demo's buttons do, apart from Gradio: open, segment, show, download; for each open tab."""
 
 import html
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from dashboard.gradio_demo.desk import Desk
 from dashboard.gradio_demo.exports import Download, colour_download, mask_download, nifti_download, report_download
 from dashboard.gradio_demo.likeness import Likeness, likeness_of, remarks
 from dashboard.gradio_demo.linked import linked_scan
+from dashboard.gradio_demo.received import RECEIVED
 from dashboard.gradio_demo.results import (
     ORGAN_IDS,
     Segmentation,
@@ -119,11 +119,12 @@ class Demo:
         """Read files into memory and delete them.
 
         Raises:
-            GutCheckError: see `dashboard.gradio_demo.uploads.read_upload`; the tab then has nothing open.
+            GutCheckError: files that were not uploaded, or see `dashboard.gradio_demo.uploads.read_upload`; the tab then has
+                nothing open.
         """
         self.desk.clear(session)
-        with taken(paths):
-            self.desk.put(session, read_upload(paths))
+        with RECEIVED.taken(paths) as files:
+            self.desk.put(session, read_upload(files))
 
     def open_link(self, session: str, query: Mapping[str, str]) -> int | None:
         """Open the scan that an address names; the position of its slice, or nothing where it names none.
@@ -242,15 +243,3 @@ def _scan_statistics(result: Segmentation, spacing_mm: Spacing | None) -> str:
 def spacing_of(upload: Upload, wish: Wish) -> Spacing | None:
     """The spacing (z, y, x) that the files state, else the one that the user states; nothing where slices are missing."""
     return None if upload.has_gaps else upload.spacing_mm or wish.spacing_mm
-
-
-@contextmanager
-def taken(paths: Sequence[Path]) -> Iterator[None]:
-    """Delete uploaded files, and Gradio's folder of each, once they have been read."""
-    try:
-        yield
-    finally:
-        for path in paths:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-                path.parent.rmdir()

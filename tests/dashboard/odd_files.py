@@ -19,6 +19,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEGLSLossless, MRImageStorage
 
+from dashboard.gradio_demo.received import RECEIVED
+
 SHAPE = (40, 48)
 UID = "1.2.826.0.1.3680043.10.1."
 ODD_FILES: dict[str, Callable[[Path], list[Path]]] = {}
@@ -271,3 +273,13 @@ def _(folder: Path) -> Path:
 @_odd("zipped DICOM series")
 def _(folder: Path) -> list[Path]:
     return zipped(folder / "a.zip", {f"x/{path.name}": path.read_bytes() for path in series(folder)})
+
+
+def sent(paths: list[Path]) -> list[Path]:
+    """The files where they lie once they were uploaded: each in a folder of its own that the demo has named."""
+    there = []
+    for path in paths:
+        folder = path.parent / RECEIVED.folder_name(path)
+        folder.mkdir()
+        there.append(path.rename(folder / path.name))
+    return there

@@ -37,7 +37,7 @@ from dashboard.gradio_demo.results import Segmentation, segment_upload
 from dashboard.gradio_demo.session import NOTHING_YET, Demo, Wish
 from dashboard.gradio_demo.uploads import Upload, read_upload
 from dashboard.segment import ModelChoice, Segmenter, Shelf
-from tests.dashboard.odd_files import ODD_FILES, grey, png, series
+from tests.dashboard.odd_files import ODD_FILES, grey, png, sent, series
 
 TAB, OTHER_TAB = "tab", "another"
 STUB = ModelChoice("stub", Path("stub"), "phantoms", True)
@@ -80,7 +80,7 @@ def calls(demo: Demo) -> int:
 
 def test_from_nothing_to_a_result(demo: Demo, tmp_path: Path) -> None:
     assert demo.view(TAB, Wish()).status == NOTHING_YET
-    demo.open_files(TAB, ODD_FILES["16-bit grey PNG"](tmp_path))
+    demo.open_files(TAB, sent(ODD_FILES["16-bit grey PNG"](tmp_path)))
     before = demo.view(TAB, Wish())
     assert before.status.startswith("**a.png**, 48 × 40 pixels, 16 bits, not segmented yet")
     assert (before.overlay, before.third, before.statistics) == (None, None, "")
@@ -112,10 +112,10 @@ def test_the_files_are_deleted_whether_they_can_be_used_or_not(demo: Demo, tmp_p
         folder = tmp_path / kind
         folder.mkdir()
         try:
-            demo.open_files(TAB, ODD_FILES[kind](folder))
+            demo.open_files(TAB, sent(ODD_FILES[kind](folder)))
         except GutCheckError:
             assert demo.view(TAB, Wish()).status == NOTHING_YET
-        assert not folder.exists()
+        assert list(folder.iterdir()) == []
 
 
 def test_another_model_makes_the_result_forgotten(demo: Demo) -> None:
@@ -136,7 +136,7 @@ def test_segmenting_and_downloading_too_early(demo: Demo) -> None:
 
 def test_a_scan_is_told_slice_by_slice(demo: Demo, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    demo.open_files(TAB, series(tmp_path))
+    demo.open_files(TAB, sent(series(tmp_path)))
     demo.segment(TAB, None, lambda done, total, what: told.append((done, total)))
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     view = demo.view(TAB, Wish(position=7))
@@ -197,7 +197,7 @@ class TestDownloads:
         assert mask.url.startswith("data:image/png;base64,")
 
     def test_pngs_of_a_scan_are_zipped(self, demo: Demo, tmp_path: Path) -> None:
-        demo.open_files(TAB, ODD_FILES["zip of slices"](tmp_path))
+        demo.open_files(TAB, sent(ODD_FILES["zip of slices"](tmp_path)))
         demo.segment(TAB, None)
         packed = demo.download(TAB, "mask", Wish())
         assert packed.name == "a_mask.zip"
@@ -209,7 +209,7 @@ class TestDownloads:
         voxels = grey(shape=(48, 40, 3)).astype(np.int16)
         nib.Nifti1Image(voxels, np.diag([2.0, 2.0, 5.0, 1.0])).to_filename(source)
         affine = nib.load(source).affine
-        demo.open_files(TAB, [source])
+        demo.open_files(TAB, sent([source]))
         demo.segment(TAB, None)
         # Brought back to the scan's own axes, the mask is where the scan is bright.
         back = nib.as_closest_canonical(self._image(demo.download(TAB, "nifti", Wish()).content))
