@@ -7,16 +7,21 @@ Every request passes `Guard`, which asks an `Access` who sends it. Another sign-
 import ipaddress
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, unquote
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from core.errors import ConfigError
+from dashboard.answer_headers import saying
+from dashboard.origin import SENTENCE, is_foreign
+from dashboard.proxies import TrustedProxies
 
 PASSWORD_VARIABLE = "GUTCHECK_PASSWORD"
 MIN_PASSWORD = 8
@@ -24,8 +29,9 @@ ROLES = frozenset({"reader", "lead", "trainer"})
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 READER_HEADER = "gutcheck-reader"
 """Carries the name to Streamlit's scripts, which see a connection's headers and nothing else of it."""
-POLICY_VIOLATION = 1008
-"""The WebSocket close code of RFC 6455 for a peer that may not go on."""
+POLICY_VIOLATION, UNSUPPORTED_DATA = 1008, 1003
+"""The WebSocket close codes of RFC 6455 for a peer that may not go on, and for one that sends text."""
+Page = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Identity:
 class Access(Protocol):
     """A way to sign in."""
 
-    pages: Mapping[str, Callable[[Request], Awaitable[Response]]]
+    pages: Mapping[str, Page]
     """By path; open to everyone."""
 
     def identify(self, scope: Scope) -> Identity | None:
@@ -54,7 +60,10 @@ class Access(Protocol):
 class OpenAccess:
     """No login: this machine's own browser may do everything."""
 
-    pages: Mapping[str, Callable[[Request], Awaitable[Response]]] = {}
+    pages: Mapping[str, Page] = {}
+
+    def __init__(self, remedy: str = f"set {PASSWORD_VARIABLE} and start it again") -> None:
+        self._remedy = remedy
 
     def identify(self, scope: Scope) -> Identity | None:
         """Anybody, under one of this machine's own names.
@@ -66,44 +75,96 @@ class OpenAccess:
 
     def turn_away(self, request: Request) -> Response:
         """See `Access`."""
-        sentence = f"Without a login GutCheck answers only at 127.0.0.1 or localhost; set {PASSWORD_VARIABLE} and start it again."
+        sentence = f"Without a login GutCheck answers only at 127.0.0.1 or localhost; {self._remedy}."
         return PlainTextResponse(sentence, 403)
 
 
 class Guard:
-    """An ASGI application in front of another one: pages, routes, uploads and websockets alike."""
+    """An ASGI application in front of another one: pages, routes, uploads and websockets alike.
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    It refuses what another site's page sends, asks who sends the rest, believes the named proxies only, and gives every
+    answer the headers of `dashboard.answer_headers`.
+    """
+
+    def __init__(
+        self, app: ASGIApp, access: Access, proxies: TrustedProxies | None = None, open_pages: Mapping[str, Page] | None = None
+    ) -> None:
+        """
+        Args:
+            open_pages: by path; answered to everyone under any name, before anything is asked.
+        """
         self._app, self._access = app, access
+        self._proxies, self._open_pages = proxies or TrustedProxies(), open_pages or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"] in self._access.pages:
-            request = Request(scope, receive)
-            await (await self._access.pages[scope["path"]](request))(scope, receive, send)
-        elif (identity := self._access.identify(scope)) is not None:
-            await self._app(_with(scope, identity), self._checked(scope, receive, send), send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        if scope["type"] == "websocket":
+            await self._websocket(self._proxies.seen_through(scope), receive, saying(send))
+        elif scope["type"] == "http":
+            # Whoever breaks off an upload is no failure of ours, so nothing for the log.
+            with suppress(ClientDisconnect):
+                await self._request(self._proxies.seen_through(scope), receive, saying(send))
         else:
-            response = self._access.turn_away(Request(scope, receive))
-            response.headers["Cache-Control"] = "no-store"
-            await response(scope, receive, send)
+            await self._app(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if page := self._open_pages.get(scope["path"]):
+            response = await page(request)
+        elif is_foreign(scope):
+            response = PlainTextResponse(SENTENCE, 403)
+        elif page := self._access.pages.get(scope["path"]):
+            response = await page(request)
+        elif (identity := self._access.identify(scope)) is None:
+            response = self._access.turn_away(request)
+        else:
+            await self._app(_with(scope, identity), receive, send)
+            return
+        await response(scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        identity = None if is_foreign(scope) else self._access.identify(scope)
+        if identity is None:
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
+        with suppress(_Gone, WebSocketDisconnect):
+            await self._app(_with(scope, identity), self._checked(scope, receive, send), _to_who_is_there(send))
 
     def _checked(self, scope: Scope, receive: Receive, send: Send) -> Receive:
-        """A websocket lives for hours: whoever has signed out meanwhile is heard no more."""
-        if scope["type"] != "websocket":
-            return receive
+        """A websocket lives for hours: whoever has signed out meanwhile is heard no more. Nor is text, which none here takes."""
 
-        async def receive_while_signed_in() -> Message:
+        async def receive_checked() -> Message:
             message = await receive()
-            if message["type"] == "websocket.receive" and self._access.identify(scope) is None:
-                await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-                return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
-            return message
+            if message["type"] != "websocket.receive":
+                return message
+            if self._access.identify(scope) is None:
+                code = POLICY_VIOLATION
+            elif message.get("bytes") is None:
+                code = UNSUPPORTED_DATA
+            else:
+                return message
+            await _to_who_is_there(send)({"type": "websocket.close", "code": code})
+            return {"type": "websocket.disconnect", "code": code}
 
-        return receive_while_signed_in
+        return receive_checked
+
+
+class _Gone(OSError):
+    """Nobody is there any more to send to."""
+
+
+def _to_who_is_there(send: Send) -> Send:
+    """``send`` for a websocket, which says in the way that Starlette understands that the other side has gone.
+
+    uvicorn calls it a mistake to send after the connection was closed; but whoever sends cannot know of that yet.
+    """
+
+    async def send_or_gone(message: Message) -> None:
+        try:
+            await send(message)
+        except RuntimeError as error:
+            raise _Gone from error
+
+    return send_or_gone
 
 
 def _with(scope: Scope, identity: Identity) -> Scope:
@@ -136,17 +197,33 @@ def choose_access(host: str, password_file: str | None) -> Access:
     Raises:
         ConfigError: another address than this machine's own without a password, or a password that is none.
     """
-    from dashboard.sign_in import PasswordAccess
-
     password = _read_password(password_file) if password_file else os.environ.get(PASSWORD_VARIABLE)
+    return access_for(host, password, remedy=f"set {PASSWORD_VARIABLE} or --password-file")
+
+
+def access_for(host: str, password: str | None, *, remedy: str, note: str = "") -> Access:
+    """A login with this password; without one none, for this machine only.
+
+    Args:
+        host: where the server will listen.
+        remedy: how a password is set, for who needs one.
+        note: what the sign-in page says of the name; default: the dashboard's own.
+
+    Raises:
+        ConfigError: another address than this machine's own without a password, or a password that is none.
+    """
+    from dashboard.sign_in import NAME_NOTE, PasswordAccess
+
     if password is None:
         if not is_loopback(host):
-            todo = f"set {PASSWORD_VARIABLE} or --password-file, or leave --host out"
+            todo = f"{remedy}, or leave --host out"
             raise ConfigError("Without a login GutCheck listens on this machine only", value=f"--host {host}", todo=todo)
-        return OpenAccess()
-    if len(password) < MIN_PASSWORD:
-        raise ConfigError(f"The password has {len(password)} characters", todo=f"use at least {MIN_PASSWORD}")
-    return PasswordAccess(password)
+        return OpenAccess(f"{remedy}, and start it again")
+    length = len(password.strip())
+    if length < MIN_PASSWORD:
+        what = f"The password has {length} characters" if length else "The password is blank"
+        raise ConfigError(what, todo=f"use at least {MIN_PASSWORD} characters")
+    return PasswordAccess(password, note or NAME_NOTE)
 
 
 def _read_password(file: str) -> str:
@@ -171,15 +248,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def is_same_origin(request: Request) -> bool:
-    """Whether a browser sends this from one of our own pages (or it is no browser, which sends neither header).
-
-    Fetch Metadata where the browser has it, else Origin against Host, as OWASP's cross-site request forgery sheet says.
-    """
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site is not None and site not in ("same-origin", "none"):
-        return False
-    return origin is None or origin.partition("://")[2].lower() == request.headers.get("host", "").lower()

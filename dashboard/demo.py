@@ -14,20 +14,26 @@ from core.command import run_command
 from core.errors import ConfigError
 from core.options import Parser, check_port
 from core.workspace import Workspace
+from dashboard.access import Access, Guard, access_for
 from dashboard.gradio_demo.page import build_page, page_options
 from dashboard.gradio_demo.results import get_class_statistics_gradio, predict_gradio
 from dashboard.gradio_demo.session import Demo
 from dashboard.gradio_demo.widgets import load_gradio
+from dashboard.proxies import TrustedProxies
 
 if TYPE_CHECKING:
     import fastapi
     import gradio
+
 
 __all__ = ["build_demo", "get_class_statistics_gradio", "main", "mount_demo", "predict_gradio"]
 
 PORT = 7860
 PASSWORD_VARIABLE = "GUTCHECK_DEMO_PASSWORD"
 USER = "gutcheck"
+"""Of Gradio's own sign-in, which a shared link has."""
+REMEDY = f"set {PASSWORD_VARIABLE} or give --password"
+NAME_NOTE = "Any name will do: the demo keeps nothing, and shows it to nobody."
 SHARE_WARNING = (
     "Warning: --share sends every uploaded picture through Gradio's servers and opens this demo to anyone who has the "
     "link and the password; never upload patient data to it."
@@ -66,30 +72,37 @@ class DemoOptions:
     workspace: str | None = None
     """Folder of the runs; default: GUTCHECK_WORKSPACE, else ./workspace."""
     host: str = "127.0.0.1"
-    """Address to listen on; this machine only by default."""
+    """Address to listen on; this machine only by default, and without a password always."""
     port: int = PORT
     """Port to listen on."""
     share: bool = False
     """Also open a public link through Gradio's servers; needs a password."""
     password: str | None = None
-    """Ask every visitor for the user 'gutcheck' and this; better set as GUTCHECK_DEMO_PASSWORD, which `ps` does not show."""
+    """Ask every visitor for this; better set as GUTCHECK_DEMO_PASSWORD, which `ps` does not show."""
+    trusted_proxy: str | None = None
+    """Addresses or networks of proxies, separated by commas, whose X-Forwarded headers are believed; default: none are."""
 
     def __post_init__(self) -> None:
         if self.share and not self.password:
-            todo = f"set {PASSWORD_VARIABLE} or give --password"
-            raise ConfigError("--share opens the demo to the internet and needs a password", todo=todo)
+            raise ConfigError("--share opens the demo to the internet and needs a password", todo=REMEDY)
+        self.access()
+
+    def access(self) -> Access:
+        """Who may use the demo. Raises: see `dashboard.access.access_for`."""
+        return access_for(self.host, self.password, remedy=REMEDY, note=NAME_NOTE)
 
 
 def read_options(words: Sequence[str]) -> DemoOptions:
     """The options of these command line words and the environment's password.
 
     Raises:
-        ConfigError: unknown words, or sharing without a password.
+        ConfigError: unknown words; sharing, or an address that others reach, without a password; or a password that is none.
     """
     parser = Parser("python -m dashboard.demo", "Segment single MR slices in the browser. Not a medical device.")
     parser.add_class_arguments(DemoOptions)
     options = parser.read(words)
-    options["password"] = options["password"] or os.environ.get(PASSWORD_VARIABLE)
+    if options["password"] is None:
+        options["password"] = os.environ.get(PASSWORD_VARIABLE)
     return DemoOptions(**options)
 
 
@@ -101,17 +114,44 @@ def main(words: Sequence[str]) -> None:
     """
     options = read_options(words)
     check_port(options.host, options.port)
+    proxies = TrustedProxies.read(options.trusted_proxy)
     demo = Demo(Workspace.locate(options.workspace), options.run)
     print(f"Starting the demo with the model {demo.model(None).name} …", flush=True)
+    if options.share:
+        _share(demo, options)
+    else:
+        _serve(demo, options, proxies)
+
+
+def _serve(demo: Demo, options: DemoOptions, proxies: TrustedProxies) -> None:
+    from dashboard.serving import address_of, serve_until_stopped
+
+    ready = f"GutCheck demo: {address_of(options.host, options.port)} (Ctrl-C stops it). Not a medical device."
+    app = guarded_demo(demo, options.access(), proxies)
+    demo.warm_up()
+    serve_until_stopped(app, host=options.host, port=options.port, ready=ready)
+
+
+def guarded_demo(demo: Demo, access: Access, proxies: TrustedProxies | None = None) -> Guard:
+    """The ASGI application of the demo alone, behind the same guard as the dashboard's.
+
+    Raises:
+        WorkspaceError: see `dashboard.segment.choose_model`.
+        ModelError: see `dashboard.segment.choose_model`.
+    """
+    import fastapi
+
+    app = fastapi.FastAPI(openapi_url=None)
+    mount_demo(app, demo, path="/")
+    return Guard(app, access, proxies)
+
+
+def _share(demo: Demo, options: DemoOptions) -> None:
+    """Serve by Gradio's own launch, which alone opens a public link."""
     # A service manager ends us with SIGTERM; as Ctrl-C does, it must remove the uploaded pictures.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(SHARE_WARNING, file=sys.stderr, flush=True)
     page = build_page(demo)
-    if options.share:
-        print(SHARE_WARNING, file=sys.stderr, flush=True)
-    _serve(page, demo, options)
-
-
-def _serve(page: gradio.Blocks, demo: Demo, options: DemoOptions) -> None:
     _launch(page, options)
     try:
         # The page stands already; whoever is quick waits for the model at the first picture.
@@ -132,8 +172,8 @@ def _launch(page: gradio.Blocks, options: DemoOptions) -> None:
         page.launch(
             server_name=options.host,
             server_port=options.port,
-            share=options.share,
-            auth=(USER, options.password) if options.password else None,
+            share=True,
+            auth=(USER, options.password),
             auth_message=f"GutCheck demo (username: {USER}). Not a medical device.",
             quiet=True,
             prevent_thread_lock=True,

@@ -129,6 +129,5 @@ def _headers(etag: str, request: Request) -> dict[str, str]:
     return {
         "ETag": f'"{etag}"',
         "Cache-Control": FOREVER if known_version else "no-cache",
-        "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
     }

@@ -15,7 +15,12 @@ from core.options import Parser, check_port
 from core.workspace import ENVIRONMENT_VARIABLE, Workspace
 from dashboard.access import PASSWORD_VARIABLE, Access, Guard, OpenAccess, choose_access
 from dashboard.demo_link import DEMO_PATH
+from dashboard.health import HEALTH, DemoHealth, Health
+from dashboard.proxies import TrustedProxies
+from dashboard.serving import address_of, serve_until_stopped
 from dashboard.state import SERVED_VARIABLE, project_root
+
+DEMO_HEALTH: dict[str, DemoHealth] = {"idle": "idle", "starting": "idle", "ready": "ok", "failed": "failed"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class ServerConfig:
     """Port to listen on."""
     password_file: str | None = None
     """Ask every reader for the password in this file's first line; default: GUTCHECK_PASSWORD, else there is no login."""
+    trusted_proxy: str | None = None
+    """Addresses or networks of proxies, separated by commas, whose X-Forwarded headers are believed; default: none are."""
     browser: bool = False
     """Open a browser window once the server stands."""
 
@@ -41,17 +48,19 @@ def main(words: Sequence[str]) -> None:
 
     Raises:
         ConfigError: an impossible option, a port that is taken, or another address than this machine's without a password.
+        KeyboardInterrupt: see `dashboard.serving.serve_until_stopped`.
         WorkspaceError: the workspace does not exist.
     """
     parser = Parser("python -m dashboard", "The review dashboard. Not a medical device.")
     parser.add_class_arguments(ServerConfig)
     config = ServerConfig(**parser.read(words))
     access = choose_access(config.host, config.password_file)
+    proxies = TrustedProxies.read(config.trusted_proxy)
     check_port(config.host, config.port)
     workspace, is_demo = choose_workspace(config)
     if is_demo:
         start_demo(workspace)
-    serve(workspace, config, access)
+    serve(workspace, config, access, proxies)
 
 
 def choose_workspace(config: ServerConfig) -> tuple[Workspace, bool]:
@@ -70,25 +79,23 @@ def choose_workspace(config: ServerConfig) -> tuple[Workspace, bool]:
     return own, False
 
 
-def serve(workspace: Workspace, config: ServerConfig, access: Access) -> None:
+def serve(workspace: Workspace, config: ServerConfig, access: Access, proxies: TrustedProxies) -> None:
     """Run the server until it is stopped."""
-    import uvicorn
-
     os.environ[ENVIRONMENT_VARIABLE] = str(workspace.root)
     os.environ[SERVED_VARIABLE] = "1"
     # Streamlit reads its settings from the folder it is started in, and people start the dashboard from anywhere.
     os.chdir(project_root())
-    address = f"http://{config.host}:{config.port}"
-    print(f"GutCheck: {address} (workspace {workspace.root}; Ctrl-C stops it). Not a medical device.", flush=True)
+    address = address_of(config.host, config.port)
+    ready = f"GutCheck: {address} (workspace {workspace.root}; Ctrl-C stops it). Not a medical device."
     if isinstance(access, OpenAccess):
-        print(f"There is no login, so only this machine is served; set {PASSWORD_VARIABLE} to serve others.", flush=True)
+        ready += f"\nThere is no login, so only this machine is served; set {PASSWORD_VARIABLE} to serve others."
     if config.browser:
         webbrowser.open(address)
     _read_keys_patiently()
-    uvicorn.run(build_app(workspace, access), host=config.host, port=config.port, log_level="warning", access_log=False)
+    serve_until_stopped(build_app(workspace, access, proxies), host=config.host, port=config.port, ready=ready)
 
 
-def build_app(workspace: Workspace, access: Access) -> Guard:
+def build_app(workspace: Workspace, access: Access, proxies: TrustedProxies | None = None) -> Guard:
     """The ASGI application over an open workspace, behind its login."""
     import streamlit as st
     from starlette.routing import Mount
@@ -101,14 +108,31 @@ def build_app(workspace: Workspace, access: Access) -> Guard:
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        # Streamlit switches it on again when it is imported; addresses name scans, and those don't belong in a log.
-        logging.getLogger("uvicorn.access").disabled = True
+        quiet_logs()
         yield
         await demo.close()
 
     routes = [*correction_routes(workspace), *scan_routes(workspace), Mount(DEMO_PATH, app=demo)]
     app = st.App(Path(__file__).with_name("app.py"), routes=routes, lifespan=lifespan, on_script_error=_say_that_it_failed)
-    return Guard(app, access)
+    health = Health(workspace, lambda: DEMO_HEALTH[demo.progress.state])
+    return Guard(app, access, proxies, {HEALTH: health.answer})
+
+
+def quiet_logs() -> None:
+    """Keep out of the log which addresses are asked for, since they name scans, and what a client did to its own connection.
+
+    To be called once Streamlit is imported, which sets uvicorn's loggers as it likes.
+    """
+    logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    stream = logging.getLogger("streamlit.web.server.starlette.starlette_websocket")
+    if _without_traceback not in stream.filters:
+        stream.addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = None
+    return True
 
 
 def _say_that_it_failed(error: Exception) -> bool:

@@ -2,10 +2,9 @@
 
 import hmac
 import html
+import math
 import secrets
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,46 +17,21 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import Scope
 
 from core.errors import ReviewError
-from dashboard.access import SIGN_IN, SIGN_OUT, Identity, is_same_origin
+from dashboard.access import SIGN_IN, SIGN_OUT, Identity, Page
+from dashboard.brake import Brakes
 from dashboard.names import name_to_sign_in
+from dashboard.origin import is_cross_site
 
 SESSION_S = 12 * 60 * 60
 """A working day; then one signs in again."""
 MAX_FORM_BYTES = 8192
-FREE_GUESSES = 5
-LONGEST_WAIT_S = 60
-KEPT_ADDRESSES = 10_000
+NAME_NOTE = "Your name stands beside every verdict and correction you give."
 _PAGE = Template(Path(__file__).with_name("sign_in.html").read_text(encoding="utf-8"))
+# Guard adds what every answer has, "Referrer-Policy: same-origin" too; with "no-referrer" the form's origin would be null.
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with "no-referrer" a browser would call the form's origin null
 }
-
-
-class GuessBrake:
-    """After some wrong passwords from one address each further one costs a wait, twice as long each time."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
-
-    def wait_s(self, address: str) -> float:
-        """Seconds until this address may try again."""
-        return max(0.0, self._wrong.get(address, (0, 0.0))[1] - self._clock())
-
-    def note_wrong(self, address: str) -> None:
-        """Count a wrong password."""
-        count = self._wrong.pop(address, (0, 0.0))[0] + 1
-        wait_s = min(LONGEST_WAIT_S, 2.0 ** min(count - FREE_GUESSES, 10)) if count >= FREE_GUESSES else 0.0
-        self._wrong[address] = count, self._clock() + wait_s
-        if len(self._wrong) > KEPT_ADDRESSES:
-            self._wrong.popitem(last=False)
-
-    def forget(self, address: str) -> None:
-        """The right password came."""
-        self._wrong.pop(address, None)
 
 
 @dataclass(frozen=True)
@@ -69,15 +43,19 @@ class _Session:
 class PasswordAccess:
     """One password for all; each signs in under a name of their own. Sessions end with the server."""
 
-    def __init__(self, password: str) -> None:
-        self._password = _digest(password)
+    def __init__(self, password: str, note: str = NAME_NOTE) -> None:
+        """
+        Args:
+            note: what the page says of the name.
+        """
+        self._password, self._note = _digest(password), note
         # Random at each start: nothing to keep secret on disk, and no other server's or workspace's cookie fits.
         self._signer = URLSafeTimedSerializer(secrets.token_bytes(32), salt="gutcheck-session")
         # Browsers share cookies between the ports of one machine.
         self.cookie = f"gutcheck-{secrets.token_hex(4)}"
         self._ended: set[str] = set()
-        self._brake = GuessBrake()
-        self.pages: Mapping[str, Callable[[Request], Awaitable[Response]]] = {SIGN_IN: self._sign_in, SIGN_OUT: self._sign_out}
+        self._brakes = Brakes()
+        self.pages: Mapping[str, Page] = {SIGN_IN: self._sign_in, SIGN_OUT: self._sign_out}
 
     def identify(self, scope: Scope) -> Identity | None:
         """See `dashboard.access.Access`."""
@@ -101,27 +79,26 @@ class PasswordAccess:
 
     async def _sign_in(self, request: Request) -> Response:
         if request.method in ("GET", "HEAD"):
-            return _page(request.query_params.get("next", "/"))
+            return self._page(request.query_params.get("next", "/"))
         if request.method != "POST":
-            return PlainTextResponse("This page takes GET and POST.", 405)
-        if not is_same_origin(request):
-            return PlainTextResponse("Sign in on GutCheck's own page.", 403)
+            return PlainTextResponse("This page takes GET and POST.", 405, {"Allow": "GET, HEAD, POST"})
         return self._check(request, await _read_form(request))
 
     def _check(self, request: Request, form: Mapping[str, str]) -> Response:
         target, name = form.get("next", "/"), form.get("name", "")
         address = request.client.host if request.client else ""
-        if wait_s := self._brake.wait_s(address):
-            sentence = f"Too many wrong passwords; try again in {wait_s:.0f} s."
-            return _page(target, name, sentence, 429, {"Retry-After": f"{wait_s:.0f}"})
+        if wait_s := self._brakes.wait_s(name, address):
+            seconds = math.ceil(wait_s)
+            sentence = f"Too many wrong passwords; try again in {seconds} s."
+            return self._page(target, name, sentence, 429, {"Retry-After": str(seconds)})
         if not hmac.compare_digest(_digest(form.get("password", "")), self._password):
-            self._brake.note_wrong(address)
-            return _page(target, name, "That is not the password.", 401)
-        self._brake.forget(address)
+            self._brakes.note_wrong(name, address)
+            return self._page(target, name, "That is not the password.", 401)
+        self._brakes.forget(name, address)
         try:
             session = _Session(secrets.token_hex(8), name_to_sign_in(name))
         except ReviewError as error:
-            return _page(target, name, str(error), 422)
+            return self._page(target, name, str(error), 422)
         return self._begin(session, target, secure=request.url.scheme == "https")
 
     def _begin(self, session: _Session, target: str, *, secure: bool) -> Response:
@@ -133,10 +110,18 @@ class PasswordAccess:
     async def _sign_out(self, request: Request) -> Response:
         response = RedirectResponse(SIGN_IN, 303, {"Cache-Control": "no-store"})
         session = self._session(request)
-        if session and is_same_origin(request):
+        # HEAD is no click on the link; neither is another site's page that leads here.
+        if session and request.method != "HEAD" and not is_cross_site(request.headers):
             self._ended.add(session.id)
             response.delete_cookie(self.cookie)
         return response
+
+    def _page(
+        self, target: str, name: str = "", sentence: str = "", status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> HTMLResponse:
+        shown = {"target": _local(target), "name": name, "sentence": sentence, "note": self._note}
+        content = _PAGE.substitute({key: html.escape(value) for key, value in shown.items()}, action=SIGN_IN)
+        return HTMLResponse(content, status, _HEADERS | dict(headers or {}))
 
 
 def _digest(password: str) -> bytes:
@@ -155,12 +140,6 @@ async def _read_form(request: Request) -> dict[str, str]:
 
 def _local(target: str) -> str:
     """Where to go after signing in: a path of this server, never another one's."""
-    return target if target.startswith("/") and not target.startswith("//") and "\\" not in target else "/"
-
-
-def _page(
-    target: str, name: str = "", sentence: str = "", status: int = 200, headers: Mapping[str, str] | None = None
-) -> HTMLResponse:
-    shown = {"target": _local(target), "name": name, "sentence": sentence}
-    content = _PAGE.substitute({key: html.escape(value) for key, value in shown.items()}, action=SIGN_IN)
-    return HTMLResponse(content, status, _HEADERS | dict(headers or {}))
+    own = target.startswith("/") and not target.startswith("//") and "\\" not in target
+    # Browsers drop tabs and line ends from an address before they read it.
+    return target if own and target.isprintable() else "/"

@@ -2,18 +2,14 @@
 
 import base64
 import json
-import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,72 +18,32 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
-from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig
 from core.data.images import read_image, write_png
 from core.data.masks import read_mask
 from core.data.phantom import make_scan
-from core.model import architecture, save_model
 from core.overlay import class_statistics
 from core.predict import Predictor
 from dashboard.gradio_demo.limits import MAX_FILE_BYTES, queue_full
+from tests.browser.demo_process import RunningDemo, save_small_model, started
 from tests.dashboard.odd_files import ODD_FILES, series, zipped
 from training.commands import predict
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 120
 SIZE = (61, 87)
 """(height, width) of the uploaded slice."""
-
-
-@dataclass(frozen=True)
-class RunningDemo:
-    process: subprocess.Popen[str]
-    url: str
-    model: Path
-    temporary: Path
-    """Where the process keeps its temporary files."""
-
-    def left(self) -> list[Path]:
-        """What is still there of what was uploaded or made from it."""
-        return [path for path in self.temporary.rglob("*/*") if path.is_file()]
 
 
 @pytest.fixture(scope="module")
 def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     """The demo's command with a small random model."""
-    torch.manual_seed(0)
-    model, temporary = tmp_path_factory.mktemp("tiny") / "random-b0", tmp_path_factory.mktemp("temporary")
-    save_model(SegformerForSemanticSegmentation(architecture("b0")), model, DatasetConfig(image_size=64))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dashboard.demo", "--run", str(model), "--port", str(port)]
-    environment = {key: value for key, value in os.environ.items() if key != "GRADIO_TEMP_DIR"}
-    environment |= {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=pipe, stderr=subprocess.STDOUT) as process:
-        try:
-            _wait_until_ready(process)
-            yield RunningDemo(process, f"http://127.0.0.1:{port}/", model, temporary)
-        finally:
-            process.kill()
-
-
-def _wait_until_ready(process: subprocess.Popen[str]) -> None:
-    start = time.monotonic()
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("GutCheck demo: http://127.0.0.1:"):
-            return
-        assert time.monotonic() - start < START_LIMIT_S, line
-    raise RuntimeError(f"the demo ended with {process.wait()}")
+    model = save_small_model(tmp_path_factory.mktemp("tiny") / "random-b0")
+    with started(model, tmp_path_factory.mktemp("temporary")) as demo:
+        yield demo
 
 
 @pytest.fixture

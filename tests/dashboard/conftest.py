@@ -1,5 +1,6 @@
 """What the tests of pages share: a small workspace, and a page of it without a browser."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.workspace import ENVIRONMENT_VARIABLE
 from dashboard.state import SERVED_VARIABLE
+from tests.dashboard.guarded_server import Running, guarded_server
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 TIMEOUT_S = 60
@@ -18,6 +20,14 @@ TIMEOUT_S = 60
 def folder(small_copy: Path) -> Path:
     """A copy of the small workspace, for a test to write to."""
     return small_copy
+
+
+@pytest.fixture(scope="session")
+def running(small_original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The dashboard's server with a login, on a workspace of its own; not to be changed."""
+    workspace = shutil.copytree(small_original, tmp_path_factory.mktemp("guarded") / "workspace")
+    with guarded_server(workspace) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -305,9 +305,26 @@ def test_share_needs_a_password(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 
 def test_the_password_comes_from_the_environment_or_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(demo.PASSWORD_VARIABLE, "one")
-    assert demo.read_options(["--share"]).password == "one"
-    assert demo.read_options(["--share", "--password", "two"]).password == "two"
+    monkeypatch.setenv(demo.PASSWORD_VARIABLE, "one long one")
+    assert demo.read_options(["--share"]).password == "one long one"
+    assert demo.read_options(["--share", "--password", "another one"]).password == "another one"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--host", "0.0.0.0"], "only: --host 0.0.0.0; set GUTCHECK_DEMO_PASSWORD or give --password, or leave --host out."),
+        (["--password", "        "], "The password is blank; use at least 8 characters."),
+        (["--password", ""], "The password is blank; use at least 8 characters."),
+        (["--password", "short"], "The password has 5 characters; use at least 8 characters."),
+        (["--trusted_proxy", "proxy.example"], "--trusted_proxy is no address: proxy.example; give addresses or networks"),
+    ],
+)
+def test_the_demo_is_no_more_open_than_the_dashboard(
+    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(demo.PASSWORD_VARIABLE, raising=False)
+    assert sentence in _main_fails(words, capsys)
 
 
 @pytest.mark.parametrize(

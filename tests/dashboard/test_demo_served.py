@@ -95,6 +95,39 @@ class TestPage:
         answer = narrow.post("/demo/gradio_api/queue/join", json={"data": []})
         assert (answer.status_code, answer.json()) == (400, {"detail": "Session hash not found."})
 
+    @pytest.fixture
+    def alone(self, opened: Demo) -> Iterator[Any]:
+        """A client of the demo that is served alone, without a login."""
+        from starlette.testclient import TestClient
+
+        app = _in_a_loop(lambda: demo.guarded_demo(opened, demo.DemoOptions().access()))
+        with TestClient(app, base_url="http://127.0.0.1:7860") as client:
+            yield client
+
+    def test_alone_it_answers_to_this_machine_s_names_only(self, alone: Any) -> None:
+        assert "GutCheck demo" in alone.get("/").text
+        answer = alone.get("/", headers={"Host": "evil.example"})
+        assert answer.status_code == 403
+        assert "set GUTCHECK_DEMO_PASSWORD or give --password" in answer.text
+
+    def test_another_page_sends_nothing(self, alone: Any) -> None:
+        for path in ("call/predict", "call/predict_scan", "queue/join", "queue/data", "upload", "cancel", "reset"):
+            for headers in ({"Origin": "http://localhost:9"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+                answer = alone.post(f"/gradio_api/{path}", json={"data": []}, headers=headers)
+                assert (answer.status_code, answer.text[:41]) == (403, "This request comes from another page than")
+            assert alone.post(f"/gradio_api/{path}", json={"data": []}).status_code != 403
+
+    def test_no_other_origin_may_read_nor_frame(self, alone: Any) -> None:
+        # Gradio lets every page of this machine read, whatever its port, and with cookies.
+        for path in ("/", "/config", "/gradio_api/info", "/none"):
+            for method in ("GET", "OPTIONS"):
+                asked = {"Origin": "http://localhost:9", "Access-Control-Request-Method": "POST"}
+                answer = alone.request(method, path, headers=asked)
+                assert [name for name in answer.headers if name.startswith("access-control")] == []
+                assert answer.headers["content-security-policy"] == "frame-ancestors 'self'"
+                assert answer.headers["x-content-type-options"] == "nosniff"
+                assert answer.headers["referrer-policy"] == "same-origin"
+
     def test_mounted_below_another_server(self, opened: Demo) -> None:
         import fastapi
         from fastapi.testclient import TestClient
