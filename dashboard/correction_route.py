@@ -35,7 +35,7 @@ from dashboard.refusal import Refusal, find_evaluation, refusing
 
 PREFIX = "/gutcheck/correction"
 HEADER = "gutcheck-correction"
-"""A header that a form of another site cannot send."""
+"""A header that the viewer sends and a form cannot; `dashboard.access.Guard` has refused other pages before."""
 MAGIC = b"GCEDIT1\0"
 MAX_HEADER_BYTES = 4096
 SLACK_BYTES = 65_536

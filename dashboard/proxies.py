@@ -59,7 +59,7 @@ class TrustedProxies:
 
     def _client(self, scope: Scope) -> tuple[str, int]:
         """The last address on the way here that is no trusted proxy's."""
-        client: tuple[str, int] = tuple(scope["client"])  # type: ignore[assignment]
+        client: tuple[str, int] = tuple(scope["client"])
         for word in reversed(_values(scope["headers"], b"x-forwarded-for")):
             address = _address(word)
             if address is None:
