@@ -283,10 +283,12 @@ class TestPrograms:
             client.predict(handle_file(ODD_FILES["zip of slices"](tmp_path)[0]), api_name="/predict")
         assert running_demo.left() == []
 
-    @pytest.mark.parametrize("path", ["/etc/hostname", f"{ROOT}/README.md", "http://127.0.0.1:1/a.png", "{upload}/../../x"])
-    def test_no_other_path_is_read(self, path: str, running_demo: RunningDemo) -> None:
-        path = path.replace("{upload}", str(running_demo.temporary))
+    @pytest.mark.parametrize("path", ["{own}", "http://127.0.0.1:1/a.png", "{upload}/../../x"])
+    def test_no_other_path_is_read_or_deleted(self, path: str, running_demo: RunningDemo, slice_png: Path) -> None:
+        """A file of the test's own: whatever is named here would be gone, were the demo to take it."""
+        path = path.replace("{upload}", str(running_demo.temporary)).replace("{own}", str(slice_png))
         answer = _call(running_demo, "predict", [_file(path), ""])
+        assert slice_png.is_file()
         assert "error" in answer
         assert "mask_png" not in answer
 

@@ -110,6 +110,20 @@ class TestPage:
         assert answer.status_code == 403
         assert "set GUTCHECK_DEMO_PASSWORD or give --password" in answer.text
 
+    def test_alone_it_neither_reads_nor_deletes_what_was_not_sent(self, alone: Any, tmp_path: Path) -> None:
+        own = tmp_path / "own" / "slice.png"
+        own.parent.mkdir()
+        own.write_bytes(b"not an upload")
+        for name, files in (("predict", own), ("predict_scan", [own])):
+            named = [
+                {"path": str(each), "meta": {"_type": "gradio.FileData"}}
+                for each in (files if isinstance(files, list) else [files])
+            ]
+            called = alone.post(f"/gradio_api/call/{name}", json={"data": [named if isinstance(files, list) else named[0], ""]})
+            answer = alone.get(f"/gradio_api/call/{name}/{called.json()['event_id']}").text
+            assert own.read_bytes() == b"not an upload"
+            assert "event: error" in answer
+
     def test_another_page_sends_nothing(self, alone: Any) -> None:
         for path in ("call/predict", "call/predict_scan", "queue/join", "queue/data", "upload", "cancel", "reset"):
             for headers in ({"Origin": "http://localhost:9"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
