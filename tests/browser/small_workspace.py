@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,11 +61,11 @@ def small_volume(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return image, labels
 
 
-def write_source(folder: Path) -> Path:
-    """Pictures of one patient to train on and of `SCANS` to validate on."""
+def write_source(folder: Path, scans: Sequence[str] = SCANS) -> Path:
+    """Pictures of one patient to train on and of ``scans``, of another, to validate on."""
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True)
-    for seed, scan in enumerate(("case1_day0", *SCANS)):
+    for seed, scan in enumerate(("case1_day0", *scans)):
         image, labels = small_volume(seed)
         for z in range(DEPTH):
             name = f"{scan}_slice_{FIRST_SLICE + z:04d}.png"
@@ -86,10 +87,10 @@ def evaluate_stub(workspace: Workspace, dataset: Path) -> Evaluation:
     return evaluate(stub_run(workspace), stub, index, "valid")  # type: ignore[arg-type]
 
 
-def small_workspace(root: Path) -> Evaluation:
+def small_workspace(root: Path, scans: Sequence[str] = SCANS) -> Evaluation:
     """Build it all below ``root``; the workspace is ``root/workspace``."""
     workspace = Workspace(root / "workspace")
-    source = write_source(root / "source")
+    source = write_source(root / "source", scans)
     split = SplitConfig(valid_patients=("case2",))
     dataset = prepare_pairs(source, workspace.dataset("small"), split=split, spacing_mm=(3.0, 2.0, 1.0)).root
     return evaluate_stub(workspace, dataset)

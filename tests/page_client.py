@@ -1,0 +1,76 @@
+"""A reader's tab without a browser: *Review* over the pages' own WebSocket, with Streamlit's own messages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlencode
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
+
+from core.reviews import Verdict
+
+ANSWER_LIMIT_S = 120
+"""How long a page may take on a machine with other work to do."""
+
+
+@contextmanager
+def open_tab(address: str, *, reader: str, run: str, evaluation: str, scan: str) -> Iterator["Tab"]:
+    """Open *Review* at a server's address. Raises: OSError, WebSocketException, where nobody answers or no longer."""
+    stream = address.replace("http", "ws", 1) + "/_stcore/stream"
+    with connect(stream, max_size=None, open_timeout=ANSWER_LIMIT_S, ping_interval=None) as socket:
+        yield Tab(socket, reader=reader, run=run, evaluation=evaluation, scan=scan)
+
+
+class Tab:
+    """*Review* of one scan, open under a reader's name."""
+
+    def __init__(self, socket: ClientConnection, *, reader: str, run: str, evaluation: str, scan: str) -> None:
+        self._query = urlencode({"run": run, "evaluation": evaluation, "case": scan})
+        self._comment = f"comment-{scan}"
+        self._typed: dict[str, str] = {}
+        self._fields: dict[str, str] = {}
+        self._socket = socket
+        self._all(None)
+        self._typed["reader"] = reader
+        self._all(None)
+
+    def say(self, verdict: Verdict, comment: str) -> Iterator[str]:
+        """Type a comment and press a verdict; what the page says on it, each as soon as it comes."""
+        self._typed[self._comment] = comment
+        yield from self._run(f"verdict-{verdict.value}")
+
+    def _all(self, pressed: str | None) -> list[str]:
+        return list(self._run(pressed))
+
+    def _run(self, pressed: str | None) -> Iterator[str]:
+        """Ask for a run of the page and read it to its end, noting the fields by their keys; yields toasts and refusals."""
+        self._socket.send(self._asking(pressed).SerializeToString())
+        while True:
+            message = ForwardMsg()
+            message.ParseFromString(self._socket.recv(timeout=ANSWER_LIMIT_S))
+            kind = message.WhichOneof("type")
+            if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                return
+            if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+                yield from self._seen(message.delta.new_element)
+
+    def _seen(self, element: object) -> Iterator[str]:
+        kind = element.WhichOneof("type")  # type: ignore[attr-defined]
+        if kind in ("button", "text_input"):
+            field = getattr(element, kind)
+            # The identity of a widget ends with the key that the page gave it.
+            key = field.id.split("-", 2)[-1]
+            self._fields[key] = field.id
+        elif kind in ("toast", "alert", "exception"):
+            shown = getattr(element, kind)
+            yield shown.message if kind == "exception" else shown.body
+
+    def _asking(self, pressed: str | None) -> BackMsg:
+        state = ClientState(page_name="review", query_string=self._query)
+        for key, text in self._typed.items():
+            state.widget_states.widgets.add(id=self._fields[key], string_value=text)
+        if pressed is not None:
+            state.widget_states.widgets.add(id=self._fields[pressed], trigger_value=True)
+        return BackMsg(rerun_script=state)
