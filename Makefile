@@ -6,7 +6,7 @@ CLUSTER_VENV := .venv-cluster
 PORT ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev app test test-cluster check format bench demo-weights clean
+.PHONY: help setup setup-dev app test test-long test-cluster check format bench demo-weights clean
 
 help: ## List these commands.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ app: setup ## Install, then open the dashboard on its embedded demo data (PORT=8
 
 test: setup-dev ## Install what tests need and run them all (the browser tests need Debian's chromium).
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-long: setup-dev ## Run the tests that take more than a minute each, one after the other.
+	$(BIN)/python -m pytest -m long -s -p no:xdist
 
 test-cluster: $(CLUSTER_VENV)/.installed ## Start Ray here, train and predict on it; in a .venv-cluster of its own.
 	$(CLUSTER_VENV)/bin/python -m pytest tests/cluster -m cluster -s -p no:xdist

@@ -3,8 +3,8 @@
 import os
 
 # Before anything imports torch, albumentations or transformers: they read these once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two busy processes on two cores slow each other; a number that is asked for stays
 os.environ.update(
-    OMP_NUM_THREADS="1",
     NO_ALBUMENTATIONS_UPDATE="1",
     HF_HUB_OFFLINE="1",
     WANDB_MODE="disabled",
@@ -26,9 +26,23 @@ from core.data.prepare.pairs import prepare_pairs
 from core.runs import Run, open_run
 from core.workspace import Workspace
 from tests.browser.small_workspace import small_workspace
+from tests.patience import limit_s
 
+ASKED_FOR_ONLY = ("benchmark", "cluster", "long")
+"""Markers of tests that run only where ``-m`` names them, as ``make bench``, ``make test-cluster`` and ``make test-long`` do."""
 TINY = 64
 """Side of the tiny slices, and of the network's input in tests."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what nobody asked for, and give each test its limit (`tests.patience`)."""
+    usual_s = float(config.getini("timeout"))
+    left_out = [kind for kind in ASKED_FOR_ONLY if kind not in str(config.option.markexpr)]
+    unasked = [item for item in items if any(item.get_closest_marker(kind) for kind in left_out)]
+    config.hook.pytest_deselected(items=unasked)
+    items[:] = [item for item in items if item not in unasked]
+    for item in items:
+        item.add_marker(pytest.mark.timeout(limit_s(item, usual_s)), append=False)
 
 
 def tiny_slice(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

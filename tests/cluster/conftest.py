@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,17 +16,14 @@ from pathlib import Path
 import pytest
 
 from core.config import ClusterConfig
-
-START_LIMIT_S = 120
+from tests.patience import wait_until
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    mine = [item for item in items if item.get_closest_marker("cluster")]
-    if "cluster" not in str(config.option.markexpr):
-        config.hook.pytest_deselected(items=mine)
-        items[:] = [item for item in items if item not in mine]
-    elif importlib.util.find_spec("ray") is None:
-        for item in mine:
+    if importlib.util.find_spec("ray") is not None:
+        return
+    for item in items:
+        if item.get_closest_marker("cluster"):
             item.add_marker(pytest.mark.skip(reason="Ray is not installed: pip install -r requirements-cluster.txt"))
 
 
@@ -72,11 +68,12 @@ def head() -> Iterator[Head]:
 
 
 def wait_for_head(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    for _ in range(START_LIMIT_S * 4):
+    def answers() -> bool:
         try:
             with urllib.request.urlopen(f"{address}/api/version", timeout=5):
-                return
+                return True
         except OSError:
             assert process.poll() is None, log.read_text()
-            time.sleep(0.25)
-    pytest.fail(f"Ray did not start: {log.read_text()}")
+            return False
+
+    wait_until(answers, f"Ray's head; see {log}")
