@@ -15,12 +15,17 @@ from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from core import onnx_export
 from core.config import DatasetConfig, InferenceConfig
+from core.data.context import neighbours
+from core.data.images import FULL_8BIT
 from core.errors import ConfigError, ModelError
+from core.labels import ORGANS
 from core.model import load_model, save_model, weights_hash
 from core.model_files import ONNX, RECIPE, WEIGHTS
 from core.onnx_engine import OnnxEngine, best_class, probabilities
 from core.onnx_export import DeployedSegformer, export_onnx, sample_planes
 from core.predict import Predictor, may_use_gpu
+from tests.patience import WAIT_S
+from tests.rounding import OTHER_ORDERS, PROBABILITY_ERROR, Rounding, rounding_of
 
 CPU = InferenceConfig(device="cpu", batch_size=4)
 ROOT = Path(__file__).parents[2]
@@ -67,18 +72,30 @@ def volume() -> np.ndarray:
     return np.ascontiguousarray((scaled * 255).astype(np.uint8).transpose(2, 0, 1))
 
 
+@pytest.fixture(scope="module")
+def rounding(exported: Path, volume: np.ndarray) -> Rounding:
+    """What may differ between two engines: few pixels, and less than one in 255 of a probability."""
+    shown = Predictor.load(exported, CPU).network_input(volume, FULL_8BIT, neighbours(range(len(volume)), INPUT.context_stride))
+    found = rounding_of(load_model(exported)[0], INPUT, shown)
+    assert found.tied.mean() < 0.01
+    assert 255 * 2 * found.probability < 1
+    return found
+
+
 @pytest.mark.parametrize("flips", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_the_same_classes_as_torch(exported: Path, volume: np.ndarray, flips: bool, batch_size: int) -> None:
+def test_the_same_classes_as_torch(exported: Path, volume: np.ndarray, rounding: Rounding, flips: bool, batch_size: int) -> None:
     config = replace(CPU, flips=flips, batch_size=batch_size)
     ours, theirs = (Predictor.load(exported, replace(config, engine=engine)) for engine in ("onnx", "torch"))
     assert (ours.engine.name, theirs.engine.name) == ("onnx", "torch")
     labels, confidence = ours.predict_volume(volume)
     expected, expected_confidence = theirs.predict_volume(volume)
     assert len(np.unique(labels)) > 2
-    # A network that learned nothing has ties, and sums in another order may turn one; so may torch's own, see test_predict.py.
-    assert (labels != expected).sum() <= 4
-    np.testing.assert_allclose(confidence.astype(int), expected_confidence.astype(int), atol=1)
+    clear = ~rounding.at(volume.shape[1:], flips=flips)
+    np.testing.assert_array_equal(labels[clear], expected[clear])
+    # The best probability is off by less than 1 of 255 also where there is a tie, so that it is rounded to the same number or
+    # the next; means of such numbers, rounded again, differ by 1 at most.
+    np.testing.assert_allclose(confidence.astype(int), expected_confidence.astype(int), rtol=0, atol=1)
 
 
 def test_slices_on_threads_of_their_own_find_the_very_same(exported: Path, volume: np.ndarray) -> None:
@@ -104,13 +121,26 @@ def test_a_file_that_was_replaced_meanwhile_is_not_mixed_in(model: Path, volume:
     np.testing.assert_array_equal(again, found)
 
 
-def test_the_same_confidence_as_torch(exported: Path, volume: np.ndarray) -> None:
+def test_the_same_confidence_as_torch(exported: Path, volume: np.ndarray, rounding: Rounding) -> None:
     """Mirror images agree as well, and the best place of an organ that is not drawn is as probable."""
     config = replace(CPU, flip_agreement=True)
     ours, theirs = (Predictor.load(exported, replace(config, engine=engine)).predict_scan(volume) for engine in ("onnx", "torch"))
-    assert np.abs(ours.confidence.mirrored - theirs.confidence.mirrored).sum() <= 4
-    np.testing.assert_allclose(ours.confidence.absent, theirs.confidence.absent, atol=1e-4)
-    np.testing.assert_allclose(ours.confidence.drawn, theirs.confidence.drawn, atol=2 / 255)
+    # A pixel is one pair of classes with each of three mirror images. Where it is tied in the slice or in that image, it may
+    # leave a cell of the table for another: two counts.
+    may_turn = rounding.tied[0] | rounding.tied[1:]
+    assert np.abs(ours.confidence.mirrored - theirs.confidence.mirrored).sum() <= 2 * may_turn.sum()
+    # Means over the pixels of a class: of those drawn by both, each differs by 1 of 255 at most (see above); those in ties
+    # may be in the one mean alone, and a mean over n numbers in [0, 1] moves by 1 / n with each.
+    tied = rounding.at(volume.shape[1:]).sum(axis=(1, 2))
+    for organ in ORGANS:
+        drawn = np.minimum(*(np.sum(each.labels == organ.id, axis=(1, 2)) for each in (ours, theirs)))
+        known = drawn > tied
+        assert known.any(), organ.name
+        differs = np.abs(ours.confidence.drawn - theirs.confidence.drawn)[:, organ.id - 1]
+        assert (differs[known] <= 1 / 255 + tied[known] / drawn[known]).all()
+    # Where neither draws the organ: the highest of probabilities that are each off by so much, in the one and in the other.
+    absent = np.abs(ours.confidence.absent - theirs.confidence.absent)
+    assert np.nanmax(absent, initial=0) <= 2 * rounding.probability
     plain = Predictor.load(exported, CPU).predict_scan(volume)
     np.testing.assert_array_equal(plain.labels, ours.labels)
     assert plain.confidence.mirrored is None
@@ -131,7 +161,12 @@ def test_the_rearranged_head_is_the_same_function() -> None:
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (INPUT.mean, INPUT.std))
     with torch.inference_mode():
         expected = network(pixel_values=(planes / 255 - mean) / std).logits
-        torch.testing.assert_close(DeployedSegformer(network, INPUT)(planes), expected, rtol=1e-4, atol=1e-4)
+        single = DeployedSegformer(network, INPUT)(planes)
+        exact = network.double()(pixel_values=(planes.double() / 255 - mean.double()) / std.double()).logits
+    # Each is off by what its own order of single precision's roundings makes of the sums, see `tests.rounding`.
+    error = float((expected.double() - exact).abs().max())
+    assert error < 1e-4 * float(exact.abs().max())
+    torch.testing.assert_close(single.double(), exact, rtol=0, atol=OTHER_ORDERS * error)
 
 
 @pytest.mark.parametrize("changed", [WEIGHTS, RECIPE])
@@ -176,14 +211,18 @@ predictor.predict_volume(numpy.zeros((3, 40, 50), numpy.uint8))
 print(predictor.engine.name, len(predictor.weights_hash), "torch" in sys.modules)
 """
     command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert (done.stdout.strip(), done.stderr) == ("onnx 64 False", "")
 
 
 def test_probabilities_are_torch_s() -> None:
     logits = np.random.default_rng(0).normal(size=(4, 16, 16)).astype(np.float32) * 4
     large = torch.nn.functional.interpolate(torch.from_numpy(logits)[None], size=64, mode="bilinear", align_corners=False)
-    np.testing.assert_allclose(probabilities(logits, 64), large[0].softmax(0).numpy(), atol=1e-5)
+    # Enlarging weighs four logits, of 20 at most, in single precision: roundings of 20 * 2**-24 each; and the exponentials'.
+    assert np.abs(logits).max() < 20
+    np.testing.assert_allclose(
+        probabilities(logits, 64), large[0].softmax(0).numpy(), rtol=0, atol=8 * 20 * 2**-24 + PROBABILITY_ERROR
+    )
 
 
 def test_of_equal_classes_the_first_wins() -> None:

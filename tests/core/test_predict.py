@@ -11,11 +11,13 @@ import torch
 from transformers import SegformerForSemanticSegmentation
 
 from core.config import DatasetConfig, InferenceConfig
+from core.data.context import neighbours
 from core.data.images import FULL_8BIT, Window, volume_window
 from core.errors import ConfigError, ModelError
 from core.model import architecture, checkpoint_content, save_model, weights_hash
 from core.predict import Predictor
 from core.torch_engine import choose_device
+from tests.rounding import Rounding, rounding_of
 
 RECIPE = DatasetConfig(64, (0.2, 0.3, 0.4), (0.5, 0.6, 0.7))
 CPU = InferenceConfig(device="cpu", batch_size=4)
@@ -39,6 +41,21 @@ def volume() -> np.ndarray:
     smooth = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(53, 71, 5)), (0, 0), 5)
     scaled = (smooth - smooth.min()) / (smooth.max() - smooth.min())
     return np.ascontiguousarray((scaled * 255).astype(np.uint8).transpose(2, 0, 1))
+
+
+def rounding_in(predictor: Predictor, volume: np.ndarray, window: Window = FULL_8BIT) -> Rounding:
+    """What may differ between kernels: few pixels, and less than one in 255 of a probability."""
+    shown = predictor.network_input(volume, window, neighbours(range(len(volume)), predictor.recipe.context_stride))
+    found = rounding_of(predictor.engine.model, predictor.recipe, shown)
+    assert found.tied.mean() < 0.01
+    assert 255 * 2 * found.probability < 1
+    return found
+
+
+@pytest.fixture(scope="module")
+def clear(predictor: Predictor, volume: np.ndarray) -> np.ndarray:
+    """Pixels of the volume whose class no rounding decides, (Z, H, W) bool; see `tests.rounding`."""
+    return ~rounding_in(predictor, volume).at(volume.shape[1:])
 
 
 def test_odd_sizes_are_kept(predictor: Predictor, volume: np.ndarray) -> None:
@@ -66,23 +83,26 @@ def test_the_same_input_gives_the_same_result(predictor: Predictor, volume: np.n
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
-def test_the_batch_size_does_not_change_the_result(model, predictor: Predictor, volume: np.ndarray, batch_size: int) -> None:
+def test_the_batch_size_does_not_change_the_result(
+    model, predictor: Predictor, volume: np.ndarray, clear: np.ndarray, batch_size: int
+) -> None:
     other = Predictor(model, RECIPE, InferenceConfig(device="cpu", batch_size=batch_size))
     labels, confidence = other.predict_volume(volume)
     expected_labels, expected_confidence = predictor.predict_volume(volume)
-    # Sums in another order may turn a tie, hence not all.
-    assert (labels == expected_labels).mean() > 0.999
-    np.testing.assert_allclose(confidence.astype(int), expected_confidence.astype(int), atol=1)
+    np.testing.assert_array_equal(labels[clear], expected_labels[clear])
+    # A probability that is off by less than 1 of 255 is rounded to the same number or the next, and means of such, rounded
+    # again, differ by 1 at most.
+    np.testing.assert_allclose(confidence.astype(int), expected_confidence.astype(int), rtol=0, atol=1)
 
 
-def test_a_slice_alone_is_the_slice_of_the_volume(predictor: Predictor, volume: np.ndarray) -> None:
+def test_a_slice_alone_is_the_slice_of_the_volume(predictor: Predictor, volume: np.ndarray, clear: np.ndarray) -> None:
     labels, confidence = predictor.predict_slice(volume[2])
     expected, expected_confidence = predictor.predict_volume(volume)
-    assert (labels == expected[2]).mean() > 0.999
-    np.testing.assert_allclose(confidence.astype(int), expected_confidence[2].astype(int), atol=1)
+    np.testing.assert_array_equal(labels[clear[2]], expected[2][clear[2]])
+    np.testing.assert_allclose(confidence.astype(int), expected_confidence[2].astype(int), rtol=0, atol=1)
 
 
-def test_the_steps_recoded(model, predictor: Predictor, volume: np.ndarray) -> None:
+def test_the_steps_recoded(model, predictor: Predictor, volume: np.ndarray, clear: np.ndarray) -> None:
     """Resize, scale, normalise each channel, predict, upsample, best class, nearest: written out once more."""
     plane = cv2.resize(volume[0], (64, 64), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
     channels = np.stack([(plane - mean) / std for mean, std in zip(RECIPE.mean, RECIPE.std, strict=True)])
@@ -95,7 +115,8 @@ def test_the_steps_recoded(model, predictor: Predictor, volume: np.ndarray) -> N
     rows, columns = rows[(2 * rows + 1) * 64 % 106 > 0], columns[(2 * columns + 1) * 64 % 142 > 0]
     expected = best[np.ix_((2 * rows + 1) * 64 // 106, (2 * columns + 1) * 64 // 142)]
     labels, _ = predictor.predict_slice(volume[0])
-    np.testing.assert_array_equal(labels[np.ix_(rows, columns)], expected)
+    chosen = np.ix_(rows, columns)
+    np.testing.assert_array_equal(labels[chosen][clear[0][chosen]], expected[clear[0][chosen]])
 
 
 def test_16_bit_scans_are_seen_under_the_window_of_the_whole_scan(predictor: Predictor, volume: np.ndarray) -> None:
@@ -123,7 +144,9 @@ def test_a_window_of_one_s_own(predictor: Predictor, volume: np.ndarray) -> None
     np.testing.assert_array_equal(predictor.predict_volume(volume, window)[0], predictor.predict_volume(window.apply(volume))[0])
 
 
-def test_loads_a_model_folder_and_a_checkpoint(model, predictor: Predictor, volume: np.ndarray, tmp_path: Path) -> None:
+def test_loads_a_model_folder_and_a_checkpoint(
+    model, predictor: Predictor, volume: np.ndarray, clear: np.ndarray, tmp_path: Path
+) -> None:
     save_model(model, tmp_path / "model", RECIPE)
     state = {f"network.{key}": value for key, value in model.state_dict().items()}
     torch.save({"state_dict": state, "hyper_parameters": checkpoint_content(model, RECIPE)}, tmp_path / "last.ckpt")
@@ -132,7 +155,8 @@ def test_loads_a_model_folder_and_a_checkpoint(model, predictor: Predictor, volu
         loaded = Predictor.load(source, CPU)
         assert loaded.recipe == RECIPE
         assert loaded.weights_hash == weights_hash(model)
-        np.testing.assert_array_equal(loaded.predict_volume(volume[:1])[0], expected)
+        # Weights that lie elsewhere in memory may be summed in another order.
+        np.testing.assert_array_equal(loaded.predict_volume(volume[:1])[0][clear[:1]], expected[clear[:1]])
 
 
 def test_nothing_to_load(tmp_path: Path) -> None:
@@ -162,12 +186,16 @@ def test_context_shows_the_neighbours(model, volume: np.ndarray) -> None:
         np.testing.assert_array_equal(shown[0, channel], cv2.resize(volume[z], (64, 64), interpolation=cv2.INTER_LINEAR))
     labels, _ = predictor.predict_volume(volume)
     between, _ = predictor.predict_slice(volume[2], between=(volume[0], volume[4]))
-    assert (labels[2] == between).mean() > 0.999
+    clear = ~rounding_in(predictor, volume).at(volume.shape[1:])[2]
+    np.testing.assert_array_equal(labels[2][clear], between[clear])
     # By their numbers the third has no neighbours: it stands alone.
     apart, _ = predictor.predict_volume(volume, numbers=[1, 2, 30, 50, 51])
     alone, _ = predictor.predict_slice(volume[2])
-    assert (apart[2] == alone).mean() > 0.999
-    assert (labels[2] == alone).mean() < 0.999
+    stands_alone = np.stack([volume[2]] * 5)
+    clear_alone = ~rounding_in(predictor, stands_alone).at(volume.shape[1:])[2]
+    np.testing.assert_array_equal(apart[2][clear_alone], alone[clear_alone])
+    # Also where no rounding decides, the neighbours do.
+    assert (labels[2] != alone)[clear & clear_alone].any()
 
 
 class LeftIsStomach(torch.nn.Module):
