@@ -11,7 +11,8 @@ os.environ.update(
 )
 
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,6 +129,16 @@ def tiny_run(
     paths = Workspace(tmp_path_factory.mktemp("workspace")).run("tiny")
     fit(tiny_index, paths, replace(tiny_training, epochs=2), recipe)
     return open_run(paths.root)
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_they_were() -> Iterator[None]:
+    """A test that predicts or trains with other threads leaves torch's number to none that comes after it."""
+    yield
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture

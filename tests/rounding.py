@@ -19,7 +19,7 @@ from core.torch_engine import MIRRORS
 
 OTHER_ORDERS = 8
 """The largest error of a logit in another order of the same sums, to the largest of torch's here. Each error is a sum of many
-roundings, as good as normally distributed: the largest of 10**5 such is 4.3 standard deviations, 8 times that is not to be met."""
+roundings, as good as normal: the largest of 10**5 such is 4.4 standard deviations, and 8 times that is not to be met."""
 EXP_ERROR = 7e-6
 """Largest relative error of OpenCV's ``exp`` in single precision, as its documentation states; torch's is smaller."""
 PROBABILITY_ERROR = 2 * EXP_ERROR

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import WAIT_S
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("core", "training", "dashboard")
 HEAVY = {"torch", "transformers", "gradio", "albumentations", "torchmetrics", "pytorch_lightning", "lightning", "ray", "wandb"}
@@ -116,7 +118,7 @@ def test_the_dashboard_starts_without_torch() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom) and "__future__" not in ast.unparse(node)
     ]
     program = "\n".join([*dict.fromkeys(statements), "import sys", f"print(sorted({HEAVY!r} & sys.modules.keys()))"])
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
 

@@ -11,9 +11,9 @@ from typing import get_args
 import pytest
 
 from core.data.leakage import Kind, LeakBadge
+from tests.patience import WAIT_S
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT_S = 240
 
 
 def blocks() -> list[list[str]]:
@@ -41,7 +41,7 @@ def test_the_short_session_runs(tmp_path: Path) -> None:
         words = shlex.split(command)
         assert words[0] == "python"
         done = subprocess.run(
-            [sys.executable, *words[1:]], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=LIMIT_S
+            [sys.executable, *words[1:]], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=2 * WAIT_S
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         said += done.stdout

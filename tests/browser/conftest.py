@@ -6,17 +6,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from core.runs import Evaluation
 from dashboard.access import PASSWORD_VARIABLE
 from tests.browser.small_workspace import server_command, server_environment, small_workspace
+from tests.patience import WAIT_MS, WAIT_S, wait_until
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -30,8 +32,19 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 60
-expect.set_options(timeout=30_000)  # a busy machine with two cores
+VIEWER = (
+    "[...document.querySelectorAll('*')].map((e) => e.shadowRoot?.querySelector('[data-part=root]')"
+    " ?? (e.matches('[data-part=root]') ? e : null)).find(Boolean)?.gutcheck"
+)
+"""The page's viewer, for scripts."""
+FORGET = """
+try {
+  if (!sessionStorage.getItem("fresh")) localStorage.clear();
+  sessionStorage.setItem("fresh", "1");
+} catch { /* a frame that keeps nothing */ }
+"""
+"""A new tab's first visit forgets who read there in the tests before."""
+expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -91,16 +104,61 @@ def served(workspace: Path, log: Path, *, port: int | None = None, password: str
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until the address answers."""
-    start = time.monotonic()
-    while time.monotonic() - start < START_LIMIT_S:
+
+    def answers() -> bool:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with {process.returncode}: {log.read_text()[-2000:]}")
         try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
+            with urllib.request.urlopen(url, timeout=10):
+                return True
         except OSError:
-            time.sleep(0.2)
-    raise TimeoutError(url)
+            return False
+
+    wait_until(answers, url)
+
+
+def new_context(browser: Browser) -> BrowserContext:
+    """A window of 1280×900 whose every wait is a patient one."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT_MS)
+    return context
+
+
+def wait_for_scan(page: Page, scan: str = "") -> None:
+    """Until that scan (or the one that the page wants, whichever) is painted; it then has the keys."""
+    is_wanted, is_ready = "viewer?.data?.url.includes(scan)", "viewer.root.dataset.state === 'ready'"
+    page.wait_for_function(f"(scan) => {{ const viewer = {VIEWER}; return {is_wanted} && {is_ready}; }}", arg=scan)
+    page.locator("[data-part=root]").focus()
+
+
+def wait_for_reader(page: Page, name: str) -> None:
+    """Until the viewer knows who reads: the page has then been built for them."""
+    page.wait_for_function(f"(name) => ({VIEWER})?.data?.edit?.reader === name", arg=name)
+
+
+def settled(page: Page, script: str, given: object = None) -> Any:
+    """What a script finds once it has found the same, and something, in ten frames in a row: nothing moves any more."""
+    steady = f"""async (given) => {{
+      const frame = () => new Promise(requestAnimationFrame);
+      const look = () => JSON.stringify(({script})(given) ?? null);
+      let before = look();
+      for (let same = 0; same < 10; ) {{
+        await frame();
+        const now = look();
+        same = now === before && now !== "null" ? same + 1 : 0;
+        before = now;
+      }}
+      return JSON.parse(before);
+    }}"""
+    return page.evaluate(steady, given)
+
+
+def wait_in(page: Page, done: Callable[[], bool]) -> None:
+    """Until something that the page's events tell Python is so; they are heard only while the page is waited for."""
+    end = time.monotonic() + WAIT_S
+    while not done():
+        assert time.monotonic() < end, "it never came"
+        page.wait_for_timeout(20)
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +168,7 @@ def chromium() -> Iterator[BrowserContext]:
         pytest.skip("Debian's chromium is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser.new_context(viewport={"width": 1280, "height": 900})
+        yield new_context(browser)
         browser.close()
 
 
@@ -118,6 +176,7 @@ def chromium() -> Iterator[BrowserContext]:
 def page(chromium: BrowserContext) -> Iterator[Page]:
     """A fresh tab of 1280×900 that fails the test on an error in the page."""
     page = chromium.new_page()
+    page.add_init_script(FORGET)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page

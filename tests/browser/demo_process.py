@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from core.model import architecture, save_model
 from dashboard.demo import PASSWORD_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 120
 
 
 def save_small_model(folder: Path) -> Path:
@@ -49,7 +47,8 @@ def started(model: Path, temporary: Path, *, password: str | None = None) -> Ite
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "dashboard.demo", "--run", str(model), "--port", str(port)]
     environment = {key: value for key, value in os.environ.items() if key != "GRADIO_TEMP_DIR"}
-    environment |= {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"} | ({PASSWORD_VARIABLE: password} if password else {})
+    # And as many threads as here, so that both round alike.
+    environment |= {"TMPDIR": str(temporary)} | ({PASSWORD_VARIABLE: password} if password else {})
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=pipe, stderr=subprocess.STDOUT) as process:
         try:
@@ -60,10 +59,9 @@ def started(model: Path, temporary: Path, *, password: str | None = None) -> Ite
 
 
 def _wait_until_ready(process: subprocess.Popen[str]) -> None:
-    start = time.monotonic()
+    """By what it says; a demo that hangs is cut off with the test."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("GutCheck demo: http://127.0.0.1:"):
             return
-        assert time.monotonic() - start < START_LIMIT_S, line
     raise RuntimeError(f"the demo ended with {process.wait()}")

@@ -18,7 +18,7 @@ from core.data.masks import read_label_volume
 from core.reviews import ReviewStore
 from core.runs import Evaluation, open_run
 from core.workspace import Workspace
-from tests.browser.conftest import free_port, served
+from tests.browser.conftest import VIEWER, free_port, new_context, served, settled, wait_for_reader, wait_for_scan
 from tests.browser.small_workspace import DEPTH, FIRST_SLICE, HEIGHT, RUN, SCANS, WIDTH
 
 pytestmark = pytest.mark.browser
@@ -52,7 +52,7 @@ def page(chromium: BrowserContext, base: str, folder: Path) -> Iterator[Page]:
         database.execute("DELETE FROM leases")
     assert chromium.browser
     # A context of its own, and all its tabs closed after: a tab that a failed test left open would keep the drafts locked.
-    with chromium.browser.new_context(viewport={"width": 1280, "height": 900}) as own:
+    with new_context(chromium.browser) as own:
         opened, errors = own.new_page(), []
         opened.on("pageerror", lambda error: errors.append(str(error)))
         yield opened
@@ -69,7 +69,7 @@ def tool(page: Page, name: str):
 
 def open_scan(page: Page, base: str, scan: str = SCAN) -> None:
     page.goto(f"{base}/review?run={RUN}&evaluation=small-valid&case={scan}&slice={SLICE}")
-    page.locator("[data-part=root][data-state=ready]").wait_for(timeout=60_000)
+    wait_for_scan(page, scan)
     part(page, "correct").wait_for()
 
 
@@ -77,13 +77,7 @@ def name_reader(page: Page, name: str) -> None:
     field = page.get_by_role("textbox", name="Reader")
     field.fill(name)
     field.press("Enter")
-    page.wait_for_function(f"name => ({VIEWER})?.data?.edit?.reader === name", arg=name)
-
-
-VIEWER = (
-    "[...document.querySelectorAll('*')].map((e) => e.shadowRoot?.querySelector('[data-part=root]')"
-    " ?? (e.matches('[data-part=root]') ? e : null)).find(Boolean)?.gutcheck"
-)
+    wait_for_reader(page, name)
 
 
 def correction(page: Page) -> np.ndarray:
@@ -121,7 +115,8 @@ def correct(page: Page, *, organ: int = 3, diameter: int = 6) -> None:
     expect(part(page, "edit")).to_be_visible()
     tool(page, "organs").locator(f"[data-organ='{organ}']").click()
     page.evaluate(f"(diameter) => ({VIEWER}).editing.set({{ diameter }})", diameter)
-    page.wait_for_timeout(100)  # the pane is where it stays
+    # The row of tools comes in above the panes, and moves them.
+    settled(page, f"() => ({VIEWER}).panes.map((each) => each.canvas.getBoundingClientRect().toJSON())")
 
 
 def swept(voxels: list[tuple[int, int]], diameter: float) -> np.ndarray:
@@ -144,7 +139,7 @@ def stored(folder: Path, mine: Evaluation, scan: str = SCAN) -> list[Version]:
         store.close()
 
 
-def test_a_stroke_drawn_with_the_mouse_arrives_in_the_saved_mask_exactly(
+def test_a_stroke_drawn_with_the_mouse_arrives_in_the_saved_mask_exactly_and_is_there_when_it_is_opened_again(
     page: Page, base: str, folder: Path, mine: Evaluation
 ) -> None:
     open_scan(page, base)
@@ -167,13 +162,9 @@ def test_a_stroke_drawn_with_the_mouse_arrives_in_the_saved_mask_exactly(
     assert version.changed_voxels == np.count_nonzero(wanted != read_label_volume(mine.paths.mask(SCAN)))
     np.testing.assert_array_equal(read_correction(Workspace(folder), version.mask_sha256), wanted)
     expect(part(page, "correct")).to_have_text("Correct")
-
-
-def test_the_newest_version_is_there_when_the_scan_is_opened_again(page: Page, base: str, folder: Path, mine: Evaluation) -> None:
-    (version,) = stored(folder, mine)
-    open_scan(page, base)
+    open_scan(page, base)  # again, and the newest version is there
     page.wait_for_function(f"() => ({VIEWER})?.editing?.shown != null")
-    np.testing.assert_array_equal(correction(page), read_correction(Workspace(folder), version.mask_sha256))
+    np.testing.assert_array_equal(correction(page), wanted)
     part(page, "correct").click()
     expect(tool(page, "base")).to_contain_text(re.compile(r"Dr\. Ada, \d"))
     expect(tool(page, "base")).to_have_value(version.mask_sha256)
@@ -192,17 +183,17 @@ def test_a_reload_in_the_middle_loses_nothing(page: Page, base: str) -> None:
     assert before[Z + 1, 6, 55] == 3
     page.reload()
     page.mouse.up()
-    expect(tool(page, "note")).to_contain_text(re.compile(r"nsaved correction .*from .+ was restored\."), timeout=60_000)
+    expect(tool(page, "note")).to_contain_text(re.compile(r"nsaved correction .*from .+ was restored\."))
     np.testing.assert_array_equal(correction(page), before)
     tool(page, "no").click()
     expect(tool(page, "note")).to_be_hidden()
     page.reload()
-    tool(page, "yes").click(timeout=60_000)  # discard
+    tool(page, "yes").click()  # discard
     page.wait_for_function(f"() => ({VIEWER})?.editing?.isSaved")
     assert np.count_nonzero(correction(page) != before) > 0
     page.reload()
-    page.locator("[data-part=root][data-state=ready]").wait_for(timeout=60_000)
-    page.wait_for_timeout(500)
+    wait_for_scan(page, SCANS[1])
+    page.evaluate(f"async () => {{ await ({VIEWER}).editing.ready; }}")  # it has looked for a draft
     expect(tool(page, "note")).to_be_hidden()
 
 
@@ -214,7 +205,7 @@ def test_leaving_the_case_keeps_the_work_and_says_so(page: Page, base: str) -> N
     expect(part(page, "correct")).to_have_text("Correct (unsaved)")
     drawn = correction(page)
     page.locator(".st-key-next button:enabled, .st-key-previous button:enabled").first.click()
-    expect(tool(page, "note")).to_contain_text("kept in this browser", timeout=30_000)
+    expect(tool(page, "note")).to_contain_text("kept in this browser")
     open_scan(page, base)
     expect(tool(page, "note")).to_contain_text(re.compile("nsaved correction"))  # whose, as soon as the page knows the reader
     np.testing.assert_array_equal(correction(page), drawn)
@@ -281,9 +272,9 @@ def test_two_drawn_slices_are_joined_by_key(page: Page, base: str) -> None:
 
 
 def test_a_killed_server_costs_nothing(page: Page, folder: Path, mine: Evaluation, tmp_path: Path) -> None:
-    port, before = free_port(), len(stored(folder, mine))
+    port, before = free_port(), len(stored(folder, mine, SCANS[1]))
     with served(folder, tmp_path / "first.log", port=port) as running:
-        open_scan(page, running.address)
+        open_scan(page, running.address, SCANS[1])
         name_reader(page, "Dr. Cy")
         correct(page)
         draw(page, (5, 44), (25, 44))
@@ -293,15 +284,15 @@ def test_a_killed_server_costs_nothing(page: Page, folder: Path, mine: Evaluatio
         page.keyboard.press("Control+s")
         expect(tool(page, "note")).to_contain_text("Not saved: The server does not answer")
         expect(tool(page, "note")).to_contain_text("kept in this browser")
-    assert len(stored(folder, mine)) == before
+    assert len(stored(folder, mine, SCANS[1])) == before
     with served(folder, tmp_path / "second.log", port=port) as running:
-        open_scan(page, running.address)
+        open_scan(page, running.address, SCANS[1])
         name_reader(page, "Dr. Cy")
         expect(tool(page, "note")).to_contain_text("was restored")
         np.testing.assert_array_equal(correction(page), drawn)
         tool(page, "save").click()
         expect(tool(page, "state")).to_contain_text("Saved")
-    version, *older = stored(folder, mine)
+    version, *older = stored(folder, mine, SCANS[1])
     assert len(older) == before
     np.testing.assert_array_equal(read_correction(Workspace(folder), version.mask_sha256), drawn)
 
@@ -316,10 +307,10 @@ def test_signing_in_gives_the_reader_s_name_and_signing_out_takes_it(page: Page,
         expect(page.get_by_label("Name")).to_have_value("Dr. Zoë")
         page.get_by_label("Password").fill(PASSWORD)
         page.keyboard.press("Enter")
-        page.locator("[data-part=root][data-state=ready]").wait_for(timeout=60_000)
+        wait_for_scan(page, SCAN)
         assert f"case={SCAN}" in page.url
         expect(page.get_by_text("Dr. Zoë").first).to_be_visible()
-        page.wait_for_function(f"() => ({VIEWER}).data.edit.reader === 'Dr. Zoë'")
+        wait_for_reader(page, "Dr. Zoë")
         page.get_by_role("link", name="Sign out").click()
         expect(page.get_by_label("Password")).to_be_visible()
         page.goto(f"{running.address}/")
@@ -355,13 +346,16 @@ def test_the_viewer_stays_the_same_when_the_browser_tells_who_reads(page: Page, 
     page.add_init_script("localStorage.setItem('gutcheck-reader', 'Dr. Eve')")
     page.route("**/gutcheck/viewer/**/viewer.js", counted_viewers)
     open_scan(page, base, SCANS[1])
-    page.wait_for_function(f"() => ({VIEWER})?.data?.edit?.reader === 'Dr. Eve'")
-    page.wait_for_timeout(500)  # a late call may still come
-    assert page.evaluate(f"() => [viewers, ({VIEWER})?.data?.edit?.reader]") == [1, "Dr. Eve"]
+    wait_for_reader(page, "Dr. Eve")
+    page.wait_for_load_state("networkidle")  # no further module is on its way, nor a call that waits for one
+    assert settled(page, f"() => [viewers, ({VIEWER})?.data?.edit?.reader]") == [1, "Dr. Eve"]
 
 
 def counted_viewers(route: Route) -> None:
-    """The module as it is, but counting what it makes; late, so that the name comes while it is still on its way."""
+    """The module as it is, but counting what it makes; late, so that the name comes while it is still on its way.
+
+    The delay is no wait: where it is too short the test shows less, and fails no more.
+    """
     answer = route.fetch()
     counting = "super(); window.viewers = (window.viewers ?? 0) + 1;"
     time.sleep(1.5)

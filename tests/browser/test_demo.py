@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ from core.predict import Predictor
 from dashboard.gradio_demo.limits import MAX_FILE_BYTES, queue_full
 from tests.browser.demo_process import RunningDemo, save_small_model, started
 from tests.dashboard.odd_files import ODD_FILES, series, zipped
+from tests.patience import WAIT_S
 from training.commands import predict
 
 pytestmark = pytest.mark.browser
@@ -39,11 +41,27 @@ SIZE = (61, 87)
 
 
 @pytest.fixture(scope="module")
-def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random model's folder."""
+    return save_small_model(tmp_path_factory.mktemp("tiny") / "random-b0")
+
+
+@pytest.fixture(scope="module")
+def demos() -> Iterator[tuple[ExitStack, list[RunningDemo]]]:
+    """The demos that tests of this module have started; a test that stops one leaves the next to start another."""
+    with ExitStack() as stack:
+        yield stack, []
+
+
+@pytest.fixture
+def running_demo(
+    demos: tuple[ExitStack, list[RunningDemo]], small_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RunningDemo:
     """The demo's command with a small random model."""
-    model = save_small_model(tmp_path_factory.mktemp("tiny") / "random-b0")
-    with started(model, tmp_path_factory.mktemp("temporary")) as demo:
-        yield demo
+    stack, running = demos
+    if not running or running[-1].process.poll() is not None:
+        running.append(stack.enter_context(started(small_model, tmp_path_factory.mktemp("temporary"))))
+    return running[-1]
 
 
 @pytest.fixture
@@ -250,7 +268,7 @@ class TestPrograms:
     ) -> None:
         example = f"{_example('python', running_demo)}\nimport json; print(json.dumps([mask_png, classes]))"
         slice_png.rename(tmp_path / "slice.png")
-        done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S)
         assert done.returncode == 0, done.stderr
         mask, classes = json.loads(done.stdout.splitlines()[-1])
         expected, _ = Predictor.load(running_demo.model).predict_slice(read_image(tmp_path / "slice.png"))
@@ -265,7 +283,7 @@ class TestPrograms:
             pytest.skip("curl is missing, or older than 7.82, which brought --json")
         slice_png.rename(tmp_path / "slice.png")
         shell = ["bash", "-c", _example("bash", running_demo)]
-        done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S)
         assert (done.returncode, done.stderr) == (0, "")
         kind, data = done.stdout.strip().splitlines()[-2:]
         assert kind == "event: complete"
@@ -315,7 +333,9 @@ def _example(language: str, demo: RunningDemo) -> str:
 
 
 def _send(demo: RunningDemo, path: Path) -> str:
-    return str(httpx.post(f"{demo.url}gradio_api/upload", files={"files": (path.name, path.read_bytes())}).json()[0])
+    return str(
+        httpx.post(f"{demo.url}gradio_api/upload", files={"files": (path.name, path.read_bytes())}, timeout=WAIT_S).json()[0]
+    )
 
 
 def _file(path: str) -> dict[str, Any]:
@@ -325,10 +345,10 @@ def _file(path: str) -> dict[str, Any]:
 def _call(demo: RunningDemo, name: str, values: list[Any]) -> Any:
     """Gradio's REST way: post, then read the answer of the event."""
     address = f"{demo.url}gradio_api/call/{name}"
-    event = httpx.post(address, json={"data": values}).json()
+    event = httpx.post(address, json={"data": values}, timeout=WAIT_S).json()
     if "event_id" not in event:
         return event
-    kind, data = httpx.get(f"{address}/{event['event_id']}", timeout=60).text.strip().splitlines()[-2:]
+    kind, data = httpx.get(f"{address}/{event['event_id']}", timeout=WAIT_S).text.strip().splitlines()[-2:]
     content = json.loads(data.removeprefix("data:"))
     return content[0] if kind == "event: complete" else content
 
@@ -350,7 +370,7 @@ def test_stopping_removes_the_uploads_and_nothing_of_them_was_logged(
     assert [path.name for path in running_demo.left()] == [slice_png.name]
 
     running_demo.process.send_signal(signal.SIGTERM)
-    log, _ = running_demo.process.communicate(timeout=20)
+    log, _ = running_demo.process.communicate(timeout=WAIT_S)
 
     assert running_demo.process.returncode == 130
     assert running_demo.left() == []

@@ -11,15 +11,15 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from core.insights.mistakes import confusion
 from core.insights.scan_order import by_patient, with_worst_slice
 from core.runs import Evaluation
-from tests.browser.conftest import served
+from tests.browser.conftest import served, settled
 from tests.simulated_workspace import DATASET, simulated_workspace
 
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 60_000
 NAME = f"{DATASET}-valid"
 HERE = f"run=sim-2&evaluation={NAME}"
 PLACE = """([chart, wanted]) => {
   const graph = document.querySelectorAll(".js-plotly-plot")[chart];
+  if (!graph?._fullData) return null;
   for (const trace of graph._fullData) {
     const at = (trace.customdata || []).findIndex((mark) => wanted.every((value, i) => value === null || mark[i] === value));
     if (at < 0) continue;
@@ -61,23 +61,22 @@ def visited(page: Page) -> list[dict[str, list[str]]]:
 def click(page: Page, chart: int, carried: list[object]) -> None:
     """Click the mark that carries scan, slice and organ (``None``: whichever) in a chart of the page."""
     graph = page.locator(".js-plotly-plot").nth(chart)
-    graph.wait_for(timeout=PATIENCE_MS)
+    graph.wait_for()
     graph.scroll_into_view_if_needed()
-    graph.locator(".plotly .main-svg").first.wait_for(timeout=PATIENCE_MS)
-    place, before = page.evaluate(PLACE, [chart, carried]), None
-    while place != before:  # what comes in above a chart moves it
-        page.wait_for_timeout(400)
-        graph.scroll_into_view_if_needed()
-        place, before = page.evaluate(PLACE, [chart, carried]), place
-    x, y = place
+    graph.locator(".plotly .main-svg").first.wait_for()
+    # What comes in above a chart moves it, and out of sight.
+    settled(page, PLACE, [chart, carried])
+    graph.scroll_into_view_if_needed()
+    x, y = settled(page, PLACE, [chart, carried])
     page.mouse.move(x, y)
-    page.wait_for_timeout(150)
+    # A click counts on the mark that Plotly has found under the pointer.
+    page.wait_for_function("(chart) => document.querySelectorAll('.js-plotly-plot')[chart]._hoverdata?.length > 0", arg=chart)
     page.mouse.click(x, y)
 
 
 def opened(page: Page, visited: list[dict[str, list[str]]]) -> tuple[str, int, str]:
     """Scan, slice and organ of the address of Review that the click led to."""
-    page.wait_for_url(re.compile("/review"), timeout=PATIENCE_MS)
+    page.wait_for_url(re.compile("/review"))
     first = visited[0]
     return first["case"][0], int(first["slice"][0]), first["organ"][0]
 
@@ -108,7 +107,7 @@ def test_a_click_on_a_confusion_cell_opens_the_scan_with_most_of_it(page: Page, 
 
 def test_a_click_on_a_scan_that_changed_opens_it_with_the_other_run(page: Page, dashboard: str, evaluations, visited) -> None:
     page.goto(f"{dashboard}/compare?{HERE}&other=sim-1/{NAME}")
-    page.locator(".js-plotly-plot").nth(1).wait_for(timeout=PATIENCE_MS)
+    page.locator(".js-plotly-plot").nth(1).wait_for()
     scan = evaluations[1].scans()["scan"].iloc[0]
     click(page, 1, [scan, None, None])
     assert opened(page, visited)[0] == scan
@@ -118,12 +117,13 @@ def test_a_click_on_a_scan_that_changed_opens_it_with_the_other_run(page: Page, 
 
 def test_the_camera_saves_svg_where_svg_is_chosen(page: Page, dashboard: str, tmp_path: Path) -> None:
     page.goto(f"{dashboard}/metrics?{HERE}&section=volumes")
-    page.get_by_role("radio", name="SVG").or_(page.get_by_role("button", name="SVG")).first.click(timeout=PATIENCE_MS)
+    page.get_by_role("radio", name="SVG").or_(page.get_by_role("button", name="SVG")).first.click()
     graph = page.locator(".js-plotly-plot").first
-    graph.locator(".plotly .main-svg").first.wait_for(timeout=PATIENCE_MS)
-    page.wait_for_timeout(500)
+    graph.locator(".plotly .main-svg").first.wait_for()
+    # The chart has been told.
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._context?.toImageButtonOptions?.format === 'svg'")
     graph.hover()
-    with page.expect_download(timeout=PATIENCE_MS) as saved:
+    with page.expect_download() as saved:
         graph.locator("[data-title^='Download']").first.click(force=True)
     saved.value.save_as(tmp_path / "chart.svg")
     assert saved.value.suggested_filename.endswith(".svg")
@@ -134,8 +134,8 @@ def test_the_mailed_report_opens_without_a_network(
     page: Page, dashboard: str, chromium: BrowserContext, evaluations, tmp_path: Path
 ) -> None:
     page.goto(f"{dashboard}/metrics?{HERE}")
-    with page.expect_download(timeout=PATIENCE_MS) as saved:
-        page.get_by_role("button", name="Report as one HTML file").click(timeout=PATIENCE_MS)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Report as one HTML file").click()
     path = tmp_path / saved.value.suggested_filename
     saved.value.save_as(path)
     asked: list[str] = []
@@ -150,7 +150,7 @@ def test_the_mailed_report_opens_without_a_network(
     mail.on("pageerror", lambda error: errors.append(str(error)))
     mail.goto(path.as_uri())
     expect(mail.locator(".main-svg").first).to_be_visible()
-    assert mail.locator(".js-plotly-plot").count() == 8
+    expect(mail.locator(".js-plotly-plot")).to_have_count(8)
     dice = f"{evaluations[1].summary['organs']['stomach']['dice']:.3f}"
     expect(mail.get_by_role("cell", name=re.compile(f"^{re.escape(dice)} ")).first).to_be_visible()
     expect(mail.get_by_text("patient-clean").first).to_be_visible()

@@ -3,20 +3,18 @@
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.reviews import ReviewStore, Round, ScanReview, Verdict
+from core.reviews import Finding, FindingKind, Round, ScanReview, Verdict
 from core.runs import Evaluation
-from core.workspace import Workspace
-from tests.browser.conftest import served
+from tests.browser.conftest import VIEWER, served, settled, wait_for_reader, wait_for_scan
 from tests.browser.small_workspace import HEIGHT, SCANS, WIDTH
+from tests.dashboard.reviewing import opened, subject
 
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -38,92 +36,91 @@ def dashboard(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_a_whole_case_with_the_keyboard_alone(page: Page, dashboard: str, folder: Path) -> None:
     page.goto(dashboard)
     reader = page.get_by_role("textbox", name="Reader")
-    reader.wait_for(timeout=PATIENCE_MS)
+    reader.wait_for()
     reader.focus()
     page.keyboard.type("Dr. Ada")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Next case")).to_be_enabled()
     reader.evaluate("each => each.blur()")
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"/review\?.*case=case2_day"), timeout=PATIENCE_MS)
+    page.wait_for_url(re.compile(r"/review\?.*case=case2_day"))
     first = case_in(page)
-    wait_for_scan(page)
+    wait_for_scan(page, first)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")  # the cross-hair
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Enter")  # a finding there
     form = page.get_by_text(re.compile("Finding at slice"))
     expect(form).to_contain_text(f"column {WIDTH // 2 + 2}, row {HEIGHT // 2}")
-    page.get_by_role("textbox", name="Comment on the finding").wait_for(timeout=PATIENCE_MS)
+    comment_on_it = page.get_by_role("textbox", name="Comment on the finding")
+    comment_on_it.wait_for()
     page.keyboard.press("t")
+    expect(comment_on_it).to_be_focused()
     page.keyboard.type("tip **cut**")
     page.keyboard.press("Enter")
     expect(page.get_by_text("tip **cut**", exact=True)).to_be_visible()
+    expect(comment_on_it).to_have_count(0)  # the form has gone, so that the key leads to the other field
     page.keyboard.press("Escape")
     page.keyboard.press("t")
+    comment = page.get_by_role("textbox", name="Comment", exact=True)
+    expect(comment).to_be_focused()
     page.keyboard.type("good enough")
     page.keyboard.press("Escape")
+    expect(comment).not_to_be_focused()
     page.keyboard.press("y")
     other = next(scan for scan in SCANS if scan != first)
-    page.wait_for_url(re.compile(f"case={other}"), timeout=PATIENCE_MS)
+    page.wait_for_url(re.compile(f"case={other}"))
     said = reviews_in(folder)[first]
     assert (said.verdicts, said.comments) == ({"Dr. Ada": Verdict.ACCEPT}, {"Dr. Ada": "good enough"})
     assert said.findings[0].payload["comment"] == "tip **cut**"
-    wait_for_scan(page)
+    wait_for_scan(page, other)
     page.keyboard.press("z")
-    page.wait_for_url(re.compile(f"case={first}"), timeout=PATIENCE_MS)
+    page.wait_for_url(re.compile(f"case={first}"))
     expect(page.get_by_text("You: Accept")).to_have_count(0)
     assert reviews_in(folder)[first].verdicts == {}
-    wait_for_scan(page)
+    wait_for_scan(page, first)
     page.keyboard.press("e")
     expect(page.get_by_text("You: Minor edits")).to_be_visible()
 
 
-def test_a_second_reader_in_a_blind_round(page: Page, dashboard: str, folder: Path) -> None:
-    with opened(folder) as store:
+@pytest.fixture
+def judged(small_copy: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of a dashboard of its own, in a blind round of two, whose first scan Dr. Ada has judged."""
+    with opened(small_copy) as store:
         store.set_round("stub", "small-valid", Round("Spring", 2, True), by="Lead")
-    first = next(scan for scan, review in reviews_in(folder).items() if review.standing)
-    # Before the page: the browser knows Dr. Ada from the test before, and she has judged and may see it all.
-    page.goto(f"{dashboard}/gutcheck/nothing")
-    page.evaluate("localStorage.clear()")
-    page.goto(f"{dashboard}/review?run=stub&evaluation=small-valid&case={first}&reader=Dr.%20Ada")
-    page.wait_for_url(re.compile("round="), timeout=PATIENCE_MS)
+        store.add_verdict(subject(small_copy, SCANS[0]), reader="Dr. Ada", verdict=Verdict.MINOR, comment="good enough")
+        finding = Finding(FindingKind.EXTRA, "stomach", 9, comment="tip")
+        store.add_finding(subject(small_copy, SCANS[0]), reader="Dr. Ada", finding=finding)
+    with served(small_copy, tmp_path / "server.log") as running:
+        yield running.address
+
+
+def test_a_second_reader_in_a_blind_round(page: Page, judged: str, small_copy: Path) -> None:
+    # Dr. Ada has judged and may see it all.
+    page.goto(f"{judged}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&reader=Dr.%20Ada")
+    page.wait_for_url(re.compile("round="))
     reader = page.get_by_role("textbox", name="Reader")
     reader.fill("Dr. Bo")
     reader.press("Enter")
+    wait_for_reader(page, "Dr. Bo")
     expect(page.get_by_role("button", name="Accept and next")).to_be_enabled()
-    wait_for_scan(page)
-    shown = page.locator("body").inner_text()
-    assert not re.search(r"\bstub\b|Minor edits:|good enough|tip|patient-clean|slice Dice|0\.\d{3}", shown)
+    wait_for_scan(page, SCANS[0])
+    telling = re.compile(r"\bstub\b|Minor edits:|good enough|tip|patient-clean|slice Dice|0\.\d{3}")
+    # What stood there for the reader before goes once the whole page has been built anew.
+    expect(page.locator("body")).not_to_contain_text(telling, use_inner_text=True)
     assert "stub" not in page.url
-    assert page.locator("[data-part=scores]").inner_text().strip() == ""
+    expect(page.locator("[data-part=scores]")).to_have_text("")
     page.keyboard.press("m")
     expect(page.get_by_text("You: Major edits")).to_be_visible()
     expect(page.get_by_text(re.compile("Dr. Ada: Minor edits"))).to_be_visible()
     expect(page.get_by_text("patient-clean").first).to_be_visible()
     assert "stub" not in page.url
-    with opened(folder) as store:
+    with opened(small_copy) as store:
         assert store.verify() is None
-        store.set_round("stub", "small-valid", Round(), by="Lead")
-
-
-def wait_for_scan(page: Page) -> None:
-    """Until the scan is painted and has the keys."""
-    page.locator("[data-part=root][data-state=ready]").wait_for(timeout=PATIENCE_MS)
-    page.locator("[data-part=root]").focus()
 
 
 def case_in(page: Page) -> str:
     return re.search(r"case=(case2_day\d)", page.url)[1]
-
-
-@contextmanager
-def opened(folder: Path) -> Iterator[ReviewStore]:
-    store = ReviewStore.open(Workspace(folder).reviews_db)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def reviews_in(folder: Path) -> dict[str, ScanReview]:
@@ -136,11 +133,13 @@ def test_a_click_in_a_picture_pins_a_finding(page: Page, dashboard: str, folder:
     reader = page.get_by_role("textbox", name="Reader")
     reader.fill("Dr. Bo")
     reader.press("Enter")
+    wait_for_reader(page, "Dr. Bo")
     expect(page.get_by_role("button", name="Accept and next")).to_be_enabled()
-    wait_for_scan(page)
-    box = page.locator("canvas").nth(1).bounding_box()
+    wait_for_scan(page, SCANS[0])
+    # What comes in above the pictures moves them.
+    box = settled(page, f"() => ({VIEWER}).panes[1].canvas.getBoundingClientRect().toJSON()")
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.get_by_role("button", name="Add finding").click(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Add finding").click()
     row = page.get_by_role("button", name=re.compile(", slice 9$"))
     expect(row).to_be_visible()
     finding = next(each for each in reviews_in(folder)[SCANS[0]].findings if each.reader == "Dr. Bo")
@@ -153,7 +152,7 @@ def test_a_click_in_a_picture_pins_a_finding(page: Page, dashboard: str, folder:
 
 def test_a_link_opens_the_same_case_and_slice(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/review?run=stub&evaluation=small-valid&case={SCANS[1]}&slice=9")
-    expect(page.get_by_role("heading", name=SCANS[1])).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("heading", name=SCANS[1])).to_be_visible()
     expect(page.get_by_role("slider", name=re.compile("slice", re.I)).first).to_have_attribute("aria-valuetext", re.compile("9"))
 
 
@@ -161,9 +160,9 @@ def test_scrolling_in_the_viewer_writes_the_slice_into_the_url(page: Page, dashb
     page.goto(f"{dashboard}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&slice=7")
     slider = page.get_by_role("slider", name=re.compile("slice", re.I)).first
     # The slider stands before the scan has come, and a key pressed then has nothing to move.
-    expect(slider).to_have_attribute("aria-valuetext", re.compile("7"), timeout=PATIENCE_MS)
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("7"))
     slider.press("ArrowRight")
-    expect(page).to_have_url(re.compile("slice=8"), timeout=PATIENCE_MS)
+    expect(page).to_have_url(re.compile("slice=8"))
 
 
 def test_no_request_leaves_this_machine(page: Page, dashboard: str) -> None:
@@ -182,7 +181,7 @@ def test_no_request_leaves_this_machine(page: Page, dashboard: str) -> None:
         "try",
     ):
         page.goto(f"{dashboard}/{path}")
-        page.get_by_role("heading").first.wait_for(timeout=PATIENCE_MS)
+        page.get_by_role("heading").first.wait_for()
         page.wait_for_load_state("networkidle")
     assert {url for url in asked if not url.startswith((dashboard, "data:", "blob:"))} == set()
 
@@ -192,6 +191,6 @@ def test_the_same_server_opens_the_demo(page: Page, dashboard: str) -> None:
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open the demo").click()
     demo = opened.value
-    demo.get_by_role("button", name="Segment").wait_for(timeout=2 * PATIENCE_MS)
+    demo.get_by_role("button", name="Segment").wait_for()
     assert demo.url.startswith(f"{dashboard}/demo")
     demo.close()

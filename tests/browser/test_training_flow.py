@@ -13,11 +13,12 @@ from core.data.prepare.phantoms import prepare_phantom
 from core.runs import read_status
 from core.workspace import Workspace
 from tests.browser.conftest import served
+from tests.patience import WAIT_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 PHANTOMS = PhantomConfig(patients=3, slices=8, size=64)
-LIMIT_MS = 300_000
-"""A training begins with the import of torch, on a machine with two busy cores."""
+LIMIT_MS = 3 * WAIT_MS
+"""A training begins with the import of torch, and goes on for 45 epochs."""
 
 
 @pytest.fixture

@@ -13,20 +13,19 @@ from core.labels import ORGANS
 from core.overlay import blend
 from core.runs import Evaluation
 from dashboard.viewer import assets
+from tests.browser.conftest import wait_for_scan, wait_in
 from tests.browser.small_workspace import DEPTH, FIRST_SLICE, HEIGHT, SCANS, WIDTH
 
 pytestmark = pytest.mark.browser
 LAST_SLICE = FIRST_SLICE + DEPTH - 1
 VIEWER_MODULE = f"{{server}}{assets.PREFIX}/{assets.digest()}/viewer.js"
 ORGAN_IDS = {organ.name: organ.id for organ in ORGANS}
-REST_MS = 900
-"""Longer than the viewer waits before it reports."""
 
 
 def open_viewer(page: Page, server: str, query: str = "slice=9") -> Locator:
     page.goto(f"{server}/?{query}")
     root = page.locator("[data-part=root][data-state=ready]")
-    root.wait_for(timeout=30_000)
+    root.wait_for()
     expect(page.locator("[data-part=pane-0]")).to_have_attribute("data-slice", re.compile(r"\d+"))
     return root
 
@@ -39,6 +38,18 @@ def shown(page: Page) -> tuple[int, int]:
     """The slice numbers that the two panes were last painted with."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return tuple(int(part(page, name).get_attribute("data-slice") or -1) for name in ("pane-0", "pane-1"))
+
+
+def expect_slices(page: Page, left: int, right: int) -> None:
+    """Both panes come to show these, and in the same frame."""
+    expect(part(page, "pane-0")).to_have_attribute("data-slice", str(left))
+    expect(part(page, "pane-1")).to_have_attribute("data-slice", str(right))
+    assert shown(page) == (left, right)
+
+
+def runs(page: Page) -> int:
+    """How often Python has built the page."""
+    return int(re.search(r"run (\d+);", page.get_by_text(re.compile(r"run \d+;")).inner_text())[1])
 
 
 def pictures(page: Page) -> np.ndarray:
@@ -59,7 +70,7 @@ def wanted(evaluation: Evaluation, number: int, *, opacity: float, organs: tuple
 
 def test_the_first_picture_appears_and_says_what_it_is(page: Page, server: str) -> None:
     root = open_viewer(page, server)
-    assert shown(page) == (9, 9)
+    expect_slices(page, 9, 9)
     expect(part(page, "number")).to_have_value("9")
     expect(part(page, "place")).to_have_text(f"({9 - FIRST_SLICE + 1} of {DEPTH})")
     expect(part(page, "badge")).to_have_text("patient-clean")
@@ -70,7 +81,7 @@ def test_the_first_picture_appears_and_says_what_it_is(page: Page, server: str) 
 
 def test_the_worst_slice_is_first_where_none_was_asked_for(page: Page, server: str) -> None:
     open_viewer(page, server, "")
-    assert shown(page) == (10, 10)  # the largest organs among the slices that miss one
+    expect_slices(page, 10, 10)  # the largest organs among the slices that miss one
 
 
 @pytest.mark.parametrize("opacity", [0.5, 0.25, 0.7])
@@ -112,10 +123,10 @@ def test_quick_presses_all_count_and_the_panes_stay_together(page: Page, server:
     )
     for _ in range(7):
         page.keyboard.press("ArrowDown")
-    assert shown(page) == (FIRST_SLICE + 7, FIRST_SLICE + 7)
+    expect_slices(page, FIRST_SLICE + 7, FIRST_SLICE + 7)
     for _ in range(30):
         page.keyboard.press("ArrowDown")
-    assert shown(page) == (LAST_SLICE, LAST_SLICE)
+    expect_slices(page, LAST_SLICE, LAST_SLICE)
     assert page.evaluate("window.apart") == 0
 
 
@@ -136,16 +147,17 @@ def test_quick_presses_all_count_and_the_panes_stay_together(page: Page, server:
 def test_keys_scroll(page: Page, server: str, key: str, slice_number: int) -> None:
     open_viewer(page, server)
     page.keyboard.press(key)
-    assert shown(page) == (slice_number, slice_number)
+    expect_slices(page, slice_number, slice_number)
 
 
 def test_n_passes_over_slices_that_agree(page: Page, server: str) -> None:
     open_viewer(page, server, f"slice={FIRST_SLICE}")
     page.keyboard.press("n")
-    assert shown(page)[0] == FIRST_SLICE + 2  # the first with organs, of which one is missed
+    # The first with organs, of which one is missed.
+    expect(part(page, "pane-0")).to_have_attribute("data-slice", str(FIRST_SLICE + 2))
     page.keyboard.press("End")
     page.keyboard.press("n")
-    assert shown(page)[0] == LAST_SLICE
+    expect(part(page, "pane-0")).to_have_attribute("data-slice", str(LAST_SLICE))
     expect(part(page, "live")).to_have_text("No further slice differs.")
 
 
@@ -153,16 +165,16 @@ def test_wheel_slider_number_box_and_strip_scroll(page: Page, server: str) -> No
     open_viewer(page, server)
     part(page, "pane-1").hover()
     page.mouse.wheel(0, 120)
-    assert shown(page) == (10, 10)
+    expect_slices(page, 10, 10)
     part(page, "slider").fill("0")
-    assert shown(page) == (FIRST_SLICE, FIRST_SLICE)
+    expect_slices(page, FIRST_SLICE, FIRST_SLICE)
     part(page, "number").fill("12")
     part(page, "number").press("Enter")
-    assert shown(page) == (12, 12)
+    expect_slices(page, 12, 12)
     box = part(page, "strip").bounding_box()
     assert box
     page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 5)
-    assert shown(page) == (LAST_SLICE, LAST_SLICE)
+    expect_slices(page, LAST_SLICE, LAST_SLICE)
 
 
 def test_organs_can_be_hidden_by_key_and_by_chip(page: Page, server: str, evaluation: Evaluation) -> None:
@@ -210,11 +222,11 @@ def test_the_key_list_opens_and_keys_rest_while_it_is_open(page: Page, server: s
     page.keyboard.press("?")
     expect(part(page, "dialog")).to_be_visible()
     page.keyboard.press("ArrowDown")
-    assert shown(page) == (9, 9)
+    expect_slices(page, 9, 9)
     page.keyboard.press("Escape")
     expect(part(page, "dialog")).to_be_hidden()
     page.keyboard.press("ArrowDown")
-    assert shown(page) == (10, 10)
+    expect_slices(page, 10, 10)
 
 
 def test_python_hears_where_the_reader_rests(page: Page, server: str) -> None:
@@ -226,17 +238,17 @@ def test_python_hears_where_the_reader_rests(page: Page, server: str) -> None:
 
 def test_a_rerun_neither_reloads_nor_moves(page: Page, server: str) -> None:
     requests: list[str] = []
-    page.on("request", lambda request: requests.append(request.url) if "/gutcheck/scan/" in request.url else None)
+    page.on("requestfinished", lambda request: requests.append(request.url) if "/gutcheck/scan/" in request.url else None)
     open_viewer(page, server)
-    page.wait_for_timeout(REST_MS)  # the next scan is fetched ahead
-    before = len(requests)
+    wait_in(page, lambda: len(requests) == len(SCANS))  # the next scan is fetched ahead
     page.keyboard.press("ArrowDown")
     page.get_by_role("button", name="Rerun").click()
     expect(page.get_by_text(re.compile("slice_number=10"))).to_be_visible()
+    before = runs(page)
     page.get_by_role("button", name="Rerun").click()
-    page.wait_for_timeout(REST_MS)
-    assert shown(page) == (10, 10)
-    assert len(requests) == before == len(SCANS)
+    wait_in(page, lambda: runs(page) > before)
+    expect_slices(page, 10, 10)
+    assert len(requests) == len(SCANS)
 
 
 def test_a_viewer_that_was_closed_and_mounted_again_answers_a_key_once(page: Page, server: str) -> None:
@@ -257,7 +269,7 @@ def test_a_viewer_that_was_closed_and_mounted_again_answers_a_key_once(page: Pag
         VIEWER_MODULE.format(server=server),
     )
     page.keyboard.press("ArrowDown")
-    assert shown(page) == (10, 10)
+    expect_slices(page, 10, 10)
 
 
 def test_a_call_that_comes_late_neither_counts_nor_closes_the_viewer(page: Page, server: str) -> None:
@@ -276,7 +288,7 @@ def test_a_call_that_comes_late_neither_counts_nor_closes_the_viewer(page: Page,
     assert (kept, slice_number) == (True, 9)
     assert SCANS[0] in scan
     page.keyboard.press("ArrowDown")
-    assert shown(page) == (10, 10)
+    expect_slices(page, 10, 10)
 
 
 @pytest.mark.parametrize(("organ", "slice_number"), [("stomach", 14), ("large_bowel", 10)])
@@ -288,7 +300,7 @@ def test_a_link_that_names_an_organ_opens_its_worst_slice_and_marks_its_row(
     differing = ((reference == ORGAN_IDS[organ]) != (prediction == ORGAN_IDS[organ])).sum((1, 2))
     assert differing.argmax() + FIRST_SLICE == slice_number
     open_viewer(page, server, f"organ={organ}")
-    assert shown(page)[0] == slice_number
+    expect(part(page, "pane-0")).to_have_attribute("data-slice", str(slice_number))
     marked = part(page, "names").locator("[aria-current]")
     expect(marked).to_have_text(organ.replace("_", " ").capitalize())
     row = ORGAN_IDS[organ] - 1
@@ -309,17 +321,16 @@ def test_python_can_send_the_reader_to_a_slice_again_and_again(page: Page, serve
 
 
 def test_the_next_scan_is_there_at_once_and_keeps_the_display(page: Page, server: str) -> None:
+    fetched: list[str] = []
+    page.on("requestfinished", lambda request: fetched.append(request.url) if SCANS[1] in request.url else None)
     open_viewer(page, server)
     page.keyboard.press("1")
-    page.wait_for_timeout(REST_MS)
+    wait_in(page, lambda: len(fetched) > 0)
+    expect(page.get_by_text(re.compile("link='organs:23'"))).to_be_visible()
     page.get_by_role("button", name="Other scan").click()
     expect(part(page, "chips").get_by_text("Stomach")).to_have_attribute("aria-pressed", "false")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('*')].some((e) => e.shadowRoot?.querySelector('[data-part=root]')"
-        f"?.gutcheck?.data.url.includes('{SCANS[1]}'))"
-    )
-    expect(page.locator("[data-part=root][data-state=ready]")).to_be_visible()
-    assert shown(page) == (9, 9)
+    wait_for_scan(page, SCANS[1])
+    expect_slices(page, 9, 9)
 
 
 def test_a_click_picks_the_voxel_in_that_pane(page: Page, server: str) -> None:
@@ -334,7 +345,7 @@ def test_a_click_picks_the_voxel_in_that_pane(page: Page, server: str) -> None:
     )
     page.mouse.click(*place)
     expect(page.get_by_text(re.compile(r"last pick Pick\(slice_number=9, x=30, y=20\)"))).to_be_visible()
-    assert shown(page) == (9, 9)
+    expect_slices(page, 9, 9)
 
 
 def test_findings_are_drawn_on_their_slice_in_both_panes(page: Page, server: str) -> None:
@@ -357,7 +368,7 @@ def test_findings_are_drawn_on_their_slice_in_both_panes(page: Page, server: str
 
 def test_an_unknown_scan_shows_the_sentence_and_can_be_tried_again(page: Page, server: str) -> None:
     page.goto(f"{server}/?broken=1")
-    expect(part(page, "message")).to_have_text("There is no such run: none; choose one from Runs.", timeout=30_000)
+    expect(part(page, "message")).to_have_text("There is no such run: none; choose one from Runs.")
     with page.expect_response("**/gutcheck/scan/**"):
         part(page, "retry").click()
 
@@ -365,7 +376,7 @@ def test_an_unknown_scan_shows_the_sentence_and_can_be_tried_again(page: Page, s
 def test_a_scan_that_arrives_damaged_says_so(page: Page, server: str) -> None:
     page.route("**/gutcheck/scan/**", lambda route: route.fulfill(body="<html>", content_type="application/octet-stream"))
     page.goto(server)
-    expect(part(page, "message")).to_have_text("The scan arrived damaged; try again.", timeout=30_000)
+    expect(part(page, "message")).to_have_text("The scan arrived damaged; try again.")
 
 
 def test_the_readers_comment_keeps_the_focus_and_its_letters(page: Page, server: str) -> None:
@@ -374,7 +385,7 @@ def test_the_readers_comment_keeps_the_focus_and_its_letters(page: Page, server:
     comment.click()
     comment.press_sequentially("n1 f?")
     expect(comment).to_have_value("n1 f?")
-    assert shown(page) == (9, 9)
+    expect_slices(page, 9, 9)
 
 
 def test_narrow_pages_stack_the_panes(page: Page, server: str) -> None:

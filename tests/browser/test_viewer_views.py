@@ -11,8 +11,9 @@ from core.data.index import load_index
 from core.data.masks import read_label_volume
 from core.overlay import blend_errors
 from core.runs import Evaluation
+from tests.browser.conftest import VIEWER
 from tests.browser.small_workspace import FIRST_SLICE, HEIGHT, SCANS, WIDTH
-from tests.browser.test_viewer_in_browser import open_viewer, part, shown
+from tests.browser.test_viewer_in_browser import expect_slices, open_viewer, part, shown
 
 pytestmark = pytest.mark.browser
 SPACING_MM = (3.0, 2.0, 1.0)
@@ -93,6 +94,7 @@ def test_the_wheel_zooms_at_the_pointer_and_only_the_reset_takes_it_back(page: P
     page.keyboard.down("Control")
     page.mouse.wheel(0, -240)
     page.keyboard.up("Control")
+    expect(part(page, "reset")).not_to_have_text("100 %")
     shown(page)
     left, right = (part(page, name).bounding_box()["x"] for name in ("pane-0", "pane-1"))
     assert place(page, 1, *at) == pytest.approx((50.0, 12.0), abs=0.1)
@@ -211,7 +213,7 @@ def test_a_link_opens_the_same_picture(page: Page, server: str) -> None:
 def test_a_link_that_makes_no_sense_opens_as_usual(page: Page, server: str) -> None:
     nonsense = "panes:x-y~zoom:1e9~window:9~organs:789~constructor:1~other:%00<b>~at:-5.99999"
     open_viewer(page, server, f"slice=9&view={quote(nonsense)}")
-    assert shown(page) == (9, 9)
+    expect_slices(page, 9, 9)
     expect(part(page, "reset")).to_have_text("100 %")
 
 
@@ -219,8 +221,7 @@ def test_a_second_run_stands_beside_the_first(page: Page, server: str) -> None:
     open_viewer(page, server, "slice=9&others=1")
     with page.expect_response("**part=labels"):
         part(page, "content-0").select_option(label="Run again")
-    part(page, "root").evaluate("(root) => new Promise((done) => setTimeout(done, 100))")
-    shown(page)
+    page.wait_for_function(f"() => ({VIEWER}).layers.has('other')")
     packed = np.array(part(page, "root").evaluate("(root) => [...root.gutcheck.scan.labels]"), np.uint8)
     assert packed.any()
     np.testing.assert_array_equal((packed >> 4) & 3, (packed >> 2) & 3)
@@ -244,11 +245,11 @@ def test_fingers_scroll_pinch_and_then_pan(page: Page, server: str) -> None:
         shown(page)
 
     stroke([(x, y)], [(x, y - 10)], [(x, y - 30)])
-    assert shown(page) == (11, 11)
+    expect_slices(page, 11, 11)
     stroke([(x - 20, y), (x + 20, y)], [(x - 30, y), (x + 30, y)], [(x - 40, y), (x + 40, y)])
     expect(part(page, "reset")).to_have_text("200 %")
     before = place(page, 0, x, y)
     stroke([(x, y)], [(x + 10, y)], [(x + 40, y + 20)])
     assert place(page, 0, x + 40, y + 20) == pytest.approx(before, abs=0.2)
-    assert shown(page) == (11, 11)
+    expect_slices(page, 11, 11)
     expect(page.get_by_text("last pick None")).to_be_visible()

@@ -23,6 +23,7 @@ from core.jobs import TrainingJob, log_tail, request_stop, resume_training, star
 from core.runs import RunStatus, find_run, is_working, open_run, read_status
 from core.workspace import EvaluationPaths, RunPaths, Workspace
 from tests.cluster.conftest import Head
+from tests.patience import PATIENCE
 from training.commands.submit import submit_evaluate
 
 pytestmark = pytest.mark.cluster
@@ -33,6 +34,8 @@ SETTINGS = {
     "learning_rate": "0.001", "onnx": "false", "tracker": "none",
 }  # fmt: skip
 LONG = SETTINGS | {"epochs": "500"}
+CLUSTER_WAIT_S = 900 * PATIENCE
+"""Ray starts a job in half a minute where nothing else works, and a training begins with the import of torch, twice."""
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +51,8 @@ def begin(workspace: Workspace, place: ClusterConfig, name: str, settings: dict[
     return start_training(workspace, job, name)
 
 
-def wait_for(paths: RunPaths, found: Callable[[RunStatus], bool], limit_s: float = 300) -> RunStatus:
-    end = time.monotonic() + limit_s
+def wait_for(paths: RunPaths, found: Callable[[RunStatus], bool]) -> RunStatus:
+    end = time.monotonic() + CLUSTER_WAIT_S
     while not found(read_status(paths)) and time.monotonic() < end:
         time.sleep(0.2)
     status = read_status(paths)

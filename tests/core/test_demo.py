@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from core.demo import DemoState, demo_state, main, make_demo, start_demo
 from core.errors import WorkspaceError
 from core.files import write_json
 from core.workspace import Workspace
+from tests.patience import wait_until
 
 
 def write_state(workspace: Workspace, **content: object) -> None:
@@ -38,11 +38,7 @@ def test_a_preparation_whose_process_is_gone_has_failed(workspace: Workspace) ->
 def test_a_process_that_ends_without_a_word_is_noticed(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/true")
     start_demo(workspace)
-    for _ in range(200):
-        if demo_state(workspace).state == "failed":
-            break
-        time.sleep(0.02)
-    assert demo_state(workspace).state == "failed"
+    wait_until(lambda: demo_state(workspace).state == "failed")
 
 
 @pytest.mark.parametrize("state", ["ready", "preparing"])

@@ -33,6 +33,7 @@ from core.predict import Predictor
 from core.runs import Evaluation, Run, open_run
 from core.workspace import Workspace
 from tests.core.metrics.references import by_scipy
+from tests.patience import WAIT_S
 
 ROOT = Path(__file__).parents[2]
 STEMS = [f"case{patient}_day{day}_slice_{number:04d}" for patient, day in ((1, 0), (2, 0), (2, 4)) for number in (9, 10, 11)]
@@ -322,7 +323,8 @@ def progress(done, total, what):
         os.kill(os.getpid(), signal.SIGKILL)
 
 run, index = open_run(Path(sys.argv[1])), load_index(Path(sys.argv[2]))
-evaluate(run, Predictor.load(run.paths.model, InferenceConfig(device="cpu")), index, "valid", progress=progress)
+config = InferenceConfig(device="cpu", threads=1)
+evaluate(run, Predictor.load(run.paths.model, config), index, "valid", progress=progress)
 """
 
 
@@ -330,10 +332,11 @@ def test_after_a_kill_the_result_is_that_of_one_go(run: Run, predictor: Predicto
     """A real process, killed when it has predicted one of two scans; what it left is taken over by another process."""
     save_model(predictor.engine.model, run.paths.model, predictor.recipe)
     words = [sys.executable, "-c", KILLED, str(run.paths.root), str(index.root)]
-    killed = subprocess.run([*words, "1"], cwd=ROOT, capture_output=True, timeout=300)
+    killed = subprocess.run([*words, "1"], cwd=ROOT, capture_output=True, timeout=WAIT_S)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert not run.evaluations()
-    counting = Counting(Predictor.load(run.paths.model, InferenceConfig(device="cpu")))
+    # As many threads as there: sums in another order may turn a tie.
+    counting = Counting(Predictor.load(run.paths.model, InferenceConfig(device="cpu", threads=1)))
     assert scans_taken_over(run, counting, index, "valid") == 1
     resumed = files_of(evaluate(run, counting, index, "valid").paths.root)
     assert counting.asked == [3]

@@ -11,9 +11,10 @@ from streamlit.testing.v1 import AppTest
 from core.workspace import ENVIRONMENT_VARIABLE
 from dashboard.state import SERVED_VARIABLE
 from tests.dashboard.guarded_server import Running, guarded_server
+from tests.patience import WAIT_S
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
-TIMEOUT_S = 60
+TIMEOUT_S = int(WAIT_S)
 
 
 @pytest.fixture

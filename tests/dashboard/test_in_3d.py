@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.runs import Evaluation
 from tests.browser.small_workspace import SCANS, small_workspace
+from tests.dashboard.conftest import TIMEOUT_S
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +24,10 @@ def page(run: str, name: str, scan: str) -> None:
 
 def test_it_waits_for_the_switch_and_then_shows_both(evaluation: Evaluation) -> None:
     run = str(evaluation.paths.root.parents[1])
-    app = AppTest.from_function(page, kwargs={"run": run, "name": evaluation.name, "scan": SCANS[0]}).run(timeout=30)
+    app = AppTest.from_function(page, kwargs={"run": run, "name": evaluation.name, "scan": SCANS[0]}).run(timeout=TIMEOUT_S)
     assert not app.exception
     assert len(app.get("component_instance")) == 0
-    app.toggle(key="in-3d").set_value(True).run(timeout=30)
+    app.toggle(key="in-3d").set_value(True).run(timeout=TIMEOUT_S)
     assert not app.exception
     assert [each.value for each in app.markdown] == ["**Reference**", "**Prediction**"]
     assert len(app.get("component_instance")) == 2

@@ -2,7 +2,6 @@
 
 import io
 import re
-import time
 import zipfile
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from core.workspace import Workspace
 from dashboard.components.desk import Desk, Queue
 from dashboard.components.exports import tables_zip
 from tests.browser.small_workspace import SCANS
-from tests.dashboard.conftest import TIMEOUT_S
 from tests.dashboard.reviewing import RUN, evaluation_of, opened, reviews, second_run, set_round, sign_in, subject
+from tests.patience import wait_until
 from tests.simulated_workspace import simulated_workspace
 
 FIRST, SECOND = SCANS
@@ -37,12 +36,14 @@ def judge(folder: Path, scan: str, **verdicts: Verdict) -> None:
 
 def finished(app: AppTest) -> AppTest:
     """The page once the work beside it is done."""
-    for _ in range(TIMEOUT_S * 5):
-        if not app.get("progress")[1:]:
-            return app
-        time.sleep(0.2)
+
+    def is_done() -> bool:
         app.run()
-    raise TimeoutError
+        return not app.get("progress")[1:]
+
+    if app.get("progress")[1:]:
+        wait_until(is_done)
+    return app
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from dashboard.viewer import Pick, ViewerState, assets, read_state
+from tests.dashboard.conftest import TIMEOUT_S
 
 URL = "/gutcheck/scan/run/set-valid/case1_day0?v=1"
 ASKED = ViewerState(7, "zoom:200")
@@ -71,7 +72,7 @@ def test_the_page_mounts_the_viewer() -> None:
 
         st.text(viewer(url="/scan", slice_number=3, key="viewer"))
 
-    app = AppTest.from_function(page).run(timeout=30)
+    app = AppTest.from_function(page).run(timeout=TIMEOUT_S)
     assert not app.exception
     assert len(app.get("bidi_component")) == 1
     assert "slice_number=3" in app.text[0].value

@@ -18,6 +18,7 @@ from core.errors import WorkspaceError
 from core.jobs import TrainingJob, start
 from core.runs import Run, RunStatus, open_run, read_status, write_status
 from core.workspace import Workspace
+from tests.patience import wait_until
 from training.__main__ import main
 from training.cluster import predict
 from training.cluster.__main__ import main as job
@@ -114,7 +115,7 @@ def test_the_job_gives_signs_of_life_while_no_training_does(tmp_path: Path, befo
     paths = Workspace(tmp_path).run("r1")
     write_status(paths, before)
     with _heartbeat(paths, waiting=_waiting(ClusterConfig(PLACE[1], ray_workers=2))):
-        _until(lambda: read_status(paths).pid == os.getpid())
+        wait_until(lambda: read_status(paths).pid == os.getpid())
     status = read_status(paths)
     assert (status.state, status.message, status.local_pid) == (before.state, message, os.getpid())
 
@@ -126,13 +127,6 @@ def test_a_training_at_work_speaks_for_itself(tmp_path: Path) -> None:
     with _heartbeat(paths, waiting=""):
         time.sleep(0.05)
     assert paths.status.read_bytes() == before
-
-
-def _until(done: Any) -> None:
-    for _ in range(500):
-        if done():
-            return
-        time.sleep(0.01)
 
 
 def test_what_failed_first_is_named() -> None:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from core.data.masks import read_mask
 from core.runs import Run, read_status
 from core.workspace import RunPaths
 from tests.file_server import serving
+from tests.patience import WAIT_S, wait_until
 from training.__main__ import COMMANDS, main
 from training.commands.fit import new_run
 from training.commands.predict import find_model
@@ -347,7 +347,9 @@ def test_help_waits_for_no_heavy_library(words: list[str]):
         "import sys\nfrom training.__main__ import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
         "print('heavy:', sorted({'torch', 'pytorch_lightning', 'transformers', 'albumentations'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=WAIT_S
+    )
     assert "usage: python -m training" in done.stdout
     assert done.stdout.endswith("heavy: []\n")
 
@@ -358,12 +360,9 @@ def test_signal_stops_after_the_step(number: signal.Signals, tiny_index: Dataset
     words = ["--data", tiny_index.root, "--run", "long", "--workspace", tmp_path, "--epochs", "5000", *TINY_FIT, "--workers", "1"]
     process = _start("fit", *words)
     paths = RunPaths(tmp_path / "runs" / "long")
-    for _ in range(240):
-        if paths.metrics.exists() or process.poll() is not None:
-            break
-        time.sleep(0.25)
+    wait_until(lambda: paths.metrics.exists() or process.poll() is not None)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=WAIT_S)
     assert (process.returncode, err) == (130, "Stopped.\n")
     assert "Stopping after this step" in out
     assert read_status(paths).state == "stopped"
@@ -373,5 +372,5 @@ def test_signal_stops_after_the_step(number: signal.Signals, tiny_index: Dataset
 @pytest.mark.slow
 def test_mistake_as_a_process(tmp_path: Path):
     process = _start("fit", "--data", tmp_path / "none")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=WAIT_S)
     assert (process.returncode, out, err.count("\n")) == (2, "", 1)

@@ -5,7 +5,6 @@ import os
 import resource
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +24,7 @@ from core.model import read_checkpoint
 from core.run_status import UNEVALUATED, is_working, stored_status
 from core.runs import Run, RunStatus, open_run, read_status, write_status
 from core.workspace import RunPaths, Workspace
+from tests.patience import wait_until
 from training.callbacks import RunRecorder
 from training.failures import in_one_sentence, sentence
 from training.fit import evaluation_recorded, fit
@@ -55,11 +55,8 @@ def files_end_at(size: int) -> Iterator[None]:
 
 
 def wait_for(paths: RunPaths, found: Callable[[RunStatus], bool]) -> RunStatus:
-    for _ in range(6000):
-        if found(read_status(paths)):
-            return read_status(paths)
-        time.sleep(0.02)
-    raise TimeoutError(read_status(paths))
+    wait_until(lambda: found(read_status(paths)), paths.root.name)
+    return read_status(paths)
 
 
 def wait_for_epoch(paths: RunPaths) -> psutil.Process:
@@ -177,6 +174,13 @@ def test_no_memory_on_the_processor_is_told_as_on_a_gpu(
     assert "Traceback" not in paths.log.read_text()
 
 
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def test_a_loader_process_that_is_killed(
     tiny_index: DatasetIndex,
     tmp_path: Path,
@@ -187,9 +191,11 @@ def test_a_loader_process_that_is_killed(
     others = set(psutil.Process().children())  # such as the browser of the tests before
 
     def kill(*_: object) -> None:
-        for process in set(psutil.Process().children()) - others:
+        loaders = set(psutil.Process().children()) - others
+        for process in loaders:
             process.send_signal(signal.SIGKILL)
-        time.sleep(0.2)
+        # The handler of SIGCHLD, torch's, raises as soon as one has ended; until then it has not.
+        wait_until(lambda: all(has_ended(process) for process in loaders), "the loaders' end")
 
     monkeypatch.setattr(RunRecorder, "on_train_batch_end", kill)
     paths = Workspace(tmp_path).run("new")

@@ -18,10 +18,12 @@ from core.data.index import DatasetIndex, load_index
 from core.errors import ConfigError, DatasetError, ModelError, WorkspaceError
 from core.evaluate import evaluate
 from core.files import read_json
+from core.labels import ORGANS
 from core.model import load_checkpoint, load_model, weights_hash
 from core.predict import Predictor
 from core.runs import Run, RunStatus, open_run, read_status, write_status
 from core.workspace import RunPaths, Workspace
+from tests.rounding import rounding_of
 from training.callbacks import COLUMNS
 from training.checkpoints import RunCheckpoint
 from training.fit import fit
@@ -51,7 +53,8 @@ def test_metrics_have_a_row_an_epoch(tiny_run: Run):
     assert table["epoch"].tolist() == [1, 2]
     assert table["train_loss"].between(0, 5).all()
     organs = table[["valid_dice_stomach", "valid_dice_small_bowel", "valid_dice_large_bowel"]]
-    assert np.allclose(organs.mean(axis=1), table["valid_f1_organs"], atol=1e-6)
+    # Each of the four numbers, from 0 to 1, was rounded to single precision.
+    assert np.allclose(organs.mean(axis=1), table["valid_f1_organs"], rtol=0, atol=2 * 2**-24)
 
 
 def test_manifest_tells_what_the_run_saw(tiny_run: Run, tiny_index: DatasetIndex):
@@ -97,19 +100,27 @@ def test_log_names_no_patient(tiny_run: Run):
 
 
 def test_pooled_score_agrees_with_the_evaluation(tiny_run: Run, tiny_index: DatasetIndex, tmp_path: Path):
-    # One validation scan, at the network's own size: pooling over pixels and scoring the scan are then the same.
+    """One validation scan, at the network's own size: pooling over pixels and scoring the scan are then the same."""
     run = Run("copy", RunPaths(tmp_path / "copy"), None)
     done = evaluate(run, Predictor.load(tiny_run.paths.model), tiny_index, "valid")
     best = tiny_run.metrics()["valid_f1_organs"].max()
-    assert done.summary["all_organs"]["dice"] == pytest.approx(best, abs=1e-3)
+    network, recipe = load_model(tiny_run.paths.model)
+    scan = tiny_index.scans("valid")[0]
+    tied = rounding_of(network, recipe, scan.read_image()[:, None]).tied[0]
+    assert tied.mean() < 0.01
+    # Batches of other sizes may turn what is tied: a pixel more or less of an organ moves its Dice, 2 hits / (reference +
+    # prediction), by 2 / reference at most; and the number was rounded to single precision.
+    moves = [2 * tied.sum() / np.count_nonzero(scan.read_labels() == organ.id) for organ in ORGANS]
+    assert done.summary["all_organs"]["dice"] == pytest.approx(best, abs=np.mean(moves) + 2**-24)
 
 
 def test_same_seed_same_numbers(
     tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig, tiny_run: Run
 ):
     fit(tiny_index, paths, tiny_training, recipe)
+    # On one machine, by as many threads: nothing is in another order, and so nothing is rounded otherwise.
     again, first = pd.read_csv(paths.metrics).iloc[0], tiny_run.metrics().iloc[0]
-    assert again["train_loss"] == pytest.approx(first["train_loss"], rel=1e-4)
+    assert again["train_loss"] == first["train_loss"]
 
 
 def test_stop_request_ends_after_the_present_step(

@@ -6,11 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -23,6 +21,7 @@ from core.files import read_json
 from core.model import load_checkpoint, weights_hash
 from core.runs import Run, RunStatus, read_status, write_status
 from core.workspace import RunPaths, Workspace
+from tests.patience import WAIT_S, wait_until
 from training.__main__ import main
 from training.callbacks import RunRecorder
 from training.fit import fit
@@ -57,12 +56,16 @@ def paths(tmp_path: Path) -> RunPaths:
 
 
 def assert_same_end(resumed: RunPaths, whole: RunPaths) -> None:
-    """Same steps, and scores and weights equal to 1e-6."""
+    """Same steps, scores and weights, to the last digit: on one machine and by as many threads, nothing is in another order.
+
+    A tolerance would not do: where a gradient is nearly nothing, AdamW's step follows its sign, and a last digit that is
+    rounded otherwise becomes a whole step.
+    """
     first, second = pd.read_csv(whole.metrics), pd.read_csv(resumed.metrics)
     assert second["epoch"].tolist() == first["epoch"].tolist()
-    assert np.allclose(first[NUMBERS], second[NUMBERS], rtol=0, atol=1e-6, equal_nan=True)
+    pd.testing.assert_frame_equal(first[NUMBERS], second[NUMBERS], check_exact=True)
     before, after = (torch.load(p.checkpoints / "last.ckpt", weights_only=True)["state_dict"] for p in (whole, resumed))
-    assert max(float((before[key].double() - after[key].double()).abs().max()) for key in before) <= 1e-6
+    assert [key for key in before if not torch.equal(before[key], after[key])] == []
     assert {p.name for p in resumed.checkpoints.iterdir()} == {p.name for p in whole.checkpoints.iterdir()}
     assert read_status(resumed).state == "finished"
     assert read_status(resumed).step == read_status(whole).step
@@ -281,6 +284,7 @@ model: b0
 image_size: 64
 workers: 1
 accelerator: cpu
+threads: 1
 batch_size: 6
 epochs: 5
 ema_decay: 0.9
@@ -330,15 +334,15 @@ def test_sigkill_in_the_middle_changes_nothing(tiny_index: DatasetIndex, tmp_pat
     common = ["--data", tiny_index.root, "--workspace", tmp_path, "--config", tmp_path / "settings.yaml"]
     whole, killed = (RunPaths(tmp_path / "runs" / name) for name in ("whole", "killed"))
     process = _start(*common, "--run", "killed")
-    while process.poll() is None and not (killed.metrics.exists() and len(pd.read_csv(killed.metrics)) == 2):
-        time.sleep(0.02)
-    time.sleep(0.2)
+    # After its second of five epochs, anywhere in what follows: no state is waited for, since any must do.
+    wait_until(lambda: process.poll() is not None or (killed.metrics.exists() and len(pd.read_csv(killed.metrics)) >= 2))
+    assert process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert read_status(killed).state == "failed"
     process = _start("--resume", "killed", "--workspace", tmp_path)
     assert run_command(lambda: main([str(word) for word in ["fit", *common, "--run", "whole"]])) == 0
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=WAIT_S)
     assert (process.returncode, err) == (0, ""), out
     assert_same_end(killed, whole)
-    assert json.loads(killed.manifest.read_text())["resumed"][0]["epoch"] in (1, 2, 3)
+    assert json.loads(killed.manifest.read_text())["resumed"][0]["epoch"] in (1, 2, 3, 4)

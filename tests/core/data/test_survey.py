@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +23,7 @@ from core.data.statistics import (
 )
 from core.data.survey import SurveyPaths, SurveyState, make_survey, read_survey, start_survey, survey_state
 from core.errors import DatasetError
-
-WAIT_S = 60
+from tests.patience import wait_until
 
 
 @pytest.fixture
@@ -127,8 +125,6 @@ def test_a_folder_that_holds_no_data_set_fails_with_the_reason(tmp_path: Path) -
 @pytest.mark.slow
 def test_the_survey_runs_in_a_process_of_its_own(dataset: Path) -> None:
     start_survey(dataset)
-    start = time.monotonic()
-    while survey_state(dataset).state == "running" and time.monotonic() - start < WAIT_S:
-        time.sleep(0.1)
+    wait_until(lambda: survey_state(dataset).state != "running")
     assert survey_state(dataset).state == "ready"
     assert len(read_survey(dataset)[0]) == 24

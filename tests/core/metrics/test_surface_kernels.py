@@ -11,6 +11,7 @@ import pytest
 from scipy import ndimage
 
 from core.metrics import surface_kernels
+from tests.patience import WAIT_S
 
 ROOT = Path(__file__).parents[3]
 
@@ -75,7 +76,7 @@ print(sum(kernels.box_of.stats.cache_hits.values()), kernels.box_of.stats.cache_
 def run_in_copy(folder: Path, **environment: str) -> tuple[int, str]:
     """How often a fresh process over a copy of the package found one loop compiled, and the folder it is kept in."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")} | environment
-    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=folder, env=env, capture_output=True, text=True, timeout=WAIT_S)
     assert done.returncode == 0, done.stderr
     hits, kept = done.stdout.split()
     return int(hits), kept
