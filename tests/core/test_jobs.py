@@ -42,7 +42,7 @@ supervisor.wait_between_questions = lambda: __import__("time").sleep(0.05)
 supervisor.main(sys.argv[1:])
 """
 """The real process, with another program in place of the training."""
-SLEEP = "import time; time.sleep(3600)"  # until it is killed
+SLEEP = "import time; time.sleep(900)"  # until it is killed
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from core.data.masks import read_mask
 from core.runs import Run, read_status
 from core.workspace import RunPaths
 from tests.file_server import serving
-from tests.patience import WAIT_S, wait_until
+from tests.patience import WAIT_S, outcome, wait_until
 from training.__main__ import COMMANDS, main
 from training.commands.fit import new_run
 from training.commands.predict import find_model
@@ -337,7 +337,7 @@ def test_usage_lists_every_command(run_words: Runner):
 
 def _start(*words: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-m", "training", *map(str, words)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 @pytest.mark.slow
@@ -362,7 +362,7 @@ def test_signal_stops_after_the_step(number: signal.Signals, tiny_index: Dataset
     paths = RunPaths(tmp_path / "runs" / "long")
     wait_until(lambda: paths.metrics.exists() or process.poll() is not None)
     process.send_signal(number)
-    out, err = process.communicate(timeout=WAIT_S)
+    out, err = outcome(process)
     assert (process.returncode, err) == (130, "Stopped.\n")
     assert "Stopping after this step" in out
     assert read_status(paths).state == "stopped"
@@ -372,5 +372,5 @@ def test_signal_stops_after_the_step(number: signal.Signals, tiny_index: Dataset
 @pytest.mark.slow
 def test_mistake_as_a_process(tmp_path: Path):
     process = _start("fit", "--data", tmp_path / "none")
-    out, err = process.communicate(timeout=WAIT_S)
+    out, err = outcome(process)
     assert (process.returncode, out, err.count("\n")) == (2, "", 1)

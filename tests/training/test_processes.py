@@ -24,7 +24,7 @@ from core.run_status import stored_status
 from core.runs import Run, RunStatus, read_status, write_status
 from core.workspace import RunPaths, Workspace
 from tests.conftest import write_pairs
-from tests.patience import WAIT_S, wait_until
+from tests.patience import outcome, wait_until
 from training.__main__ import main
 from training.commands.fit import choose_run
 from training.datamodule import MedicalSegmentationDataModule
@@ -63,7 +63,7 @@ def test_sigterm_to_the_whole_group_is_an_orderly_stop(tiny_index: DatasetIndex,
     process, paths = _start(*words, *TINY_FIT), RunPaths(tmp_path / "runs" / "long")
     _wait_for(paths, process, 1)
     os.killpg(process.pid, signal.SIGTERM)
-    out, err = process.communicate(timeout=WAIT_S)
+    out, err = outcome(process)
     assert (process.returncode, err) == (130, "Stopped.\n")
     assert "Stopping after this step" in out
     assert read_status(paths).state == "stopped"
@@ -121,7 +121,7 @@ def test_two_processes_make_the_steps_and_the_score_of_one(uneven: DatasetIndex,
     words = ["--data", uneven.root, "--workspace", tmp_path, "--run", "two", "--devices", "2", "--workers", "0"]
     words += ["--epochs", "2", "--batch_size", "2", "--accumulate", "2", "--ema_decay", "0.5", "--balanced", "true"]
     process, paths = _start(*words, *TINY_FIT), RunPaths(tmp_path / "runs" / "two")
-    out, err = process.communicate(timeout=WAIT_S)
+    out, err = outcome(process)
     assert (process.returncode, err) == (0, "")
     assert out.count("Epoch 2/2") == out.count("Best checkpoint") == 1
     table = pd.read_csv(paths.metrics)
@@ -147,9 +147,11 @@ def test_started_by_torchrun(uneven: DatasetIndex, tmp_path: Path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
     environment = {key: value for key, value in os.environ.items() if key not in (*RANKS, RUN_VARIABLE)}
     command = [*launcher, "training", "fit", *map(str, words)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WAIT_S)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Epoch 1/1") == done.stdout.count("Best checkpoint") == 1
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    out, err = outcome(process)
+    assert process.returncode == 0, err
+    assert out.count("Epoch 1/1") == out.count("Best checkpoint") == 1
     paths = RunPaths(tmp_path / "runs" / "two")
     assert read_status(paths).state == "finished"
     assert pd.read_csv(paths.metrics)[["step", "valid_slices"]].to_numpy().tolist() == [[6, 7]]

@@ -21,7 +21,7 @@ from core.files import read_json
 from core.model import load_checkpoint, weights_hash
 from core.runs import Run, RunStatus, read_status, write_status
 from core.workspace import RunPaths, Workspace
-from tests.patience import WAIT_S, wait_until
+from tests.patience import outcome, wait_until
 from training.__main__ import main
 from training.callbacks import RunRecorder
 from training.fit import fit
@@ -342,7 +342,7 @@ def test_sigkill_in_the_middle_changes_nothing(tiny_index: DatasetIndex, tmp_pat
     assert read_status(killed).state == "failed"
     process = _start("--resume", "killed", "--workspace", tmp_path)
     assert run_command(lambda: main([str(word) for word in ["fit", *common, "--run", "whole"]])) == 0
-    out, err = process.communicate(timeout=WAIT_S)
+    out, err = outcome(process)
     assert (process.returncode, err) == (0, ""), out
     assert_same_end(killed, whole)
     assert json.loads(killed.manifest.read_text())["resumed"][0]["epoch"] in (1, 2, 3, 4)
