@@ -40,13 +40,8 @@ def unpack(
     """
     try:
         with zipfile.ZipFile(archive) as zipped:
-            entries = zipped.infolist()
-            wanted = [entry for entry in entries if only is None or entry.filename in only]
-            _check_entries(archive, entries, max_entries)
-            if sum(entry.file_size for entry in wanted) > max_bytes:
-                raise _too_much(archive, max_bytes)
-            targets = [target for target in _targets(archive, entries) if only is None or target[0].filename in only]
-            check_free_space(folder, sum(entry.file_size for entry in wanted))
+            targets = _checked(archive, zipped.infolist(), max_bytes, max_entries, only)
+            check_free_space(folder, sum(entry.file_size for entry, _ in targets))
             left = max_bytes
             for done, (entry, target) in enumerate(targets):
                 progress(done, len(targets), "unpacking")
@@ -60,6 +55,17 @@ def unpack(
         # NotImplementedError: a compression that Python lacks.
         what = f"The archive cannot be unpacked ({str(error) or type(error).__name__})"
         raise DatasetError(what, value=archive, todo="fetch it again") from error
+
+
+def _checked(
+    archive: Path, entries: list[zipfile.ZipInfo], max_bytes: int, max_entries: int, only: Collection[str] | None
+) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
+    """The entries to unpack and their places below the folder, once the names of all are checked."""
+    _check_entries(archive, entries, max_entries)
+    targets = [target for target in _targets(archive, entries) if only is None or target[0].filename in only]
+    if sum(entry.file_size for entry, _ in targets) > max_bytes:
+        raise _too_much(archive, max_bytes)
+    return targets
 
 
 def _check_entries(archive: Path, entries: list[zipfile.ZipInfo], max_entries: int) -> None:
