@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from core.reviews.database import URL_VARIABLE, make_engine
+from core.reviews.health import store_problem
 from core.workspace import Workspace
 
 HEALTH = "/health"
@@ -47,7 +48,8 @@ class Health:
         return JSONResponse(words, 200 if well else 503, {"Cache-Control": "no-store"})
 
     def _look(self) -> dict[str, str]:
-        return {"store": "ok" if self._store.answers() else "failed", "disk": disk_state(self._workspace.root)}
+        stores = self._store.answers() and store_problem(self._workspace.reviews_db) is None
+        return {"store": "ok" if stores else "failed", "disk": disk_state(self._workspace.root)}
 
 
 class StoreFile:

@@ -155,7 +155,8 @@ def test_half_of_the_slices_have_holes(draw: Draw):
     image = np.full((SIDE, SIDE), 200, np.uint8)
     middle = slice(40, 120)  # beyond what a shift can blacken
     share = np.mean([(draw((image, image * 0), number)[0][middle, middle] == 0).any() for number in range(600)])
-    # 5 to 8 squares miss the middle quarter of the picture in about an eighth of the cases. Of 600 draws, 0.08 is four deviations.
+    # 5 to 8 squares miss the middle quarter of the picture in about an eighth of the cases. Of 600 draws, 0.08 is four
+    # deviations.
     assert 0.36 < share < 0.52
 
 
