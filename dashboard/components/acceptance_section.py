@@ -66,10 +66,10 @@ def _curve(desk: Desk, found: Acceptance) -> None:
         if clicked:
             go_to(desk, str(clicked[0]))
     with right:
-        of = f"{score_title(found.score)}, {TITLES[found.organ].lower()}"
+        st.caption(f"{score_title(found.score)}, {TITLES[found.organ].lower()}, at which")
         for each in found.limits:
             told = "outside the scores judged" if each.score is None else f"{each.score:.3f}"
-            st.metric(f"{each.probability:.0%} of the scans accepted at {of}", told, border=True)
+            st.metric(f"{each.probability:.0%} of scans accepted", told, border=True)
             if each.low is not None and each.high is not None:
                 st.caption(f"95%: {each.low:.3f} to {each.high:.3f}")
         readers, patients = counted(found.readers, "reader"), counted(found.patients, "patient")
