@@ -24,6 +24,7 @@ from core.model_files import ONNX, RECIPE, WEIGHTS
 from core.onnx_engine import OnnxEngine, best_class, probabilities
 from core.onnx_export import DeployedSegformer, export_onnx, sample_planes
 from core.predict import Predictor, may_use_gpu
+from core.torch_engine import TorchEngine
 from tests.patience import WAIT_S
 from tests.rounding import OTHER_ORDERS, PROBABILITY_ERROR, Rounding, rounding_of
 
@@ -198,6 +199,18 @@ def test_what_disagrees_with_torch_is_not_kept(model: Path, monkeypatch: pytest.
     with pytest.raises(ModelError, match=r"^ONNX Runtime disagrees with torch in \d+\.\d+% of the pixels"):
         export_onnx(model)
     assert not (model / ONNX).exists()
+
+
+def test_a_network_that_prefers_no_class_agrees_with_torch(tmp_path: Path) -> None:
+    """Every pixel is a tie there, and which class wins is a matter of the last digit alone."""
+    network, folder = small_network(), tmp_path / "model"
+    network.decode_head.classifier.weight.data *= 1e-7
+    network.decode_head.classifier.bias.data.mul_(1e-7).add_(1.0)
+    save_model(network, folder, INPUT)
+    assert export_onnx(folder).is_file()
+    engines = OnnxEngine.open(folder, CPU), TorchEngine(network, INPUT, CPU)
+    ours, theirs = (engine.best(sample_planes(INPUT)) for engine in engines)
+    assert (ours.labels != theirs.labels).sum() > 4
 
 
 def test_torch_is_not_imported(exported: Path) -> None:
