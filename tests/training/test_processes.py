@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader
 
 import training.fit
@@ -36,7 +37,7 @@ from training.resume import read_settings
 from training.trainer import quiet
 
 ROOT = Path(__file__).parents[2]
-TINY_FIT = ["--model", "b0", "--image_size", "64", "--accelerator", "cpu", "--tracker", "none", "--onnx=false"]
+TINY_FIT = ["--model", "b0", "--image_size", "64", "--accelerator", "cpu", "--tracker", "none", "--onnx=false", "--threads", "1"]
 
 
 def _start(*words: object) -> subprocess.Popen[str]:
@@ -171,6 +172,7 @@ def _validate(
     model: MedicalSegmentationModel, index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig
 ) -> dict[str, float]:
     data = _SharesOfTwo(index, training=training, recipe=recipe)
+    torch.set_num_threads(training.threads or 1)
     with quiet():
         trainer = pl.Trainer(
             accelerator="cpu", devices=1, logger=False, enable_progress_bar=False, enable_checkpointing=False,
