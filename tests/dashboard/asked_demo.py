@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +28,12 @@ class Asking:
     web: httpx.Client
 
     @classmethod
-    def signed_in(cls, address: str, name: str, password: str) -> "Asking":
-        web = httpx.Client(base_url=address, timeout=60)
-        answer = web.post("/sign-in", data={"name": name, "password": password})
-        assert answer.status_code == 303, answer.text
-        return cls(web)
+    @contextmanager
+    def signed_in(cls, address: str, name: str, password: str) -> Iterator["Asking"]:
+        with httpx.Client(base_url=address, timeout=60) as web:
+            answer = web.post("/sign-in", data={"name": name, "password": password})
+            assert answer.status_code == 303, answer.text
+            yield cls(web)
 
     def wait_until_ready(self) -> None:
         """The first request starts the demo."""

@@ -41,12 +41,13 @@ def mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mounted]:
     folder = tmp_path_factory.mktemp("mounted")
     # Empty, so that the model is the carried one.
     (folder / "workspace").mkdir()
-    with served(folder / "workspace", folder / "log", password=PASSWORD) as dashboard:
-        anna, ben = (Asking.signed_in(dashboard.address, name, PASSWORD) for name in ("anna", "ben"))
+    with (
+        served(folder / "workspace", folder / "log", password=PASSWORD) as dashboard,
+        Asking.signed_in(dashboard.address, "anna", PASSWORD) as anna,
+        Asking.signed_in(dashboard.address, "ben", PASSWORD) as ben,
+    ):
         anna.wait_until_ready()
         yield Mounted(anna, ben, folder / "log")
-        anna.web.close()
-        ben.web.close()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.killed_server import (
     work_of,
 )
 
-READERS, KILLS, EACH = 20, 10, 25
+READERS, KILLS, EACH = 20, 10, 20
 """Readers, kills, and what is acknowledged before each."""
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
