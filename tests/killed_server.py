@@ -30,9 +30,9 @@ from dashboard.correction_route import HEADER, MAGIC, PREFIX, pack
 from tests.browser.conftest import ROOT, free_port, served
 from tests.browser.small_workspace import RUN
 from tests.page_client import open_tab
+from tests.patience import WAIT_S, wait_until
 
 EVALUATION = "small-valid"
-LIFE_LIMIT_S = 600
 VERDICTS = tuple(Verdict)
 
 
@@ -50,11 +50,8 @@ class Said:
 
     def wait_until(self, reached: Callable[[], bool]) -> None:
         """Wait for a state, unless a reader fails."""
-        start = time.monotonic()
-        while not reached():
-            assert self.failed == []
-            assert time.monotonic() - start < LIFE_LIMIT_S
-            time.sleep(0.01)
+        wait_until(lambda: bool(self.failed) or reached())
+        assert self.failed == []
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def _correcting(evaluation: Evaluation, scans: Sequence[str]) -> Work:
             mark = f"{number}-{time.monotonic_ns()}"
             body = _body(mark, payload_etag(evaluation, scan), f"Dr {number}", volume)
             said.sent.add(mark)
-            answer = httpx.post(url, content=body, headers={HEADER: "1"}, timeout=60)
+            answer = httpx.post(url, content=body, headers={HEADER: "1"}, timeout=WAIT_S)
             if answer.status_code == 201:
                 said.acknowledged[mark] = answer.json()["sha256"]
             else:

@@ -10,16 +10,14 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
 from core.reviews import Verdict
-
-ANSWER_LIMIT_S = 120
-"""How long a page may take on a machine with other work to do."""
+from tests.patience import WAIT_S
 
 
 @contextmanager
 def open_tab(address: str, *, reader: str, run: str, evaluation: str, scan: str) -> Iterator["Tab"]:
     """Open *Review* at a server's address. Raises: OSError, WebSocketException, where nobody answers or no longer."""
     stream = address.replace("http", "ws", 1) + "/_stcore/stream"
-    with connect(stream, max_size=None, open_timeout=ANSWER_LIMIT_S, ping_interval=None) as socket:
+    with connect(stream, max_size=None, open_timeout=WAIT_S, ping_interval=None) as socket:
         yield Tab(socket, reader=reader, run=run, evaluation=evaluation, scan=scan)
 
 
@@ -49,7 +47,7 @@ class Tab:
         self._socket.send(self._asking(pressed).SerializeToString())
         while True:
             message = ForwardMsg()
-            message.ParseFromString(self._socket.recv(timeout=ANSWER_LIMIT_S))
+            message.ParseFromString(self._socket.recv(timeout=WAIT_S))
             kind = message.WhichOneof("type")
             if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
                 return

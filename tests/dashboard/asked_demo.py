@@ -1,7 +1,6 @@
 """The mounted demo as programs ask it: a signed-in client, calls, page events, uploads."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import Any
 import httpx
 
 from tests.dashboard.odd_files import grey, png
+from tests.patience import WAIT_S, wait_until
 
-START_LIMIT_S = 120
 API = "/demo/gradio_api"
 
 
@@ -30,17 +29,14 @@ class Asking:
     @classmethod
     @contextmanager
     def signed_in(cls, address: str, name: str, password: str) -> Iterator["Asking"]:
-        with httpx.Client(base_url=address, timeout=60) as web:
+        with httpx.Client(base_url=address, timeout=WAIT_S) as web:
             answer = web.post("/sign-in", data={"name": name, "password": password})
             assert answer.status_code == 303, answer.text
             yield cls(web)
 
     def wait_until_ready(self) -> None:
         """The first request starts the demo."""
-        start = time.monotonic()
-        while self.web.get("/demo/").status_code != 200:
-            assert time.monotonic() - start < START_LIMIT_S
-            time.sleep(0.2)
+        wait_until(lambda: self.web.get("/demo/").status_code == 200, "the demo starts")
 
     def upload(self, name: str = "slice.png") -> Path:
         """Send a small picture; where the server has put it."""

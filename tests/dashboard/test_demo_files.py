@@ -4,8 +4,7 @@ import json
 import os
 import shutil
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from tests.browser.conftest import served
 from tests.dashboard.asked_demo import API, Asking, error_of, file
 from tests.dashboard.odd_files import grey, png
+from tests.patience import wait_until
 
 pytestmark = pytest.mark.slow
 PASSWORD = "a long password"
@@ -230,13 +230,6 @@ def test_what_comes_in_only_in_part_is_deleted(mounted: Mounted) -> None:
         wait_until(lambda: len(sorted(uploads.iterdir())) == len(before) + 1)
     wait_until(lambda: sorted(uploads.iterdir()) == before)
     assert "Traceback" not in mounted.logged
-
-
-def wait_until(reached: Callable[[], bool]) -> None:
-    start = time.monotonic()
-    while not reached():
-        assert time.monotonic() - start < 30
-        time.sleep(0.02)
 
 
 def test_every_address_of_gradio_s_that_nobody_needs_is_closed(mounted: Mounted) -> None:
