@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.compare import Comparison, compare
+from core.data.images import Window
 from core.data.survey import SurveyPaths, read_survey, stamp_of
 from core.disputes import scan_candidates
 from core.insights import thumbnails
@@ -155,14 +156,19 @@ def _suspicious(_evaluation: Evaluation, root: str, created_at: str) -> pd.DataF
     return found[found["candidates"] > 0]
 
 
-def slice_picture(root: Path, split: str, name: str, side: int = thumbnails.SIDE) -> Rgb:
-    """A slice of a data set with its reference. Raises: see `core.insights.thumbnails.slice_picture`."""
-    return _slice_picture(root, split, name, side, stamp_of(root))
+def slice_picture(root: Path, split: str, scan: str, name: str, side: int = thumbnails.SIDE) -> Rgb:
+    """A slice of a data set with its reference, under its scan's window. Raises: see `core.insights.thumbnails`."""
+    return _slice_picture(root, split, scan, name, side, stamp_of(root))
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
-def _slice_picture(root: Path, split: str, name: str, side: int, stamp: str) -> Rgb:
-    return thumbnails.slice_picture(root, split, name, side=side)
+def _slice_picture(root: Path, split: str, scan: str, name: str, side: int, stamp: str) -> Rgb:
+    return thumbnails.slice_picture(root, split, name, _window(root, split, scan, stamp), side=side)
+
+
+@st.cache_resource(max_entries=1000, show_spinner=False)
+def _window(root: Path, split: str, scan: str, stamp: str) -> Window:
+    return thumbnails.window_of(root, split, scan)
 
 
 def _named(root: str, run: str) -> Evaluation:

@@ -36,6 +36,8 @@ HELD = "held"
 """The scan that this session has leased."""
 SCORES_SEEN = "scores_seen"
 """Of which blind rounds this session was shown the scores, see `dashboard.components.score_seen`."""
+AT_WORK = "at_work"
+"""The scan that the reader of this session did something with, beyond a look."""
 ROUND_PARAMETER = "round"
 """Names an evaluation in the URL where its run is to stay hidden, see `dashboard.components.blind`."""
 

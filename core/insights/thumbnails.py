@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.images import decode_grey, volume_window
+from core.data.images import Window, decode_grey, volume_window
 from core.data.index import SPLITS, Scan, load_index
 from core.data.masks import LabelMap, read_label_volume, read_mask
-from core.errors import DatasetError
+from core.errors import DatasetError, ImageError
 from core.labels import ORGANS
 from core.overlay import Rgb, blend
 from core.runs import Evaluation
@@ -52,8 +52,7 @@ def day_pictures(evaluation: Evaluation, scan: str, position: int) -> tuple[Rgb,
     found = _scan(evaluation.dataset_root, evaluation.split, scan)
     each = found.slices[min(position, len(found.slices) - 1)]
     prediction = read_label_volume(evaluation.paths.mask(scan))[position]
-    raw = decode_grey(each.image)
-    image = volume_window(raw).apply(raw)
+    image = scan_window(found).apply(decode_grey(each.image))
     return outlined(image, read_mask(each.mask)), outlined(image, prediction)
 
 
@@ -63,11 +62,34 @@ def _scan(root: Path, split: str, scan: str) -> Scan:
     return load_index(root).scan(split, scan)
 
 
-def slice_picture(root: Path, split: str, name: str, *, side: int = SIDE) -> Rgb:
+def scan_window(scan: Scan) -> Window:
+    """The display window of a whole scan, of as many slices as can be read: the data set's page shows damaged ones, too.
+
+    Raises:
+        ImageError: none can be read.
+    """
+    planes, problem = [], None
+    for each in scan.slices:
+        try:
+            planes.append(decode_grey(each.image).ravel())
+        except ImageError as error:
+            problem = error
+    if problem and not planes:
+        raise problem
+    return volume_window(np.concatenate(planes))
+
+
+def window_of(root: Path, split: str, scan: str) -> Window:
+    """The display window of a scan of a data set. Raises: see `scan_window` and `core.data.index.load_index`."""
+    return scan_window(_scan(root, split, scan))
+
+
+def slice_picture(root: Path, split: str, name: str, window: Window, *, side: int = SIDE) -> Rgb:
     """One slice of a data set with its reference.
 
     Args:
         name: the slice's file name without suffix.
+        window: of the slice's scan, see `window_of`.
 
     Raises:
         GutCheckError: a picture is missing or damaged.
@@ -75,5 +97,4 @@ def slice_picture(root: Path, split: str, name: str, *, side: int = SIDE) -> Rgb
     if split not in SPLITS:
         raise DatasetError("There is no such split", value=split, todo=f"use one of: {', '.join(SPLITS)}")
     image, mask = (root / split / kind / f"{name}.png" for kind in ("images", "masks"))
-    raw = decode_grey(image)
-    return outlined(volume_window(raw).apply(raw), read_mask(mask), side=side)
+    return outlined(window.apply(decode_grey(image)), read_mask(mask), side=side)

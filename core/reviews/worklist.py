@@ -110,8 +110,18 @@ class Worklist:
                 leases.take(scan, reader)
             return scan
 
+    def probably_next(
+        self, reader: str, scan: str, *, filter: WorklistFilter = EVERYTHING, order: Order | None = None
+    ) -> str | None:
+        """What `next_case` would give once the reader is done with ``scan``, leased to nobody."""
+        reviews, settings = self._now()
+        queue = [each for each in self._names(self._queue(reviews, settings, reader, filter, order)) if each != scan]
+        return _choose(queue, reader, reviews, self._active(), settings.readers_per_scan)
+
     def hold(self, reader: str, scan: str) -> bool:
-        """Lease a scan that the reader opened or is active on, for another twenty minutes; false where others have it.
+        """Lease a scan that the reader works on, for another twenty minutes; false where it wants no further reader.
+
+        A look at a scan is no work: nobody is kept from a scan by a link that somebody opened.
 
         Cheap enough to be called at every sign of activity: it writes only when half of the time is over.
 
@@ -119,9 +129,7 @@ class Worklist:
             ReviewError: see `next_case`.
         """
         reader = self._store.reader_named(reader)
-        with self._store.reading() as connection:
-            active = Leases(connection, **self._key, clock=self._store.clock).active()
-        left_s = [each.left_s for each in active if each.scan == scan and each.is_of(reader) and not each.skipped]
+        left_s = [each.left_s for each in self._active() if each.scan == scan and each.is_of(reader) and not each.skipped]
         if left_s and left_s[0] > DURATION_S / 2:
             return True
         with self._store.writing() as connection:
@@ -144,14 +152,27 @@ class Worklist:
             Leases(connection, **self._key, clock=self._store.clock).release(scan, check_reader(reader))
 
     def at_hand(self) -> dict[str, str]:
-        """Who has which scan open now: readers (joined by commas) by scan."""
+        """Who has which scan at hand now: readers (joined by commas) by scan."""
+        return {scan: ", ".join(readers) for scan, readers in _holders(self._active()).items()}
+
+    def in_hand_of(self, reader: str) -> list[str]:
+        """The scans that the reader has at hand now, whoever else has them too; the one that runs out first begins."""
+        return [scan for scan, readers in _holders(self._active()).items() if reader_key(reader) in _keys(readers)]
+
+    def others_in_place(self, reader: str, scan: str) -> list[str]:
+        """Who has the scan at hand instead of the reader, by name.
+
+        Nobody, as long as the round wants more readers for it than the others who have it at hand and who judged it.
+        """
+        reviews, settings = self._now()
+        me = reader_key(reader)
+        others = sorted(each for each in _holders(self._active()).get(scan, []) if reader_key(each) != me)
+        taken = _keys(reviews.get(scan, NO_REVIEW).standing) | _keys(others)
+        return others if len(taken - {me}) >= settings.readers_per_scan else []
+
+    def _active(self) -> list[Lease]:
         with self._store.reading() as connection:
-            active = Leases(connection, **self._key, clock=self._store.clock).active()
-        found: dict[str, str] = {}
-        for each in active:
-            if not each.skipped:
-                found[each.scan] = f"{found[each.scan]}, {each.reader}" if each.scan in found else each.reader
-        return found
+            return Leases(connection, **self._key, clock=self._store.clock).active()
 
     def _now(self) -> tuple[dict[str, ScanReview], Round]:
         with self._store.reading() as connection:
@@ -187,19 +208,29 @@ def _has_judged(standing: Iterable[str], reader: str) -> bool:
     return reader in standing or reader_key(reader) in map(reader_key, standing)
 
 
+def _keys(readers: Iterable[str]) -> set[str]:
+    return {reader_key(each) for each in readers}
+
+
+def _holders(active: Sequence[Lease]) -> dict[str, list[str]]:
+    """The readers who have a scan at hand, by scan; who passed it over has not."""
+    held: dict[str, list[str]] = {}
+    for lease in active:
+        if not lease.skipped:
+            held.setdefault(lease.scan, []).append(lease.reader)
+    return held
+
+
 def _choose(queue: Sequence[str], reader: str, reviews: Reviews, active: Sequence[Lease], readers_per_scan: int) -> str | None:
     """The scan of the queue that is the reader's to judge next, see `Worklist.next_case`."""
     me = reader_key(reader)
     mine = {lease.scan for lease in active if lease.is_of(reader) and not lease.skipped}
     passed = {lease.scan for lease in active if lease.is_of(reader) and lease.skipped}
-    held: dict[str, set[str]] = {}
-    for lease in active:
-        if not lease.skipped:
-            held.setdefault(lease.scan, set()).add(reader_key(lease.reader))
+    held = _holders(active)
 
     def wants_me(scan: str) -> bool:
-        judged = {reader_key(name) for name in reviews.get(scan, NO_REVIEW).standing}
-        return me not in judged and len((judged | held.get(scan, set())) - {me}) < readers_per_scan
+        taken = _keys(reviews.get(scan, NO_REVIEW).standing) | _keys(held.get(scan, ()))
+        return not _has_judged(reviews.get(scan, NO_REVIEW).standing, reader) and len(taken - {me}) < readers_per_scan
 
     waiting = (scan for scan in queue if wants_me(scan))
     if mine:

@@ -10,6 +10,7 @@ from core.reviews.agreement import Agreement, Coefficient
 from dashboard import cached
 from dashboard.components.desk import Desk, go_to
 from dashboard.components.round_settings import ask_for_another_reader
+from dashboard.components.row_table import row_table
 from dashboard.components.scores import counted
 from dashboard.components.text import plain
 
@@ -71,11 +72,7 @@ def _disagreements(desk: Desk, table: pd.DataFrame) -> None:
     steps = ["off the scale" if pd.isna(each) else str(each) for each in table["spread"]]
     shown = table.assign(spread=steps)[list(titles)].rename(columns=titles)
     with left:
-        event = st.dataframe(
-            shown, hide_index=True, key="disagreements", on_select="rerun", selection_mode="single-row", height=420, row_height=34
-        )
-    rows = event["selection"]["rows"]
-    place = rows[0] if rows and rows[0] < len(table) else 0
+        place = row_table(shown, key="disagreements", height=420, row_height=34) or 0
     with right:
         _side_by_side(desk, str(table.iloc[place]["scan"]))
 

@@ -8,6 +8,7 @@ import streamlit as st
 from core.labels import ORGANS
 from dashboard.components.badge import leak_badge
 from dashboard.components.desk import Desk
+from dashboard.components.row_table import row_table
 from dashboard.components.scores import DOTS, counted
 from dashboard.components.text import plain
 
@@ -46,26 +47,22 @@ def case_list(desk: Desk) -> str | None:
     at_hand = {} if desk.settings.blind else desk.worklist.at_hand()
     shown = shown.assign(at_hand=[at_hand.get(scan, "") for scan in shown["scan"]])
     columns = _columns(shown, blind=desk.settings.blind)
-    event = st.dataframe(
+    row = row_table(
         shown,
         key="case_list",
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
         row_height=34,
         height=min(PIXELS_OF_TABLE, 34 * len(shown) + 38),
         column_order=list(columns),
         column_config=columns,
     )
-    rows = event["selection"]["rows"]
-    return str(shown.iloc[rows[0]]["scan"]) if rows and rows[0] < len(shown) else None
+    return None if row is None else str(shown.iloc[row]["scan"])
 
 
 def _page(count: int) -> int:
     """The place in the queue at which the page begins."""
     pages = -(-count // SCANS_A_PAGE)
     if pages == 1:
-        st.caption(f"{counted(count, 'scan')}. A click on a row opens it; a click on a column's head sorts.")
+        st.caption(f"{counted(count, 'scan')}. A click on a row opens it, as does Enter; a click on a column's head sorts.")
         return 0
     if st.session_state.get("case_page", 1) > pages:
         st.session_state["case_page"] = 1

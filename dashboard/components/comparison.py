@@ -16,6 +16,7 @@ from core.runs import Evaluation, list_runs
 from dashboard import cached
 from dashboard.components.badge import badge_words
 from dashboard.components.charts import open_place, show_chart
+from dashboard.components.row_table import row_table
 from dashboard.components.scores import counted
 from dashboard.components.sections import csv_button, headings
 from dashboard.components.text import harmless, plain
@@ -120,12 +121,9 @@ def _changed(title: str, rows: pd.DataFrame, a: Evaluation, b: Evaluation, *, ke
     if rows.empty:
         st.caption("None.")
         return
-    event: Any = st.dataframe(
+    picked = row_table(
         rows.assign(organ=rows["organ"].map(TITLES)),
         key=key,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
         column_order=["scan", "dice_a", "dice_b", "difference", "organ", "organ_difference"],
         column_config={
             "scan": "Scan",
@@ -136,9 +134,8 @@ def _changed(title: str, rows: pd.DataFrame, a: Evaluation, b: Evaluation, *, ke
             "organ_difference": st.column_config.NumberColumn("by", format="%+.3f"),
         },
     )
-    picked = event["selection"]["rows"]
-    if picked:
-        row = rows.iloc[picked[0]]
+    if picked is not None:
+        row = rows.iloc[picked]
         open_place(b, [row["scan"], None, row["organ"]], other=a)
 
 
@@ -148,17 +145,9 @@ def _outcomes(found: Comparison, a: Evaluation, b: Evaluation) -> None:
             st.caption("None: every organ is scored, missed or absent in both.")
             return
         shown = found.outcomes.assign(organ=found.outcomes["organ"].map(TITLES))
-        event: Any = st.dataframe(
-            shown,
-            key="outcomes",
-            hide_index=True,
-            on_select="rerun",
-            selection_mode="single-row",
-            column_config=headings(shown),
-        )
-        picked = event["selection"]["rows"]
-        if picked:
-            row = found.outcomes.iloc[picked[0]]
+        picked = row_table(shown, key="outcomes", column_config=headings(shown))
+        if picked is not None:
+            row = found.outcomes.iloc[picked]
             open_place(b, [row["scan"], None, row["organ"]], other=a)
 
 

@@ -28,6 +28,7 @@ from dashboard import cached
 from dashboard.components.badge import leak_badge
 from dashboard.components.charts import open_place, show_chart
 from dashboard.components.curtain import may_see_scores
+from dashboard.components.row_table import row_table
 from dashboard.components.scores import counted
 from dashboard.components.sections import csv_button, headings
 from dashboard.components.text import harmless, plain
@@ -229,12 +230,9 @@ def _suspicious(evaluation: Evaluation, known: dict[str, str]) -> None:
         st.success("The model nowhere disagrees with the reference while sure of itself.", icon=":material/verified:")
         return
     shown = found.assign(organ=found["organ"].map(TITLES), kind=found["kind"].str.replace("_", " "))
-    event: Any = st.dataframe(
+    picked = row_table(
         shown,
         key="suspicious",
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
         column_order=["scan", "suspicion", "confidence", "organ", "slice", "kind", "candidates", "disputed", "reason"],
         column_config=headings(shown)
         | {
@@ -246,7 +244,6 @@ def _suspicious(evaluation: Evaluation, known: dict[str, str]) -> None:
         },
     )
     csv_button(found, name=f"{evaluation.run}-{evaluation.name}-suspicious", leak=evaluation.badge.text)
-    picked = event["selection"]["rows"]
-    if picked:
-        row = found.iloc[picked[0]]
+    if picked is not None:
+        row = found.iloc[picked]
         open_place(evaluation, [row["scan"], row["slice"], row["organ"]])

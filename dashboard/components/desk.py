@@ -19,7 +19,7 @@ from dashboard import cached
 from dashboard.components.blind import named
 from dashboard.components.selection import disputed_scans
 from dashboard.components.text import harmless
-from dashboard.state import JUMP, QUEUE, address, link, workspace
+from dashboard.state import AT_WORK, JUMP, QUEUE, address, link, workspace
 
 
 @dataclass(frozen=True)
@@ -113,19 +113,12 @@ class Desk:
 
     def probably_next(self, scan: str) -> str | None:
         """The scan that will most probably come after this one, to be fetched ahead."""
-        taken = self.worklist.at_hand()
-        for each in self.names():
-            judged = self.review(each).standing
-            free = self.reader not in judged and len(judged) < self.settings.readers_per_scan
-            if each != scan and free and each not in taken:
-                return each
-        return None
+        return self.worklist.probably_next(self.reader, scan, filter=self.queue.filter, order=self.queue.order)
 
-    def others_at(self, scan: str) -> str:
-        """Who else has the scan at hand; no name in a blind round, nothing where nobody has."""
-        held = self.worklist.at_hand().get(scan, "")
-        others = "" if held == self.reader else ", ".join(each for each in held.split(", ") if each != self.reader)
-        return "Another reader" if others and self.settings.blind else others
+    def others_at(self, scan: str) -> list[str]:
+        """Who has the scan at hand in this reader's place; no name in a blind round, nothing where it wants one more reader."""
+        others = self.worklist.others_in_place(self.reader, scan)
+        return ["Another reader"] if others and self.settings.blind else others
 
 
 def go_to(desk: Desk, scan: str, slice_number: int | None = None) -> None:
@@ -141,6 +134,11 @@ def go_to(desk: Desk, scan: str, slice_number: int | None = None) -> None:
 def meter() -> ActivityMeter:
     """What measures the readers' active time."""
     return cached.meter(workspace().reviews_db)
+
+
+def note_work(scan: str) -> None:
+    """The reader did something with the scan: from now on it is his, see `dashboard.components.review.take_scan`."""
+    st.session_state[AT_WORK] = scan
 
 
 def leave_scan(reader: str) -> None:

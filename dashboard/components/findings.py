@@ -9,7 +9,8 @@ from core.errors import GutCheckError
 from core.labels import ORGANS, organ
 from core.reviews import Event, Finding, FindingKind
 from core.reviews.events import MAX_COMMENT
-from dashboard.components.desk import Desk, go_to
+from dashboard.components.desk import Desk, go_to, note_work
+from dashboard.components.page_keys import FORM_KEY, PIN_KEY, finding_place
 from dashboard.components.regions import likely_finding
 from dashboard.components.scores import DOTS
 from dashboard.components.text import plain
@@ -35,14 +36,14 @@ def findings_panel(desk: Desk, scan: str, slice_number: int | None) -> None:
         st.markdown("**Findings**", width="content")
         st.button(
             "On this slice",
-            key="pin-slice",
+            key=PIN_KEY,
             type="tertiary",
             icon=":material/push_pin:",
             shortcut=PIN_SLICE,
             disabled=not desk.reader or slice_number is None,
             help="A finding on the slice that is shown. For a finding at a place, click in a picture.",
             on_click=_pin_slice,
-            args=(slice_number,),
+            args=(scan, slice_number),
         )
     if st.session_state.get(PICK) is not None and desk.reader:
         _form(desk, scan)
@@ -52,7 +53,8 @@ def findings_panel(desk: Desk, scan: str, slice_number: int | None) -> None:
         _row(desk, event)
 
 
-def _pin_slice(slice_number: int) -> None:
+def _pin_slice(scan: str, slice_number: int) -> None:
+    note_work(scan)
     st.session_state[PICK] = WholeSlice(slice_number)
 
 
@@ -61,7 +63,8 @@ def _form(desk: Desk, scan: str) -> None:
     key = f"finding-{scan}-{pick.slice_number}-{pick.x}-{pick.y}"
     kind_there, organ_there = likely_finding(desk, scan, pick.slice_number, pick.x, pick.y)
     # What was typed stays when the store refuses, so the form is cleared by its key alone.
-    with st.form(key, border=True):
+    around = st.container(key=f"{FORM_KEY}-{finding_place(pick.slice_number, pick.x, pick.y)}")
+    with around, st.form(key, border=True):
         place = "" if pick.x is None else f", column {pick.x}, row {pick.y}"
         st.caption(f"Finding at slice {pick.slice_number}{place}")
         st.segmented_control(
@@ -86,6 +89,7 @@ def _form(desk: Desk, scan: str) -> None:
 
 def _store(desk: Desk, scan: str, key: str) -> None:
     """Store what the form says, before the page is drawn again."""
+    note_work(scan)
     pick, said = st.session_state[PICK], {name: st.session_state[f"{key}-{name}"] for name in ("kind", "organ", "text")}
     try:
         kind = FindingKind(str(said["kind"]))

@@ -10,11 +10,11 @@ from core.errors import ReviewError, WorkspaceError
 from core.reviews import Event
 from core.runs import Evaluation
 from dashboard import cached
-from dashboard.components.desk import Desk, meter
+from dashboard.components.desk import Desk, meter, note_work
 from dashboard.components.text import harmless, plain
 from dashboard.correction_route import edit_data
 from dashboard.scan_route import scan_url
-from dashboard.state import CASE, HELD, JUMP, PICK, address, workspace
+from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, address, workspace
 from dashboard.viewer import Finding, OtherRun, Pick, ViewerState, viewer
 
 MOST_OTHER_RUNS = 20
@@ -24,25 +24,33 @@ OLD_AND_NEW = "panes:other-axial.prediction-axial~other:{other}"
 
 
 def take_scan(desk: Desk, scan: str) -> bool:
-    """Note that the reader is at this scan and lease it to him; false where somebody else has it, which is then said."""
+    """Note that the reader is at this scan; false where others have it, as many as the round wants, which is then said.
+
+    A lease begins with work on the scan: a look, as by a link, keeps nobody from it.
+    """
     if st.session_state.get(CASE) != scan:
         st.session_state[CASE] = scan
         st.session_state.pop(PICK, None)
+        if st.session_state.get(AT_WORK) != scan:
+            st.session_state.pop(AT_WORK, None)
     if not desk.reader:
         return True
     try:
         meter().sign(desk.reader, subject_of(desk.evaluation, scan))
-        _hold(desk, scan)
+        if scan in (st.session_state.get(AT_WORK), st.session_state.get(HELD)):
+            _hold(desk, scan)
     except ReviewError as error:
         st.error(harmless(str(error)), icon=":material/error:")
     others = desk.others_at(scan)
     insisted = f"insisted-{scan}"
     if not others or desk.reader in desk.review(scan).standing or st.session_state.get(insisted):
         return True
+    words = f"{others[0]} has" if len(others) == 1 else f"{', '.join(others)} have"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.warning(f"{plain(others)} has this scan at hand. *Next* gives you one that nobody has.")
+        st.warning(f"{plain(words)} this scan at hand. *Next* gives you one that still wants you.")
         if st.button("Judge it too", key="insist", help="Both verdicts are kept."):
             st.session_state[insisted] = True
+            note_work(scan)
             st.rerun()
     return False
 
@@ -67,6 +75,14 @@ def show_scan(desk: Desk, scan: str, organ: str | None = None) -> ViewerState:
         each for each in corrections_of(desk.store, subject_of(evaluation, scan)) if not hidden or each.reader == desk.reader
     ]
     waiting, here = desk.probably_next(scan), address()
+
+    def worked() -> None:
+        note_work(scan)
+
+    def picked(pick: Pick) -> None:
+        worked()
+        st.session_state[PICK] = pick
+
     # A pane with another run's prediction names that run.
     others = [] if desk.settings.blind else _other_runs(evaluation, scan)
     return viewer(
@@ -81,12 +97,9 @@ def show_scan(desk: Desk, scan: str, organ: str | None = None) -> ViewerState:
         next_url=scan_url(evaluation, waiting) if waiting else None,
         edit=edit_data(evaluation, scan, versions, desk.reader),
         blind=hidden,
-        on_pick=_keep_pick,
+        on_pick=picked,
+        on_work=worked,
     )
-
-
-def _keep_pick(pick: Pick) -> None:
-    st.session_state[PICK] = pick
 
 
 def _nearest(numbers: Sequence[int], named: int | None) -> int | None:

@@ -13,6 +13,7 @@ from core.run_library import read_about
 from core.run_status import UNEVALUATED
 from core.runs import ACTIVE, Run, RunStatus, is_working
 from core.workspace import Workspace
+from dashboard.components.row_table import row_table
 from dashboard.components.run_actions import about_line, run_buttons
 from dashboard.components.text import harmless, plain
 from dashboard.state import link
@@ -31,13 +32,10 @@ RATE = {"learning_rate": "learning rate"}
 def run_table(runs: list[Run]) -> str | None:
     """Show all runs; return the name of the one whose row was clicked."""
     table = pd.DataFrame([_row(run) for run in runs])
-    event = st.dataframe(
+    row = row_table(
         table,
         key="run_list",
-        hide_index=True,
         height=min(36 * (len(runs) + 1) + 2, 290),
-        on_select="rerun",
-        selection_mode="single-row",
         column_config={
             "started": st.column_config.DatetimeColumn("Started", format="D MMM YYYY, HH:mm"),
             "best": st.column_config.NumberColumn(
@@ -47,8 +45,7 @@ def run_table(runs: list[Run]) -> str | None:
             "run": "Run", "title": "Title", "state": "State", "data": "Data set", "epochs": "Epochs", "leak": "Leak",
         },
     )  # fmt: skip
-    rows = event["selection"]["rows"]
-    return str(table.iloc[rows[0]]["run"]) if rows else None
+    return None if row is None else str(table.iloc[row]["run"])
 
 
 def _row(run: Run) -> dict[str, object]:

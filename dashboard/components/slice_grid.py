@@ -95,7 +95,7 @@ def _chosen(table: pd.DataFrame, split: str, show: str, find: str) -> pd.DataFra
 
 def _cell(root: Path, row: dict[Any, Any], evaluation: Evaluation | None) -> None:
     try:
-        st.image(cached.slice_picture(root, row["split"], row["name"]), width="stretch")
+        st.image(cached.slice_picture(root, row["split"], row["scan"], row["name"]), width="stretch")
     except GutCheckError as error:
         st.caption(f"No picture. {harmless(error.what)}.")
     if st.button(
@@ -114,6 +114,6 @@ def _large(root: Path, row: dict[Any, Any], evaluation: Evaluation | None) -> No
         if st.button("Open in Review", type="primary", icon=":material/rate_review:", key="grid_review"):
             st.switch_page("views/review.py", query_params=names)
     try:
-        st.image(cached.slice_picture(root, row["split"], row["name"], LARGE), width="stretch")
+        st.image(cached.slice_picture(root, row["split"], row["scan"], row["name"], LARGE), width="stretch")
     except GutCheckError as error:
         st.info(f"No picture. {harmless(str(error))}", icon=":material/broken_image:")

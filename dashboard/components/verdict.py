@@ -6,7 +6,7 @@ from core.corrections import subject_of
 from core.errors import GutCheckError
 from core.reviews import Event, ScanReview, Verdict
 from core.reviews.events import MAX_COMMENT
-from dashboard.components.desk import Desk, leave_scan
+from dashboard.components.desk import Desk, leave_scan, note_work
 from dashboard.components.reader import ask_reader
 from dashboard.components.score_seen import saw_scores
 from dashboard.components.text import harmless, plain
@@ -41,6 +41,8 @@ def verdict_panel(desk: Desk, scan: str, *, free: bool) -> None:
         placeholder="Comment (key t)",
         max_chars=MAX_COMMENT,
         label_visibility="collapsed",
+        on_change=note_work,
+        args=(scan,),
     )
     _scale(desk, scan, review, enabled=bool(reader) and free)
     _next_and_undo(desk, scan, review)
@@ -129,6 +131,7 @@ def take_back(desk: Desk, event: Event) -> None:
         return
     st.session_state.pop(LAST_SAID, None)
     st.session_state[OPEN] = event.subject.scan
+    note_work(event.subject.scan)
     flash(plain(f"Taken back: {_words(event)}."), ":material/undo:")
 
 

@@ -16,7 +16,7 @@ from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components.desk import ORDERS, Desk, Queue, go_to
 from dashboard.components.text import harmless, plain
-from dashboard.state import flash, workspace
+from dashboard.state import HELD, flash, workspace
 
 WORDS = ("patient", "organ", "state", "reader", "kind", "leak")
 RANGES = ("dice", "confidence")
@@ -212,8 +212,7 @@ def _save(desk: Desk) -> None:
 
 def next_case_button(desk: Desk) -> None:
     """The way on: the case at hand, else the first of the queue that wants this reader."""
-    held = desk.worklist.at_hand()
-    at_hand = next((scan for scan, who in held.items() if who == desk.reader), None) if desk.reader else None
+    at_hand = next(iter(desk.worklist.in_hand_of(desk.reader)), None) if desk.reader else None
     resumes = at_hand is not None and desk.reader not in desk.review(at_hand).standing
     pressed = st.button(
         f"Resume {plain(str(at_hand))}" if resumes else "Next case",
@@ -232,6 +231,7 @@ def next_case_button(desk: Desk) -> None:
     if found is None:
         st.info("No case of this queue wants your verdict; clear the filters, or look at *Round*.", icon=":material/done_all:")
         return
+    st.session_state[HELD] = found
     go_to(desk, found)
 
 

@@ -85,6 +85,7 @@ def viewer(
     edit: Mapping[str, Any] | None = None,
     blind: bool = False,
     on_pick: Callable[[Pick], None] | None = None,
+    on_work: Callable[[], None] | None = None,
 ) -> ViewerState:
     """Show a scan and return where the reader is.
 
@@ -107,6 +108,7 @@ def viewer(
         blind: show no slice's Dice, no leak badge, and no mark of where reference and prediction differ.
         on_pick: called back with the place of a click, before the page is drawn again: a page that is drawn may be cut off
             by the next report, and ``ViewerState.picked`` with it.
+        on_work: called back, before the page is drawn again, where the reader did something with this scan beyond a look.
     """
     asked = ViewerState(slice_number, link)
     known = read_state(st.session_state.get(key), asked, url=url, jump=jump)
@@ -130,7 +132,11 @@ def viewer(
         if pick is not None and on_pick is not None:
             on_pick(pick)
 
-    result = _component()(key=key, data=data, on_view_change=_nothing, on_pick_change=picked, on_edited_change=_nothing)
+    def viewed() -> None:
+        if on_work is not None and has_worked(st.session_state.get(key), url):
+            on_work()
+
+    result = _component()(key=key, data=data, on_view_change=viewed, on_pick_change=picked, on_edited_change=_nothing)
     return read_state(result, asked, url=url, jump=jump)
 
 
@@ -163,6 +169,12 @@ def read_state(reported: Any, asked: ViewerState, *, url: str, jump: str | int |
         picked=_read_pick(_mapping(reported).get("pick"), url),
         edited=_mapping(reported).get("edited"),
     )
+
+
+def has_worked(reported: Any, url: str) -> bool:
+    """Whether the browser told that the reader did something with this scan: a key, a click, the wheel, a control."""
+    view = _mapping(_mapping(reported).get("view"))
+    return view.get("url") == url and _is_whole(view.get("worked")) and view["worked"] > 0
 
 
 def _read_pick(value: Any, url: str) -> Pick | None:

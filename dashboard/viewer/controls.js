@@ -126,13 +126,18 @@ export function syncControls(viewer) {
   say(part("reset"), `${Math.round(view.zoom * 100)} %`);
   for (const mode of ["fill", "contour"]) press(part(mode), view.mode === mode);
   for (const each of part("chips").children) press(each, view.organs.has(Number(each.dataset.organ)));
-  const shows = (wanted) => view.panes.some(({ content }) => content === wanted);
-  part("kinds").hidden = !shows("errors");
-  part("lines").hidden = !shows("both");
+  syncLegends(viewer);
   scan.organs.forEach(({ id }, row) => showScore(part("scores").children[row], viewer.data.blind ? "" : verdict(scan.counts.get(id), z)));
   syncWindow(viewer);
   syncReadout(viewer);
   viewer.figures.forEach((figure, i) => figure.classList.toggle("active", i === viewer.active && view.panes.length > 1));
+}
+
+/** The legends of what the panes show; they take room, so they stand before it is shared out. @param {Viewer} viewer */
+export function syncLegends({ part, view }) {
+  const shows = (wanted) => view.panes.some(({ content }) => content === wanted);
+  part("kinds").hidden = !shows("errors");
+  part("lines").hidden = !shows("both");
 }
 
 /** Writes only what has changed: the browser would lay the page out again. */

@@ -2,6 +2,7 @@
 // The Review page itself uses a e m x w u y g z q t (verdicts, findings), which must stay free here.
 
 import { PLANES } from "./planes.js";
+import { noteWork } from "./work.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
@@ -71,6 +72,7 @@ export function handleKey(viewer, event) {
   if (!binding || belongsToControl(event) || (viewer.helpIsOpen() && event.key !== "?")) return;
   event.preventDefault();
   binding.run(viewer);
+  if (event.isTrusted && event.key !== "?") noteWork(viewer);
 }
 
 function means({ keys, ctrl = false, shift }, event) {

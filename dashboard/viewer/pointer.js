@@ -22,6 +22,7 @@ const RIGHT = 2;
 export function wirePointer(viewer) {
   const hands = new Hands(viewer);
   const options = { passive: false, signal: viewer.listening.signal };
+  viewer.addEventListener("scan", () => hands.letGo());
   for (const pane of viewer.panes) {
     const on = (name, handle) => pane.canvas.addEventListener(name, (event) => viewer.scan && handle(event), options);
     on("pointerdown", (event) => hands.down(pane, event));
@@ -126,6 +127,12 @@ class Hands {
     if (stroke.kind === "tool") viewer.tool?.up?.(pane.hitAt(event), event);
     else if (!stroke.moved && !cancelled && event.button === 0) viewer.pick(pane.hitAt(event));
     if (!this.touching.size || stroke.kind !== "pinch") this.stroke = null;
+  }
+
+  /** Another scan has come under the hand. */
+  letGo() {
+    this.touching.clear();
+    Object.assign(this, { stroke: null, rest: 0 });
   }
 
   leave() {

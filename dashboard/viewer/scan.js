@@ -63,10 +63,15 @@ export async function loadIntensities(scan, url) {
   scan.deep = wide ? new Uint16Array(bytes.slice().buffer) : bytes;
 }
 
-/** Fetches another run's prediction of the same picture and lays it beside the first. @param {Scan} scan */
-export async function loadOther(scan, url) {
+/** Fetches another run's label maps of the same picture. @param {Scan} scan */
+export async function fetchOther(scan, url) {
   const { header, bytes } = await download(withPart(url, "labels"));
   if (header.image !== scan.identity) throw new Error("That run has predicted another picture.");
+  return bytes;
+}
+
+/** Lays another run's prediction beside the first. @param {Scan} scan @param {Uint8Array} bytes that run's label maps */
+export function layOther(scan, bytes) {
   for (let i = 0; i < bytes.length; i++) scan.labels[i] = (scan.labels[i] & ~(3 << OTHER)) | (((bytes[i] >> 2) & 3) << OTHER);
 }
 

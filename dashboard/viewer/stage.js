@@ -1,12 +1,13 @@
 // Painting: how the panes share the room there is, and one frame of all of them from one state.
 
 import { colourTable, errorColours, organColours } from "./blend.js";
-import { syncControls } from "./controls.js";
+import { syncControls, syncLegends } from "./controls.js";
 import { syncLayout } from "./layout.js";
 import { applyWindow } from "./levels.js";
 import { paintCrosshair, paintFinding, paintNumber, paintPlace, paintScaleBar } from "./marks.js";
 import { extent } from "./planes.js";
 import { positionOf } from "./scan.js";
+import { paintedChoice, syncNotes } from "./shown.js";
 
 const LEAST_PANES_PX = 220;
 const BELOW_PX = 6; // between the viewer and the window's lower edge
@@ -17,6 +18,7 @@ const STACKED_GAIN = 1.3; // side by side is easier to compare, so rows must pay
 
 /** Gives the panes the columns and the height that make their pictures largest, with the strip in sight. @param {Viewer} viewer */
 export function arrange(viewer) {
+  syncLegends(viewer); // a frame later they would move the pictures under the pointer
   const width = viewer.part("panes").clientWidth;
   const around = viewer.root.offsetHeight - viewer.part("panes").offsetHeight; // toolbars and strip
   const room = Math.max(LEAST_PANES_PX, window.innerHeight - pageHead(viewer.root) - around - BELOW_PX);
@@ -51,7 +53,7 @@ export function placePanes(viewer) {
   const { view } = viewer;
   const shown = viewer.shownPanes();
   const scale = view.zoom * Math.min(...shown.map((pane, i) => pane.fittingScale(view.panes[i].plane)));
-  shown.forEach((pane, i) => pane.place(view.panes[i], view, scale));
+  shown.forEach((pane, i) => pane.place(paintedChoice(viewer, view.panes[i]), view, scale));
   return shown;
 }
 
@@ -75,6 +77,7 @@ export function paint(viewer) {
   }
   viewer.strip.paint(scan, view, findings.map(({ voxel }) => voxel.z), viewer.data);
   syncControls(viewer);
+  syncNotes(viewer);
 }
 
 /** The colours of every class and pair of classes at every grey, made again only when they change. */

@@ -14,10 +14,12 @@ import { Pane } from "./pane.js";
 import { PLANES, Slices } from "./planes.js";
 import { clamp, pannedCentre, wirePointer, zoomedCentre } from "./pointer.js";
 import { Ruler } from "./ruler.js";
-import { loadAhead, loadOther, loadScan, positionOf } from "./scan.js";
+import { loadAhead, loadScan, positionOf } from "./scan.js";
+import { beginLayers, setLayer, showOther } from "./shown.js";
 import { arrange, paint, placePanes } from "./stage.js";
 import { Strip } from "./strip.js";
 import { setTool } from "./tools.js";
+import { wireWork } from "./work.js";
 
 const REPORT_AFTER_MS = 400; // each report reruns the page, so only the view at rest is told
 const MOST_ZOOM = 32;
@@ -65,6 +67,9 @@ export class Viewer extends EventTarget {
     /** @type {View} */
     this.view = usualView();
     this.layers = new Set();
+    /** @type {Map<string, string>} label maps that are not here yet, and what a pane says meanwhile */
+    this.awaited = new Map();
+    this.worked = 0;
     this.painters = [];
     this.tool = null;
     this.hover = null;
@@ -75,6 +80,7 @@ export class Viewer extends EventTarget {
     install(this);
     wireControls(this);
     wirePointer(this);
+    wireWork(this);
     this.watcher = new ResizeObserver(() => this.layOut());
     this.watcher.observe(this.part("panes"));
   }
@@ -90,9 +96,12 @@ export class Viewer extends EventTarget {
     this.root.dataset.blind = String(data.blind);
     if (this.scan && (data.blind !== old.blind || data.organ !== old.organ)) showScan(this);
     if (!old) this.view = readLink(data.link);
-    if (JSON.stringify(data.others) !== JSON.stringify(old?.others)) fillSelects(this);
+    this.linked ??= data.url;
+    const hasOthers = JSON.stringify(data.others) !== JSON.stringify(old?.others);
+    if (hasOthers) fillSelects(this);
     if (data.url !== old?.url) this.load();
     else if (data.jump !== old.jump && this.scan) this.goToNumber(data.slice);
+    if (hasOthers && this.scan) showOther(this, this.view.other);
     this.layOut();
   }
 
@@ -102,7 +111,7 @@ export class Viewer extends EventTarget {
     this.reportTimer = setTimeout(() => {
       if (!this.scan) return;
       const { url, jump } = this.data;
-      const now = { url, jump, slice: this.scan.sliceNumbers[this.view.at.z], link: writeLink(this.view) };
+      const now = { url, jump, slice: this.scan.sliceNumbers[this.view.at.z], link: writeLink(this.view), worked: this.worked };
       if (JSON.stringify(now) === this.reported) return;
       this.reported = JSON.stringify(now);
       this.setStateValue("view", now);
@@ -114,7 +123,9 @@ export class Viewer extends EventTarget {
   async load() {
     const { url } = this.data;
     const isWanted = () => url === this.data.url && !this.listening.signal.aborted; // no other scan, nor a closed viewer
-    this.scan = null;
+    // What was read off the scan before says nothing of this one.
+    Object.assign(this, { scan: null, hover: null, worked: 0 });
+    this.part("readout").textContent = "";
     this.say("Loading scan…");
     try {
       const scan = await loadScan(url, (share) => isWanted() && this.say(`Loading scan… ${Math.round(100 * share)} %`));
@@ -130,41 +141,30 @@ export class Viewer extends EventTarget {
     this.scan = scan;
     this.slices = new Slices(scan);
     for (const pane of this.panes) pane.open(this.slices);
-    this.layers = new Set(["reference", "prediction"]);
+    beginLayers(this, { fromLink: isFirst && this.data.url === this.linked });
     showScan(this);
     this.say("");
-    const { at, window } = this.view;
+    const { at, window, centre } = this.view;
     const inside = (axis) => (at[axis] < 0 ? scan.size[axis] >> 1 : Math.min(at[axis], scan.size[axis] - 1));
+    const within = (axis) => clamp(centre[axis], 0, scan.size[axis]); // a link or a larger scan may have shown a place beyond
     const asked = scan.organs.find(({ name }) => name === organ)?.id;
     const z = slice === null ? worstPosition(scan.counts, scan.depth, asked) : positionOf(scan, slice);
     // Intensities have no common scale, so another scan begins with its own window.
-    this.change({ at: { x: inside("x"), y: inside("y"), z }, picked: null, hidden: false, window: isFirst ? window : null });
-    this.showOther(this.view.other);
+    this.change({
+      at: { x: inside("x"), y: inside("y"), z }, picked: null, hidden: false, window: isFirst ? window : null,
+      centre: centre && { x: within("x"), y: within("y"), z: within("z") },
+    });
+    showOther(this, this.view.other);
     this.dispatchEvent(new Event("scan"));
     this.layOut();
     if (this.nobodyTypes()) this.focus();
-    if (next) setTimeout(() => loadAhead(next, scan), 500); // after the first pictures
+    if (next) requestAnimationFrame(() => loadAhead(next, scan)); // after the first pictures, which were asked for before
   }
 
   say(text, { retry = false } = {}) {
     this.root.dataset.state = text ? (retry ? "failed" : "loading") : "ready";
     this.part("message").textContent = text;
     this.part("retry").hidden = !retry;
-  }
-
-  /** Fetches a second run's prediction, where a pane shows it. @param {string | null} id */
-  async showOther(id) {
-    const wanted = this.data.others.find((each) => each.id === id);
-    const { scan } = this;
-    if (!wanted || scan.other === id) return this.setLayer("other", Boolean(wanted));
-    try {
-      await loadOther(scan, wanted.url);
-      scan.other = id;
-      if (scan === this.scan) this.setLayer("other", true);
-    } catch (error) {
-      this.announce(error.message);
-      this.part("readout").textContent = error.message;
-    }
   }
 
   // ---- What tools.js offers ----
@@ -183,10 +183,7 @@ export class Viewer extends EventTarget {
   }
 
   setLayer(name, has) {
-    if (has) this.layers.add(name);
-    else this.layers.delete(name);
-    fillSelects(this);
-    this.labelsChanged();
+    setLayer(this, name, has);
   }
 
   labelsChanged() {
@@ -267,7 +264,8 @@ export class Viewer extends EventTarget {
     const [content, ...id] = value.split(":");
     const panes = this.view.panes.map((pane, i) => (i === index ? { ...pane, content } : pane));
     this.change({ panes, ...(content === "other" && { other: id.join(":") }) });
-    if (content === "other") this.showOther(this.view.other);
+    if (content === "other") showOther(this, this.view.other);
+    this.layOut();
   }
 
   showPlane(index, plane) {
@@ -317,7 +315,9 @@ export class Viewer extends EventTarget {
   pick({ voxel }) {
     if (!voxel) return;
     this.change({ picked: voxel, at: voxel });
-    this.setTriggerValue("pick", { url: this.data.url, slice: this.scan.sliceNumbers[voxel.z], x: voxel.x, y: voxel.y });
+    const place = { slice: this.scan.sliceNumbers[voxel.z], x: voxel.x, y: voxel.y };
+    this.root.dispatchEvent(new CustomEvent("gutcheck-pick", { bubbles: true, composed: true, detail: place })); // for page_keys.js
+    this.setTriggerValue("pick", { url: this.data.url, ...place });
   }
 
   /** Shows the place under the pointer in the other panes, and reads it off. */

@@ -12,7 +12,7 @@ from dashboard.components.desk import Desk, Queue, find_other, go_to, kept_queue
 from dashboard.components.findings import findings_panel
 from dashboard.components.guard import require_evaluation, sentences
 from dashboard.components.in_3d import panel_in_3d
-from dashboard.components.page_keys import page_keys
+from dashboard.components.page_keys import finding_place, page_keys
 from dashboard.components.reader import reader_name
 from dashboard.components.regions import regions_panel
 from dashboard.components.review import show_scan, take_scan
@@ -25,7 +25,7 @@ def main() -> None:
     with sentences():
         evaluation = require_evaluation()
         pick = st.session_state.get(PICK)
-        page_keys(f"{pick.slice_number}-{pick.x}-{pick.y}" if pick else "")
+        page_keys(finding_place(pick.slice_number, pick.x, pick.y) if pick else "")
         desk = Desk.at(evaluation, reader_name(), _queue(evaluation))
         if wanted := st.session_state.pop(OPEN, None):
             go_to(desk, wanted)

@@ -53,8 +53,6 @@ def test_a_whole_case_with_the_keyboard_alone(page: Page, dashboard: str, folder
     form = page.get_by_text(re.compile("Finding at slice"))
     expect(form).to_contain_text(f"column {WIDTH // 2 + 2}, row {HEIGHT // 2}")
     comment_on_it = page.get_by_role("textbox", name="Comment on the finding")
-    comment_on_it.wait_for()
-    page.keyboard.press("t")
     expect(comment_on_it).to_be_focused()
     page.keyboard.type("tip **cut**")
     page.keyboard.press("Enter")

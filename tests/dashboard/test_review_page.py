@@ -90,6 +90,39 @@ def test_a_scan_that_another_has_at_hand_is_not_given_twice(open_app, folder: Pa
     assert not app.button(key="verdict-accept").disabled
 
 
+def test_a_round_of_two_readers_lets_both_judge_and_warns_the_third(open_app, folder: Path) -> None:
+    set_round(folder, name="Spring", readers_per_scan=2)
+    with opened(folder) as store:
+        assert Worklist(store, read_scan_table(evaluation_of(folder))).hold("Dr. Bo", FIRST)
+    app = review(open_app, folder)
+    assert not app.warning
+    assert not app.button(key="verdict-accept").disabled
+    app.text_input(key=f"comment-{FIRST}").input("thin wall").run()
+    third = review(open_app, folder, "Dr. Cy")
+    assert "Dr. Ada, Dr. Bo have this scan at hand" in third.warning[0].value.replace("\\", "")
+    assert third.button(key="verdict-accept").disabled
+    app.button(key="verdict-accept").click().run()
+    assert third.run().button(key="verdict-accept").disabled  # one judged it, the other has it at hand
+
+
+def test_a_look_leases_nothing_and_work_does(open_app, folder: Path) -> None:
+    def held() -> dict[str, str]:
+        with opened(folder) as store:
+            return Worklist(store, read_scan_table(evaluation_of(folder))).at_hand()
+
+    for scan in SCANS:  # as links opened in three tabs
+        app = review(open_app, folder, scan=scan, slice="9")
+        app.run()
+    assert held() == {}
+    app.button(key="pin-slice").click().run()
+    assert held() == {SECOND: "Dr. Ada"}
+    app.button(key="previous").click().run()
+    assert app.query_params["case"] == FIRST
+    assert held() == {SECOND: "Dr. Ada"}
+    app.text_input(key=f"comment-{FIRST}").input("thin wall").run()
+    assert held() == {FIRST: "Dr. Ada"}
+
+
 def test_active_time_is_stored_with_the_verdict(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter(range(0, 10_000, 20))
     monkeypatch.setattr("core.reviews.activity.ActivityMeter.__init__.__defaults__", (lambda: float(next(now)),))

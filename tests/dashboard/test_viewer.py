@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboard.viewer import Pick, ViewerState, assets, read_state
+from dashboard.viewer import Pick, ViewerState, assets, has_worked, read_state
 from tests.dashboard.conftest import TIMEOUT_S
 
 URL = "/gutcheck/scan/run/set-valid/case1_day0?v=1"
@@ -108,3 +108,13 @@ def test_the_html_has_every_part_that_the_scripts_ask_for() -> None:
     asked = set(re.findall(r'part\("([\w-]+)"\)(?!\?)', source))
     assert asked <= set(re.findall(r'data-part="([\w-]+)"', html))
     assert 'id="root"' not in html
+
+
+@pytest.mark.parametrize(
+    ("view", "worked"),
+    [({"url": "/a", "worked": 1}, True), ({"url": "/a", "worked": 0}, False), ({"url": "/b", "worked": 1}, False)]
+    + [({"url": "/a", "worked": odd}, False) for odd in (True, "1", None, -1)]
+    + [(None, False), ({}, False)],
+)
+def test_only_work_on_this_scan_is_work(view: object, worked: bool) -> None:
+    assert has_worked({"view": view}, "/a") is worked

@@ -48,3 +48,8 @@ async function reach(url, options) {
   if (!response.ok) throw new Error((await response.text()).slice(0, 300) || `The server answered ${response.status}.`);
   return response;
 }
+
+/** crypto.randomUUID is missing where a page comes by plain HTTP. */
+export function newId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

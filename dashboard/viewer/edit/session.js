@@ -1,10 +1,11 @@
 // Correcting one scan after another: opens and restores, keeps every change in the browser, and saves to the server.
 
 import { differsFromPrediction, pack } from "./volume.js";
+import { failLayer } from "../shown.js";
 import { Drafts } from "./draft.js";
 import { Editor, PREDICTED } from "./editor.js";
 import { Hold } from "./lock.js";
-import { fetchVersion, send } from "./remote.js";
+import { fetchVersion, newId, send } from "./remote.js";
 import { DrawTool } from "./tool.js";
 
 const IDLE_MS = 30_000; // a longer pause is no work on the correction
@@ -145,7 +146,9 @@ export class Session extends EventTarget {
       this.shown = version;
       this.changed();
     } catch (error) {
-      if (this.turn === turn) this.tell(error.message);
+      if (this.turn !== turn) return;
+      failLayer(this.viewer, "correction", `The correction is not shown. ${error.message}`);
+      this.tell(error.message);
     }
   }
 
@@ -386,11 +389,6 @@ export class Session extends EventTarget {
     await this.keep(this.editor.allPositions());
     this.viewer.setTriggerValue("edited", { url: this.viewer.data.url, sha256: version.sha256 });
   }
-}
-
-/** crypto.randomUUID is missing where a page comes by plain HTTP. */
-function newId() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** @param {Date} date */

@@ -181,6 +181,37 @@ def test_holding_a_scan_that_was_opened_from_the_list(worklist: Worklist, store:
     assert not worklist.hold("Dr A", C)
 
 
+def test_a_scan_is_taken_only_when_as_many_have_or_had_it_as_the_round_wants(worklist: Worklist, store: ReviewStore) -> None:
+    store.set_round(RUN, EVALUATION, Round(readers_per_scan=2), by="Lead")
+    assert worklist.hold("Dr B", A)
+    assert worklist.others_in_place("Dr A", A) == []
+    assert worklist.hold("Dr A", A)
+    assert (worklist.others_in_place("Dr A", A), worklist.others_in_place("Dr B", A)) == ([], [])
+    assert worklist.others_in_place("Dr C", A) == ["Dr A", "Dr B"]
+    judge(store, A, "Dr B")
+    assert worklist.others_in_place("Dr C", A) == ["Dr A"]
+    judge(store, A, "Dr A")
+    assert worklist.others_in_place("Dr C", A) == []  # nobody has it at hand
+
+
+def test_a_name_with_a_comma_is_one_reader(worklist: Worklist, store: ReviewStore) -> None:
+    store.set_round(RUN, EVALUATION, Round(readers_per_scan=2), by="Lead")
+    assert worklist.hold("Lee, Ada", A)
+    assert worklist.hold("Dr B", A)
+    assert (worklist.in_hand_of("Lee, Ada"), worklist.in_hand_of("Ada")) == ([A], [])
+    assert worklist.others_in_place("Dr B", A) == []
+
+
+def test_what_comes_next_is_what_next_case_gives_and_is_leased_to_nobody(worklist: Worklist, store: ReviewStore) -> None:
+    store.set_round(RUN, EVALUATION, Round(readers_per_scan=2), by="Lead")
+    assert worklist.next_case("Dr A") == A
+    assert worklist.hold("Dr B", D)
+    assert worklist.probably_next("Dr A", A) == D  # one other reader has it, and the round wants two
+    assert worklist.in_hand_of("Dr A") == [A]
+    judge(store, A, "Dr A")
+    assert worklist.next_case("Dr A") == D
+
+
 def test_what_is_passed_over_goes_to_others_and_comes_again_at_the_end(worklist: Worklist, store: ReviewStore) -> None:
     assert worklist.next_case("Dr A") == A
     worklist.skip("Dr A", A)

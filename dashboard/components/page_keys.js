@@ -1,0 +1,144 @@
+// Keys that lead into a text field and out again, the way into the form of a finding, and the reader's name in this browser.
+
+const NAME = "gutcheck-reader";
+const FIELDS = ['input[aria-label="Comment on the finding"]', 'input[aria-label="Comment"]'];
+const PIN_LETTER = "q";
+const WHOLE_SLICE = "-None-None"; // ends the key of a form for a slice, not a place on it
+const BELOW_PX = 12;
+const takesText = (target) => target.matches?.("input:not([type=range]), textarea, select, [contenteditable=true]");
+const isModified = ({ ctrlKey, metaKey, altKey }) => ctrlKey || metaKey || altKey;
+
+function viewerRoot(page) {
+  for (const each of page.querySelectorAll("[class*=st-key-viewer] *")) {
+    const root = each.shadowRoot?.querySelector("[data-part=root]");
+    if (root) return root;
+  }
+  return null;
+}
+
+/**
+ * From the click that pins a finding until its form is there the reader writes already: what is typed meanwhile gives no
+ * verdict, and stands in the form's comment once that has come.
+ */
+class Waiting {
+  constructor(page) {
+    this.page = page;
+    this.typed = null; // text while a form is awaited
+    this.observer = new MutationObserver(() => this.look());
+  }
+
+  get isOn() {
+    return this.typed !== null;
+  }
+
+  /**
+   * The reader has asked for a form, which the page's next run brings, unless it has nothing to bring.
+   * @param {string | null} form the key of its container; null where only the server knows the slice
+   */
+  begin(form) {
+    this.typed ??= "";
+    Object.assign(this, { form, hasRun: false });
+    this.observer.observe(this.page.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-test-script-state"] });
+    this.look(); // the form of this very place may stand there already
+  }
+
+  /** The page that is being drawn brings this form, or none. */
+  expect(form, isNew) {
+    if (form && isNew && !this.isOn) this.begin(form);
+    if (!this.isOn) return;
+    this.hasRun = true;
+    if (form && (isNew || form.endsWith(WHOLE_SLICE))) this.form ??= form;
+    this.look();
+  }
+
+  look() {
+    const around = this.form && this.page.querySelector(`.st-key-${this.form}`);
+    const field = around?.querySelector(FIELDS[0]);
+    const state = this.page.querySelector("[data-test-script-state]")?.dataset.testScriptState;
+    if (field) this.enter(field);
+    else if (!around && this.hasRun && state === "notRunning") this.end();
+  }
+
+  enter(field) {
+    const text = this.end();
+    const own = this.page.activeElement;
+    if (own !== field && takesText(own)) return; // the reader writes elsewhere by now
+    field.focus({ preventScroll: true }); // the picture that it is about stays in sight
+    if (text) this.page.execCommand("insertText", false, text);
+    this.keepInSight(field);
+  }
+
+  /** The choices above the field take more lines once they are drawn. */
+  keepInSight(field) {
+    const form = field.closest("[data-testid=stForm]") ?? field;
+    const sizes = new ResizeObserver(() => {
+      if (this.page.activeElement !== field) return sizes.disconnect();
+      const panel = field.closest(".st-key-verdict_panel").closest("[data-testid=stColumn]"); // it scrolls by itself
+      const bottom = () => field.getBoundingClientRect().bottom + BELOW_PX;
+      panel.scrollTop += Math.max(0, bottom() - Math.min(panel.getBoundingClientRect().bottom, this.page.defaultView.innerHeight));
+      if (bottom() > this.page.defaultView.innerHeight) field.scrollIntoView({ block: "nearest" }); // a panel below the pictures
+    });
+    sizes.observe(form);
+  }
+
+  end() {
+    const text = this.typed;
+    this.typed = null;
+    this.observer.disconnect();
+    return text;
+  }
+
+  /** Takes a key that would give a verdict; true where it did. */
+  take(event) {
+    if (!this.isOn || isModified(event) || takesText(event.composedPath()[0])) return false;
+    if (event.key === "Escape") this.end();
+    if (event.key.length !== 1 && event.key !== "Backspace") return false;
+    this.typed = event.key === "Backspace" ? this.typed.slice(0, -1) : this.typed + event.key;
+    return true;
+  }
+}
+
+function wireKeys(page, data, waiting, signal) {
+  const { defaultView: window } = page;
+  window.addEventListener("keydown", (event) => {
+    const target = event.composedPath()[0];
+    if (waiting.take(event)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else if (isModified(event)) return;
+    else if (event.key === data.comment && !takesText(target)) {
+      const field = FIELDS.map((each) => page.querySelector(each)).find(Boolean);
+      if (!field) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      field.focus();
+    } else if (event.key === data.leave && takesText(target) && target.closest(".st-key-verdict_panel")) {
+      target.blur(); // which makes Streamlit take what was typed
+      viewerRoot(page)?.focus({ preventScroll: true });
+    } else if (event.key === PIN_LETTER && !takesText(target) && canPin(page, data)) waiting.begin(null);
+  }, { capture: true, signal });
+  window.addEventListener("gutcheck-pick", ({ detail: { slice, x, y } }) => {
+    if (canPin(page, data)) waiting.begin(`${data.form}-${slice}-${x}-${y}`);
+  }, { signal });
+  window.addEventListener("click", ({ target }) => {
+    if (target.closest?.(`.st-key-${data.pin} button:enabled`)) waiting.begin(null);
+  }, { capture: true, signal });
+}
+
+const canPin = (page, { pin }) => Boolean(page.querySelector(`.st-key-${pin} button:enabled`));
+
+export default function ({ data, parentElement, setStateValue }) {
+  const page = parentElement.ownerDocument;
+  page.gutcheckKeys?.abort(); // Streamlit calls again at a rerun, and two listeners would take one key twice
+  const listening = (page.gutcheckKeys = new AbortController());
+  const waiting = (page.gutcheckWaiting ??= new Waiting(page));
+  wireKeys(page, data, waiting, listening.signal);
+  waiting.expect(data.place && `${data.form}-${data.place}`, data.place !== page.gutcheckPlace);
+  page.gutcheckPlace = data.place;
+  try {
+    const { localStorage } = page.defaultView;
+    if (data.reader) localStorage.setItem(NAME, data.reader);
+    else if (data.ask && localStorage.getItem(NAME)) setStateValue("reader", localStorage.getItem(NAME));
+  } catch { /* a browser that keeps nothing */ }
+  return () => listening.abort();
+}
