@@ -6,6 +6,7 @@ import pytest
 
 from core.reviews import Verdict
 from core.reviews.filters import SavedFilter, WorklistFilter, save_filter, saved_filters
+from dashboard.components.text import plain
 from tests.browser.small_workspace import SCANS
 from tests.dashboard.reviewing import EVALUATION, RUN, evaluation_of, opened, rendered, second_run, set_round, sign_in, subject
 
@@ -77,7 +78,7 @@ def test_next_case_is_leased_and_a_second_reader_gets_another(open_app, folder: 
     other.button(key="next_case").click().run()
     assert {first, other.query_params["case"]} == set(SCANS)
     back = sign_in(open_app(folder), "Dr. Ada")
-    assert back.button(key="next_case").label == f"Resume {first}"
+    assert back.button(key="next_case").label == f"Resume {plain(first)}"
 
 
 def test_no_case_left_says_so(open_app, folder: Path) -> None:
