@@ -10,7 +10,11 @@ import re
 _SIGNS = frozenset(r"\`*_{}[]()<>#+-.!|~$:=&")
 _JOINER = "\N{WORD JOINER}"
 # A backslash does not stop what Streamlit finds in the text after Markdown is read: addresses, icons, emoji and arrows.
-_FOUND_LATER = re.compile(r":(?=//|[\w+/-]+:)|www(?=\.)|@(?=[\w-])|(?<!\S)(?:<-|[-<>~])(?=[->=](?:\s|$)|->)", re.IGNORECASE)
+_FOUND_LATER = re.compile(
+    r"(?:(?<=http)|(?<=https)):(?=//)|:(?=material/|[\w+-]+:)|www(?=\.)|@(?=[\w-])"
+    r"|(?<!\S)(?:<-|[-<>~])(?=[->=](?:\s|$)|->)",
+    re.IGNORECASE,
+)
 
 
 def plain(text: str) -> str:

@@ -17,6 +17,7 @@ from core.jobs import start
 from core.run_library import About, read_about, trash_run, trashed
 from core.runs import RunStatus, read_status, write_status
 from core.workspace import RunPaths, Workspace
+from dashboard.components.text import harmless
 
 METRICS = (
     "epoch,step,seconds,learning_rate,train_loss,valid_loss,valid_f1_organs\n1,5,2,0.001,1.5,1.4,0.1\n2,10,2,0.0005,1.2,1.1,0.2\n"
@@ -133,7 +134,7 @@ def test_a_failure_is_told_as_it_is_with_its_log(open_app, folder: Path, run: Ru
     sentence = "The disk is full: /data/[x](http://y)/runs/r1; free some space and go on."
     write_status(run, RunStatus("failed", epoch=1, epochs=9, step=12, message=sentence))
     app = open_app(folder, "training", run="r1")
-    assert [each.value for each in app.error] == [sentence.replace("[", r"\[").replace("]", r"\]")]
+    assert [each.value for each in app.error] == [harmless(sentence)]
     assert "Epoch 1 of 9, step 12." in {each.value.strip() for each in app.caption}
     assert next(each for each in app.expander if each.label == "Log").proto.expanded
     assert "Resume" in labels(app)
