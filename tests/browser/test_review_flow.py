@@ -86,7 +86,7 @@ def judged(small_copy: Path, tmp_path: Path) -> Iterator[str]:
     """The address of a dashboard of its own, in a blind round of two, whose first scan Dr. Ada has judged."""
     with opened(small_copy) as store:
         store.set_round("stub", "small-valid", Round("Spring", 2, True), by="Lead")
-        store.add_verdict(subject(small_copy, SCANS[0]), reader="Dr. Ada", verdict=Verdict.MINOR, comment="good enough")
+        store.add_verdict(subject(small_copy, SCANS[0]), reader="Dr. Ada", verdict=Verdict.MINOR_EDITS, comment="good enough")
         finding = Finding(FindingKind.EXTRA, "stomach", 9, comment="tip")
         store.add_finding(subject(small_copy, SCANS[0]), reader="Dr. Ada", finding=finding)
     with served(small_copy, tmp_path / "server.log") as running:
