@@ -115,10 +115,10 @@ def checked(process: ProcessIdentity) -> ProcessIdentity:
 
 
 @cache
-def boot_id() -> str:
+def boot_id(digits: int = BOOT_DIGITS) -> str:
     """First digits of the id of this start of the machine; empty where the system tells none."""
     try:
-        return BOOT_ID.read_text(encoding="ascii").strip()[:BOOT_DIGITS]
+        return BOOT_ID.read_text(encoding="ascii").strip()[:digits]
     except (OSError, ValueError):
         return ""
 

@@ -201,17 +201,21 @@ def choose_access(host: str, password_file: str | None) -> Access:
     return access_for(host, password, remedy=f"set {PASSWORD_VARIABLE} or --password-file")
 
 
-def access_for(host: str, password: str | None, *, remedy: str, note: str = "") -> Access:
+def access_for(
+    host: str, password: str | None, *, remedy: str, note: str | None = None, named: Callable[[str], str] | None = None
+) -> Access:
     """A login with this password; without one none, for this machine only.
 
     Args:
         host: where the server will listen.
         remedy: how a password is set, for who needs one.
         note: what the sign-in page says of the name; default: the dashboard's own.
+        named: see `dashboard.sign_in.PasswordAccess`; default: the dashboard's own, which asks the workspace's reviews.
 
     Raises:
         ConfigError: another address than this machine's own without a password, or a password that is none.
     """
+    from dashboard.names import name_to_sign_in
     from dashboard.sign_in import NAME_NOTE, PasswordAccess
 
     if password is None:
@@ -223,7 +227,7 @@ def access_for(host: str, password: str | None, *, remedy: str, note: str = "") 
     if length < MIN_PASSWORD:
         what = f"The password has {length} characters" if length else "The password is blank"
         raise ConfigError(what, todo=f"use at least {MIN_PASSWORD} characters")
-    return PasswordAccess(password, note or NAME_NOTE)
+    return PasswordAccess(password, note or NAME_NOTE, named or name_to_sign_in)
 
 
 def _read_password(file: str) -> str:

@@ -2,9 +2,10 @@
 
 import ipaddress
 import time
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable
+
+from core.reviews.readers import reader_key
 
 FREE_GUESSES = 5
 """Wrong passwords of one name at one address before it must wait."""
@@ -89,8 +90,7 @@ class Brakes:
 
 def _pair(name: str, network: str) -> str:
     # Spellings of one name are one name; and none is longer than a name may be, so that memory stays bounded.
-    spelt = " ".join(unicodedata.normalize("NFKC", name[:200]).casefold().split())
-    return f"{network} {spelt[:80]}"
+    return f"{network} {reader_key(name[:200])[:80]}"
 
 
 def _network(address: str) -> str:

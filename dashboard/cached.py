@@ -20,6 +20,7 @@ from core.reviews.acceptance import headline as disputed_headline
 from core.reviews.activity import ActivityMeter
 from core.reviews.agreement import Agreement, agreement
 from core.reviews.scan_table import ScanTable, read_scan_table
+from core.reviews.shared import shared_store
 from core.runs import Evaluation, Run, list_runs, open_run
 from core.workspace import EvaluationPaths, Workspace
 
@@ -175,10 +176,9 @@ def _named(root: str, run: str) -> Evaluation:
     return Evaluation(run, Path(root).name, EvaluationPaths(Path(root)), {})
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, on_release=ReviewStore.close)
 def store(database: Path) -> ReviewStore:
-    """The review store of a workspace. Raises: see `core.reviews.ReviewStore.open`."""
-    return ReviewStore.open(database)
+    """The review store of a workspace. Raises: see `core.reviews.shared.shared_store`."""
+    return shared_store(database)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, on_release=ActivityMeter.close)

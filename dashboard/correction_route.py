@@ -9,7 +9,6 @@ import gzip
 import json
 import math
 import struct
-import threading
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from core.data.masks import LabelMap, read_label_volume
 from core.errors import MaskError
 from core.payload import payload_etag
 from core.reviews import ReviewStore
+from core.reviews.shared import shared_store
 from core.runs import Evaluation
 from core.workspace import Workspace
 from dashboard.access import reader_of
@@ -95,17 +95,13 @@ def edit_data(evaluation: Evaluation, scan: str, versions: Iterable[Version], re
 
 
 class _Desk:
-    """Where corrections are handed in and out; opens the review store once, when it is first needed."""
+    """Where corrections are handed in and out."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._store: ReviewStore | None = None
-        self._lock = threading.Lock()
 
     def store(self) -> ReviewStore:
-        with self._lock:
-            self._store = self._store or ReviewStore.open(self._workspace.reviews_db)
-            return self._store
+        return shared_store(self._workspace.reviews_db)
 
     def find(self, request: Request) -> tuple[Evaluation, str]:
         run, evaluation, scan = (request.path_params[part] for part in ("run", "evaluation", "scan"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from core.command import run_command
 from core.errors import ConfigError
 from core.options import Parser, check_port
+from core.reviews.events import check_reader
 from core.workspace import Workspace
 from dashboard.access import Access, Guard, access_for
 from dashboard.gradio_demo.page import build_page, page_options
@@ -89,7 +90,7 @@ class DemoOptions:
 
     def access(self) -> Access:
         """Who may use the demo. Raises: see `dashboard.access.access_for`."""
-        return access_for(self.host, self.password, remedy=REMEDY, note=NAME_NOTE)
+        return access_for(self.host, self.password, remedy=REMEDY, note=NAME_NOTE, named=check_reader)
 
 
 def read_options(words: Sequence[str]) -> DemoOptions:

@@ -3,10 +3,10 @@
 import os
 
 from core.errors import ReviewError
-from core.reviews import ReviewStore
 from core.reviews.database import URL_VARIABLE
 from core.reviews.events import check_reader
 from core.reviews.readers import check_scripts
+from core.reviews.shared import shared_store
 from dashboard.state import workspace
 
 
@@ -20,11 +20,8 @@ def name_to_sign_in(name: str) -> str:
     if not database.is_file() and not os.environ.get(URL_VARIABLE):
         return check_scripts(name)
     try:
-        store = ReviewStore.open(database)
+        store = shared_store(database)
     except ReviewError:
         # The pages say what is wrong with the reviews; the store checks the name again before it takes a word.
         return check_scripts(name)
-    try:
-        return store.reader_named(name)
-    finally:
-        store.close()
+    return store.reader_named(name)

@@ -4,7 +4,7 @@ import hmac
 import html
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +12,7 @@ from string import Template
 from urllib.parse import parse_qs, urlencode
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
@@ -43,12 +44,13 @@ class _Session:
 class PasswordAccess:
     """One password for all; each signs in under a name of their own. Sessions end with the server."""
 
-    def __init__(self, password: str, note: str = NAME_NOTE) -> None:
+    def __init__(self, password: str, note: str = NAME_NOTE, named: Callable[[str], str] = name_to_sign_in) -> None:
         """
         Args:
             note: what the page says of the name.
+            named: the name under which somebody is then known; raises `ReviewError` for an impossible one. May take long.
         """
-        self._password, self._note = _digest(password), note
+        self._password, self._note, self._named = _digest(password), note, named
         # Random at each start: nothing to keep secret on disk, and no other server's or workspace's cookie fits.
         self._signer = URLSafeTimedSerializer(secrets.token_bytes(32), salt="gutcheck-session")
         # Browsers share cookies between the ports of one machine.
@@ -82,9 +84,9 @@ class PasswordAccess:
             return self._page(request.query_params.get("next", "/"))
         if request.method != "POST":
             return PlainTextResponse("This page takes GET and POST.", 405, {"Allow": "GET, HEAD, POST"})
-        return self._check(request, await _read_form(request))
+        return await self._check(request, await _read_form(request))
 
-    def _check(self, request: Request, form: Mapping[str, str]) -> Response:
+    async def _check(self, request: Request, form: Mapping[str, str]) -> Response:
         target, name = form.get("next", "/"), form.get("name", "")
         address = request.client.host if request.client else ""
         if wait_s := self._brakes.wait_s(name, address):
@@ -96,7 +98,8 @@ class PasswordAccess:
             return self._page(target, name, "That is not the password.", 401)
         self._brakes.forget(name, address)
         try:
-            session = _Session(secrets.token_hex(8), name_to_sign_in(name))
+            # The review store may have to wait for a busy disk or another machine, and the server for nothing.
+            session = _Session(secrets.token_hex(8), await run_in_threadpool(self._named, name))
         except ReviewError as error:
             return self._page(target, name, str(error), 422)
         return self._begin(session, target, secure=request.url.scheme == "https")

@@ -2,10 +2,11 @@
 
 import time
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from core.processes import boot_id
+
+BOOT_ID_DIGITS = 36
+"""All of it."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,5 @@ class Moment:
 
 def now() -> Moment:
     """This moment."""
-    boot = _boot_id()
+    boot = boot_id(BOOT_ID_DIGITS) if hasattr(time, "CLOCK_BOOTTIME") else ""
     return Moment(time.time(), boot, time.clock_gettime(time.CLOCK_BOOTTIME) if boot else 0.0)
-
-
-@cache
-def _boot_id() -> str:
-    if not hasattr(time, "CLOCK_BOOTTIME"):
-        return ""
-    try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()[:36]
-    except (OSError, ValueError):
-        return ""

@@ -25,6 +25,8 @@ CLAIM_FILE = "reviews.id"
 PRIVATE = 0o600
 """Names and words of readers are for the owner of the files alone."""
 BUSY_TIMEOUT_S = 30
+CONNECT_S = 5
+"""How long a PostgreSQL server may take to answer a new connection."""
 _MIGRATION_LOCK = 6_017_310
 """Any number that is ours alone among the advisory locks of a PostgreSQL database."""
 _WRITES = {"gutcheck_writes": True}
@@ -94,7 +96,9 @@ def make_engine(url: str | URL) -> Engine:
     url = make_url(url)
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
-    engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+    # A server that drops packets would keep a page, and /health, for minutes.
+    wait = {"connect_timeout": CONNECT_S} if url.get_backend_name() == "postgresql" else {}
+    engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", connect_args=wait)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_sqlite_pragmas)
         if database := _sqlite_file(engine):

@@ -15,6 +15,7 @@ from core.errors import ReviewError
 from core.reviews import Correction, Finding, FindingKind, ReviewStore, Round, Subject, Verdict
 from core.reviews.database import CLAIM_FILE, URL_VARIABLE
 from core.reviews.health import store_problem
+from core.reviews.shared import shared_store
 from core.reviews.worklist import Worklist
 from tests.core.reviews.scans import EVALUATION, RUN, made_up_table
 
@@ -274,3 +275,14 @@ def test_somebody_else_s_file_is_opened_as_it_is(store: ReviewStore, path: Path,
     again = ReviewStore.open(path)
     give(again)
     again.close()
+
+
+def test_all_of_a_process_refuse_what_one_of_them_found_lost(tmp_path: Path) -> None:
+    """A store that is opened after the loss would make a new file, and take verdicts into it while the first refuses."""
+    path = tmp_path / "reviews.db"
+    give(shared_store(path))
+    path.unlink()
+    for _ in range(2):
+        with pytest.raises(ReviewError, match=GONE):
+            give(shared_store(path))
+    assert not path.exists()
