@@ -7,16 +7,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pyarrow.parquet
 from pyarrow.lib import ArrowException
 from safetensors import SafetensorError, safe_open
 
 from core.config import DatasetConfig, TrainingConfig
-from core.data.leakage import Kind
 from core.data.masks import read_label_volume
 from core.errors import GutCheckError, WorkspaceError
+from core.evaluation_checks import check_columns, check_summary
 from core.files import read_json
 from core.options import pick
 from core.run_status import RunStatus, State, stored_status
@@ -96,18 +96,9 @@ def _evaluation(path: Path) -> None:
     content = _json(path)
     for kind, name in (("run", content["run"]), ("split", content["split"]), ("data set", content["dataset"]["name"])):
         check_name(name, kind)
-    for scan, facts in content["scans"].items():
+    for scan in content["scans"]:
         check_name(scan, "scan")
-        if not isinstance(facts, dict):
-            raise ValueError("facts of a scan that are none")
-    leak = content["leak"]
-    counts = (leak["leaked"], leak["patients"])
-    if leak["kind"] not in get_args(Kind) or not all(isinstance(count, int) and count >= 0 for count in counts):
-        raise ValueError("no leak badge")
-    if not all(isinstance(organ, dict) for organ in content["organs"].values()):
-        raise ValueError("scores of an organ that are none")
-    if not isinstance(content["macro_dice"], float | int | None):
-        raise ValueError("a mean that is no number")
+    check_summary(content)
 
 
 def _metrics(path: Path) -> None:
@@ -128,6 +119,7 @@ def _table(path: Path) -> None:
         size = sum(found.row_group(number).total_byte_size for number in range(found.num_row_groups))
         if found.num_columns > MAX_COLUMNS or found.num_rows > MAX_ROWS or size > 2 * GB:
             raise ValueError("a table that is too large")
+        check_columns(path.stem, file.schema_arrow)
 
 
 def _weights(path: Path) -> None:

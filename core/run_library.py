@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,12 +18,15 @@ from core.data.archive import unpack
 from core.errors import WorkspaceError
 from core.files import read_json, sha256_of, write_json, write_whole
 from core.locks import runs_locked
+from core.processes import ProcessIdentity
 from core.run_checks import check_file, read_run_settings, rule_for
-from core.run_status import is_working, stored_status
+from core.run_status import HOST, is_working, stored_status
 from core.runs import Run, find_run, list_runs, open_run
 from core.workspace import RunPaths, Workspace, check_name
 
 HASHES = "hashes.json"
+IMPORTING = ".import-"
+"""Begins the name of a folder in which a run is unpacked: ``.import-MARK@MACHINE.``, see `core.processes`."""
 MAX_TITLE, MAX_NOTES, MAX_TAG = 120, 10_000, 40
 MAX_HASHES_BYTES = 50_000_000
 PIECE_BYTES = 2**20
@@ -238,7 +242,8 @@ def import_run(workspace: Workspace, archive: Path, name: str) -> RunPaths:
     _check_free(paths)
     try:
         workspace.runs.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".import-", dir=workspace.runs) as scratch:
+        _sweep(workspace.runs)
+        with TemporaryDirectory(prefix=f"{IMPORTING}{ProcessIdentity.own().mark}@{HOST}.", dir=workspace.runs) as scratch:
             folder = Path(scratch) / "run"
             folder.mkdir()
             _unpack(archive, folder)
@@ -250,6 +255,14 @@ def import_run(workspace: Workspace, archive: Path, name: str) -> RunPaths:
         what = f"The run could not be brought here ({error.strerror or error})"
         raise WorkspaceError(what, value=archive, todo="free some space, or check the permissions") from error
     return paths
+
+
+def _sweep(runs: Path) -> None:
+    """Remove what imports of this machine left half unpacked when they were killed."""
+    for folder in runs.glob(f"{IMPORTING}*@{HOST}.*"):
+        with suppress(ValueError):
+            if not ProcessIdentity.from_mark(folder.name.removeprefix(IMPORTING).split("@")[0]).lives():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_free(paths: RunPaths) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from core.data.index import DatasetIndex
 from core.data.leakage import Kind, LeakBadge, leak_badge
 from core.errors import GutCheckError, WorkspaceError
+from core.evaluation_checks import check_summary
 from core.files import read_json
 from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
 from core.run_status import ACTIVE, DIED, RunStatus, State, is_working, read_status, write_status
@@ -154,8 +155,9 @@ def _read_evaluation(run: str, paths: EvaluationPaths) -> Evaluation | None:
     try:
         summary = read_json(paths.summary)
         evaluation = Evaluation(run, paths.root.name, paths, summary)
-        # Touch what every page needs, so that a damaged file is left out here rather than crash a page.
-        evaluation.badge, evaluation.dataset_root, evaluation.split, summary["scans"].keys(), summary["organs"].keys()
+        # A damaged file is left out here rather than crash a page.
+        check_summary(summary)
+        evaluation.dataset_root.is_dir()  # a name that no folder can have raises here
         return evaluation if "all_organs" in summary else replace(evaluation, summary=_with_all_organs(evaluation))
     except (WorkspaceError, KeyError, TypeError, ValueError, AttributeError):
         return None

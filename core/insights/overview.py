@@ -65,7 +65,9 @@ def _count(number: int, noun: str) -> str:
 def _cell(row: Mapping[str, Any], name: str, digits: int) -> str:
     if name not in row:
         return "–"  # millilitres have no mean over organs
-    mean, interval, scans = row[name], row["intervals"][name], row["counts"][name]
+    # Older evaluations have neither intervals nor counts of their own.
+    mean, interval = row[name], (row.get("intervals") or {}).get(name)
+    scans = (row.get("counts") or {}).get(name, row["scans"])
     if mean is None:
         return "undefined"
     spread = f" ({interval['low']:.{digits}f} to {interval['high']:.{digits}f})" if interval else ""

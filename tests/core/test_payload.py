@@ -18,6 +18,7 @@ from core.files import sha256_of_array, write_json
 from core.payload import payload_etag, scan_payload
 from core.runs import Evaluation, open_run
 from core.workspace import Workspace
+from tests.real_scores import real_summary
 
 SCAN = "case1_day0"
 
@@ -38,6 +39,7 @@ def evaluation(workspace: Workspace, tmp_path: Path, source: Scan, prediction: n
     paths = workspace.run("r1").evaluation("tiny-valid")
     write_label_volume(paths.mask(SCAN), prediction)
     facts = {
+        "patient": "case1",
         "slice_numbers": [7, 8, 9],
         "spacing_mm": [3.0, 1.5, 1.5],
         "native_size": None,
@@ -46,13 +48,12 @@ def evaluation(workspace: Workspace, tmp_path: Path, source: Scan, prediction: n
         "prediction_sha256": sha256_of_array(prediction),
     }
     summary = {
-        "dataset": {"root": str(tmp_path / "tiny")},
+        "dataset": {"name": "tiny", "root": str(tmp_path / "tiny")},
         "split": "valid",
         "leak": {"kind": "patient-clean", "leaked": 0, "patients": 1},
-        "organs": {},
         "scans": {SCAN: facts},
     }
-    write_json(paths.summary, summary)
+    write_json(paths.summary, real_summary(**summary))
     return open_run(workspace.run("r1").root).evaluation("tiny-valid")
 
 

@@ -5,25 +5,33 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet
 import pytest
 from safetensors.numpy import save_file
 
+from core import evaluation_checks
 from core.demo import CARRIED_RUN
 from core.errors import DatasetError, GutCheckError, JobError, WorkspaceError
 from core.files import read_json, write_json
+from core.insights.overview import overview_table
 from core.jobs import lacks_evaluation, resume_training
 from core.jobs.places import take_turn
+from core.processes import ProcessIdentity
 from core.run_checks import check_file, rule_for
 from core.run_library import About, export_run, import_run, promoted, read_about, write_about
-from core.run_status import RunStatus, stored_status, write_status
+from core.run_status import HOST, RunStatus, stored_status, write_status
 from core.runs import open_run
 from core.workspace import RunPaths, Workspace
+from tests.real_scores import real_scores, real_summary
 
 SECRET = "root:x:0:0:secret"
 
@@ -134,6 +142,56 @@ def test_no_folder_outside_is_looked_into(source: RunPaths, here: Workspace, tmp
     assert here.root in evaluation.dataset_root.parents
 
 
+def changed(**facts: Any) -> bytes:
+    leak = {"kind": "unknown", "leaked": 0, "patients": 1}
+    return json.dumps(real_summary(run="r1", split="valid", dataset={"name": "small", "root": "x"}, leak=leak) | facts).encode()
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    return bytes(table.to_parquet(index=False))
+
+
+def test_an_evaluation_of_before_is_carried(tmp_path: Path) -> None:
+    """The first version wrote means and counts of organs alone, and their mean."""
+    content = json.loads(changed())
+    organs = {
+        organ: {name: row[name] for name in ("dice", "iou", "scans", "missed", "false_alarm", "absent")}
+        for organ, row in content["organs"].items()
+    }
+    name = "evaluations/small-valid/evaluation.json"
+    path = tmp_path / "runs" / "r1" / name
+    del content["all_organs"]
+    write_json(path, content | {"organs": organs, "macro_dice": 0.5})
+    check_file(name, path)
+    (evaluation,) = open_run(path.parents[2]).evaluations()
+    assert "1 scan" in overview_table(evaluation.summary, leak="unknown").iloc[0]["Stomach"]
+
+
+def test_every_column_that_is_written_is_checked(source: RunPaths) -> None:
+    for table in ("slices", "scans", "errors"):
+        path = source.evaluations / "small-valid" / f"{table}.parquet"
+        names = pyarrow.parquet.read_schema(path).names
+        known = evaluation_checks.COLUMNS[table].keys() | evaluation_checks.LATER
+        assert {name for name in names if not name.startswith("nsd_")} <= known
+        check_file(f"evaluations/small-valid/{table}.parquet", path)
+
+
+def killed_process() -> ProcessIdentity:
+    """One that was, and is gone."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        identity = ProcessIdentity.of(process.pid)
+        process.kill()
+    return identity
+
+
+def test_what_a_killed_import_left_is_swept(source: RunPaths, here: Workspace, tmp_path: Path) -> None:
+    owners = {f"{killed_process().mark}@{HOST}": False, f"{ProcessIdentity.own().mark}@{HOST}": True, "1-1-00000000@other": True}
+    for owner in owners:
+        (here.runs / f".import-{owner}.abcd" / "run").mkdir(parents=True)
+    import_run(here, exported(source, tmp_path), "mine")
+    assert {owner: (here.runs / f".import-{owner}.abcd").exists() for owner in owners} == owners
+
+
 DEEP = b"[" * 100_000
 NAN = b'{"state": "finished", "started_at": NaN}'
 ODD = {
@@ -161,6 +219,13 @@ ODD = {
     "weights elsewhere": ("model/model.onnx", b"\x08\x07\x0a\x08location\x12\x0b/etc/passwd"),
     "about": ("about.json", b"1"),
     "evaluation": ("evaluations/e-valid/evaluation.json", b'{"scans": {"../x": {}}}'),
+    "no organs": ("evaluations/small-valid/evaluation.json", changed(organs={})),
+    "one number": ("evaluations/small-valid/evaluation.json", changed(organs={}, all_organs=5)),
+    "a word for a score": ("evaluations/small-valid/evaluation.json", changed(all_organs={"dice": "good"})),
+    "another table": ("evaluations/e-valid/errors.parquet", parquet(real_scores().scans())),
+    "a column short": ("evaluations/e-valid/scans.parquet", parquet(real_scores().scans().drop(columns="dice"))),
+    "a column of words": ("evaluations/e-valid/slices.parquet", parquet(real_scores().slices().assign(dice="good"))),
+    "a later column of words": ("evaluations/e-valid/scans.parquet", parquet(real_scores().scans().assign(hd95_mm="far"))),
     "table": ("evaluations/e-valid/scans.parquet", b"PAR1"),
     "mask": ("evaluations/e-valid/masks/case1.npy.zst", b"x"),
 }

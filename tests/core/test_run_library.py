@@ -24,6 +24,7 @@ from core.run_library import (
 )
 from core.runs import RunStatus, open_run, write_status
 from core.workspace import RunPaths, Workspace
+from tests.real_scores import real_summary
 
 
 def make_run(workspace: Workspace, name: str, *, model: bool = True, status: RunStatus | None = None) -> RunPaths:
@@ -36,7 +37,7 @@ def make_run(workspace: Workspace, name: str, *, model: bool = True, status: Run
     (paths.checkpoints / "last.ckpt").write_bytes(b"optimiser")
     dataset = {"name": "phantoms", "root": "/elsewhere/phantoms"}
     leak = {"kind": "unknown", "leaked": 0, "patients": 1, "text": "unknown"}
-    summary = {"run": name, "split": "valid", "dataset": dataset, "macro_dice": 0.5, "leak": leak, "scans": {}, "organs": {}}
+    summary = real_summary(run=name, split="valid", dataset=dataset, leak=leak)
     write_json(paths.evaluation("phantoms-valid").summary, summary)
     return paths
 

@@ -35,14 +35,13 @@ from core.runs import (
 from core.workspace import RunPaths, Workspace
 from tests.browser.small_workspace import RUN, SCANS, small_workspace
 from tests.patience import wait_until
+from tests.real_scores import real_summary
 
-SUMMARY = {
-    "dataset": {"name": "tiny", "root": "/data/tiny", "synthetic": False},
-    "split": "valid",
-    "leak": {"kind": "leaked", "leaked": 1, "patients": 2, "text": "leaked (1 of 2 patients)"},
-    "organs": {},
-    "scans": {"case1_day0": {"patient": "case1"}},
-}
+SUMMARY = real_summary(
+    dataset={"name": "tiny", "root": "/data/tiny", "synthetic": False},
+    split="valid",
+    leak={"kind": "leaked", "leaked": 1, "patients": 2, "text": "leaked (1 of 2 patients)"},
+)
 
 
 @pytest.fixture
@@ -233,6 +232,8 @@ def test_evaluations_that_are_damaged_are_left_out(paths: RunPaths) -> None:
         "no-split": {key: value for key, value in SUMMARY.items() if key != "split"},
         "no-scans": SUMMARY | {"scans": []},
         "a-list": [],
+        "no-organs": SUMMARY | {"organs": {}},
+        "one-number": SUMMARY | {"all_organs": 5},
         ".hidden": SUMMARY,
     }.items():
         write_json(paths.evaluations / name / "evaluation.json", content)
@@ -253,7 +254,8 @@ def test_one_evaluation(paths: RunPaths) -> None:
         open_run(paths.root).evaluation("other")
 
 
-OLD = SUMMARY | {"macro_dice": 0.5, "macro_dice_interval": None, "conventions": {"unit": "one scan"}}
+OLD = {name: value for name, value in SUMMARY.items() if name != "all_organs"}
+OLD |= {"macro_dice": 0.5, "macro_dice_interval": None, "conventions": {"unit": "one scan"}}
 """As it was before the headline over all organs was a mean over scans."""
 
 
