@@ -24,7 +24,7 @@ def read_settings_file(path: Path, known: Collection[str] | None = None) -> dict
         ConfigError: missing, unreadable, no YAML, or no settings; or one that is not known. The sentence has the file's name, a
             line's number and the kind of fault: whoever reads it need not be allowed to read the file.
     """
-    root = _root(path)
+    root, content = _read(path)
     if root is None:
         return {}
     if not isinstance(root, yaml.MappingNode):
@@ -32,10 +32,11 @@ def read_settings_file(path: Path, known: Collection[str] | None = None) -> dict
     for key, _ in root.value:
         if not isinstance(key, yaml.ScalarNode) or (known is not None and key.value.split(".")[0] not in known):
             raise _fault(f"Line {key.start_mark.line + 1} of the file is no option", path)
-    return dict(yaml.constructor.SafeConstructor().construct_document(root))
+    return dict(content)
 
 
-def _root(path: Path) -> yaml.Node | None:
+def _read(path: Path) -> tuple[yaml.Node | None, Any]:
+    """The file's root node, for lines' numbers, and what it says."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise _fault("The file is too large for settings", path)
@@ -49,13 +50,11 @@ def _root(path: Path) -> yaml.Node | None:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             raise _fault("The file has YAML aliases", path)
         root: yaml.Node | None = yaml.compose(text, yaml.SafeLoader)
-        if root is not None:
-            yaml.constructor.SafeConstructor().construct_document(root)
+        return root, None if root is None else yaml.constructor.SafeConstructor().construct_document(root)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark is not None else ""
         raise _fault(f"The file is no YAML{where}", path) from None
-    return root
 
 
 def _fault(what: str, path: Path) -> ConfigError:
