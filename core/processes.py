@@ -61,6 +61,14 @@ class ProcessIdentity:
         except psutil.Error:
             return False
 
+    def is_the_same_as(self, other: "ProcessIdentity") -> bool:
+        """Whether both name one process; by the clock only where one of them has no ticks."""
+        if self.ticks is not None and other.ticks is not None:
+            return self.mark == other.mark
+        times = self.created_at, other.created_at
+        near = times[0] is None or times[1] is None or abs(times[0] - times[1]) < CLOCK_SLACK_S
+        return self.pid == other.pid and near
+
     @property
     def mark(self) -> str:
         """The identity as part of a file's name: ``PID-TICKS-BOOT``, or the id alone where there are no ticks."""

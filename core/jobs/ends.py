@@ -30,7 +30,7 @@ def record_end(run: RunPaths, returncode: int, *, said: str = "") -> None:
     elif status.state == "finished" and returncode:
         told = status.message.startswith(UNEVALUATED)
         message = status.message if told else UNEVALUATED + _reason(returncode, said)
-        write_status(run, replace(status, pid=None, message=message))
+        write_status(run, replace(status.of_process(None), message=message))
     run.stop_now.unlink(missing_ok=True)
     run.stop_request.unlink(missing_ok=True)
 
@@ -56,7 +56,7 @@ def clear_partials(run: RunPaths) -> None:
 def close(run: RunPaths, message: str, *, stopped: bool = False) -> None:
     """Write that a run has failed, or was stopped, and why."""
     state: State = "stopped" if stopped else "failed"
-    write_status(run, replace(stored_status(run), state=state, pid=None, remaining_s=None, message=message))
+    write_status(run, replace(stored_status(run).of_process(None), state=state, remaining_s=None, message=message))
 
 
 def last_line(run: RunPaths) -> str:

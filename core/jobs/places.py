@@ -150,7 +150,7 @@ def _claimer(content: dict[str, Any]) -> ProcessIdentity:
 def give_back(run: RunPaths) -> None:
     """Give back the places that this process has taken for a run; those of another one stay."""
     with suppress(GutCheckError, KeyError, TypeError):
-        if _claimer(read_json(run.claim)) == ProcessIdentity.own():
+        if _claimer(read_json(run.claim)).is_the_same_as(ProcessIdentity.own()):
             run.claim.unlink(missing_ok=True)
 
 

@@ -72,7 +72,7 @@ def _wait(workspace: Workspace, run: RunPaths) -> tuple[int, ...]:
             said, said_at = text, time.monotonic()
         wait_between_questions()
     run.stop_request.unlink(missing_ok=True)
-    write_status(run, replace(stored_status(run), state="stopped", pid=None, message="Taken out of the queue."))
+    write_status(run, replace(stored_status(run).of_process(None), state="stopped", message="Taken out of the queue."))
     return ()
 
 

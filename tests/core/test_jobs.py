@@ -26,9 +26,11 @@ from core.jobs import (
     start_training,
     stop_now,
 )
+from core.jobs.ends import record_end
 from core.jobs.estimates import Asked, ask
 from core.jobs.places import count_places, device_environment
 from core.jobs.usage import GpuUse, Usage, read_gpu, usage_of
+from core.run_status import stored_status
 from core.runs import RunStatus, open_run, read_status, write_status
 from core.workspace import RunPaths, Workspace
 from tests.patience import WAIT_S, wait_until
@@ -201,6 +203,15 @@ def test_trained_but_not_evaluated(workspace: Workspace, instead: Callable[[str]
     paths = start_training(workspace, JOB, "r1")
     ended = wait_for(paths, lambda status: "evaluated" in status.message)
     assert (ended.state, ended.message) == ("finished", "Finished, but not evaluated: A scan is damaged; restore it.")
+
+
+@pytest.mark.parametrize("state", ["running", "finished"])
+def test_of_a_run_that_ended_no_process_is_left_in_the_status(workspace: Workspace, state: str) -> None:
+    paths = workspace.run("r1")
+    write_status(paths, RunStatus(state).of_this_process())
+    record_end(paths, 1, said="Because.")
+    status = stored_status(paths)
+    assert status == status.of_process(None)
 
 
 def test_resumed_with_the_evaluation_that_was_asked_for(workspace: Workspace, instead: Callable[[str], None]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from core import demo
 from core.data import survey
 from core.files import write_json
-from core.jobs.places import _claim
+from core.jobs.places import _claim, give_back
 from core.processes import ProcessIdentity, boot_id, stated_process
 from core.run_status import RunStatus, is_working, read_status
 from core.workspace import RunPaths, Workspace
@@ -133,6 +133,24 @@ def test_places_stay_taken_though_the_clock_was_set(workspace: Workspace, sleepe
     assert _claim(paths) == []
     write_json(paths.claim, {"places": [0], "pid": sleeper.pid, "process_created_at": sleeper.created_at})  # an older one
     assert _claim(paths) == [0]
+
+
+@LINUX
+def test_places_are_given_back_though_the_clock_was_set(workspace: Workspace, sleeper: ProcessIdentity) -> None:
+    paths = run_of(workspace.run("r1"), sleeper)
+    write_json(paths.claim, {"places": [0], "process": asdict(id_reused(ProcessIdentity.own()))})
+    give_back(paths)
+    assert paths.claim.exists()
+    write_json(paths.claim, {"places": [0], "process": asdict(clock_set(ProcessIdentity.own()))})
+    give_back(paths)
+    assert not paths.claim.exists()
+
+
+def test_without_ticks_the_clock_tells_two_processes_apart(sleeper: ProcessIdentity) -> None:
+    older = ProcessIdentity(sleeper.pid, sleeper.created_at)
+    assert sleeper.is_the_same_as(older)
+    assert not sleeper.is_the_same_as(clock_set(older))
+    assert not sleeper.is_the_same_as(ProcessIdentity.own())
 
 
 def test_a_demo_whose_id_was_given_again_is_not_waited_for(workspace: Workspace, sleeper: ProcessIdentity) -> None:

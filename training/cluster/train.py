@@ -46,7 +46,7 @@ def run_job(workspace: Workspace, run: RunPaths) -> None:
     finally:
         status = stored_status(run)
         if status.state not in ACTIVE:
-            write_status(run, replace(status, pid=None))
+            write_status(run, status.of_process(None))
 
 
 def check_visible(run: RunPaths) -> None:
