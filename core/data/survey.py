@@ -26,7 +26,7 @@ from core.data.manifest import FILE_NAME
 from core.errors import DatasetError, GutCheckError, WorkspaceError
 from core.files import read_json, write_json, write_whole
 from core.labels import ORGANS
-from core.locks import locked
+from core.locks import BusyError, locked
 from core.processes import ProcessIdentity, stated_process
 from core.progress import Progress
 
@@ -102,6 +102,7 @@ def start_survey(root: Path) -> None:
     """Begin to read a data set in a process of its own, unless that is being done.
 
     Raises:
+        BusyError: somebody else is starting it.
         DatasetError: the folder cannot be written, or the process cannot be started.
     """
     try:
@@ -109,6 +110,8 @@ def start_survey(root: Path) -> None:
             if survey_state(root).state == "running":
                 return
             process = _spawn(root)
+    except BusyError:
+        raise
     except (OSError, WorkspaceError) as error:
         todo = "let the dashboard write there, or copy the data set to where it may"
         raise DatasetError("The survey cannot be kept beside the data set", value=root, todo=todo) from error

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ from core.data.statistics import (
 )
 from core.data.survey import SurveyPaths, SurveyState, make_survey, read_survey, start_survey, survey_state
 from core.errors import DatasetError
+from core.locks import BusyError, locked
 from tests.patience import wait_until
 
 
@@ -123,6 +125,16 @@ def test_a_folder_that_holds_no_data_set_fails_with_the_reason(tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_somebody_who_is_starting_it_is_no_folder_that_cannot_be_written(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "locked", partial(locked, patience_s=0.1))
+    lock = SurveyPaths(dataset).folder / ".survey.lock"
+    with (
+        locked(lock),
+        pytest.raises(BusyError, match=r"^Somebody else is at work on the same thing: .*; try again in a moment\.$"),
+    ):
+        start_survey(dataset)
+
+
 def test_the_survey_runs_in_a_process_of_its_own(dataset: Path) -> None:
     start_survey(dataset)
     wait_until(lambda: survey_state(dataset).state != "running")
