@@ -192,8 +192,9 @@ def _take(status: StatusFile, last: LastState | None, *, queued: bool) -> None:
     if not is_first():
         status.write(**now)
         return
+    # Before the lock: whoever does not get it must not write its end into the folder of the one who has it.
+    status.refused = True
     with runs_locked(status.paths.root.parent):
-        status.refused = True
         if last is None:
             check_free(status.paths)
         else:

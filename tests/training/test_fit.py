@@ -13,12 +13,14 @@ import pytest
 import torch
 import yaml
 
+import training.fit as module
 from core.config import DatasetConfig, InferenceConfig, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.errors import ConfigError, DatasetError, ModelError, WorkspaceError
 from core.evaluate import evaluate
 from core.files import read_json
 from core.labels import ORGANS
+from core.locks import BusyError, locked
 from core.model import load_checkpoint, load_model, weights_hash
 from core.predict import Predictor
 from core.runs import Run, RunStatus, open_run, read_status, write_status
@@ -233,6 +235,24 @@ def test_run_of_that_name_is_not_touched(
     with pytest.raises(WorkspaceError, match="There is a run of that name already"):
         fit(tiny_index, tiny_run.paths, tiny_training, recipe)
     assert tiny_run.paths.status.read_bytes() == before
+
+
+def test_a_lock_that_is_not_got_changes_nobody_s_status(
+    tiny_index: DatasetIndex,
+    paths: RunPaths,
+    tiny_training: TrainingConfig,
+    recipe: DatasetConfig,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Two begin with one name at once: the first has the lock and its folder, the second has waited for too long."""
+    monkeypatch.setattr(module, "runs_locked", lambda runs: locked(runs / ".runs.lock", patience_s=0.1))
+    log, status = RunLog(), module.StatusFile(paths, epochs=1)
+    with locked(paths.root.parent / ".runs.lock"):
+        write_status(paths, RunStatus("running", message="The first one's.").of_this_process())
+        before = paths.status.read_bytes()
+        with pytest.raises(BusyError), module._recorded(status, log):
+            module.begin(status, log, tiny_index, tiny_training, recipe)
+    assert paths.status.read_bytes() == before
 
 
 def test_unknown_accelerator_is_refused(
