@@ -108,7 +108,7 @@ class Desk:
         return self.worklist.queue(reader=self.reader, filter=self.queue.filter, order=self.queue.order)
 
     def next_case(self) -> str | None:
-        """The scan that is the reader's next, leased to him. Raises: see `core.reviews.worklist.Worklist.next_case`."""
+        """The scan that is the reader's next, leased to them. Raises: see `core.reviews.worklist.Worklist.next_case`."""
         return self.worklist.next_case(self.reader, filter=self.queue.filter, order=self.queue.order)
 
     def probably_next(self, scan: str) -> str | None:
@@ -137,7 +137,7 @@ def meter() -> ActivityMeter:
 
 
 def note_work(scan: str) -> None:
-    """The reader did something with the scan: from now on it is his, see `dashboard.components.review.take_scan`."""
+    """The reader did something with the scan: from now on it is theirs, see `dashboard.components.review.take_scan`."""
     st.session_state[AT_WORK] = scan
 
 
