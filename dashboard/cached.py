@@ -158,7 +158,10 @@ def _suspicious(_evaluation: Evaluation, root: str, created_at: str) -> pd.DataF
 
 
 def slice_picture(root: Path, split: str, scan: str, name: str, side: int = thumbnails.SIDE) -> Rgb:
-    """A slice of a data set with its reference, under its scan's window. Raises: see `core.insights.thumbnails`."""
+    """A slice of a data set with its reference, under its scan's window. Raises: see `core.insights.thumbnails`.
+
+    The first slice of a scan decodes the whole scan for its window, so that a page of 24 slices of 24 scans decodes all 24.
+    """
     return _slice_picture(root, split, scan, name, side, stamp_of(root))
 
 
