@@ -1,5 +1,6 @@
 """The files that were sent to this process: the only ones that the demo opens, and the only ones that it deletes."""
 
+import math
 import secrets
 import threading
 import time
@@ -27,6 +28,8 @@ class _Arrival:
     """The reader who signed in; empty where nobody has to."""
     parts: list[Path] = field(default_factory=list)
     """What Gradio writes the files to while they come in; the whole ones it moves to folders of their own."""
+    folders: list[Path] = field(default_factory=list)
+    """Those folders."""
 
 
 _ARRIVAL: ContextVar[_Arrival] = ContextVar("arrival")
@@ -34,7 +37,7 @@ _ARRIVAL: ContextVar[_Arrival] = ContextVar("arrival")
 
 @dataclass(frozen=True)
 class _Sent:
-    """An upload: who sent it, and when."""
+    """An upload: who sent it, and when the last of it came; infinity while it is still arriving."""
 
     sender: str
     at_s: float
@@ -50,13 +53,33 @@ class Received:
 
     def folder_name(self, part: Path) -> str:
         """A name, which nobody can guess, for the folder that one upload will get beside the file that it comes in through."""
-        arrival = _ARRIVAL.get(_Arrival(""))
-        arrival.parts.append(part)
+        arrival = _ARRIVAL.get(None)
         folder = part.parent.resolve() / secrets.token_hex(32)
+        if arrival is not None:
+            arrival.parts.append(part)
+            arrival.folders.append(folder)
+        sent = _Sent("", self._clock()) if arrival is None else _Sent(arrival.sender, math.inf)
         with self._lock:
-            self._folders[folder] = _Sent(arrival.sender, self._clock())
+            self._folders[folder] = sent
         self._sweep()
         return folder.name
+
+    @contextmanager
+    def arriving(self, sender: str) -> Iterator[None]:
+        """Receive a request's files from ``sender``: their age counts from its end, and what came in only in part is deleted."""
+        arrival = _Arrival(sender)
+        token = _ARRIVAL.set(arrival)
+        try:
+            yield
+        finally:
+            _ARRIVAL.reset(token)
+            with self._lock:
+                now_s = self._clock()
+                # What was asked for before this end is no longer among them.
+                self._folders |= {each: _Sent(sender, now_s) for each in arrival.folders if each in self._folders}
+            for part in arrival.parts:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
 
     def find(self, path: object, *, sender: str | None = None) -> Path:
         """An uploaded file, where it is one: a file and no link, straight in a folder that was made for an upload.
@@ -68,10 +91,12 @@ class Received:
         Raises:
             ImageError: it is anything else.
         """
-        if isinstance(path, str | Path) and (sent := self._folders.get(Path(path).parent)) is not None:
+        if isinstance(path, str | Path):
             file = Path(path)
+            with self._lock:
+                sent = self._folders.get(file.parent)
             # Resolved, a link leads elsewhere, whether it stands for the file or for its folder.
-            if sender in (None, sent.sender) and file.is_file() and file.resolve() == file:
+            if sent is not None and sender in (None, sent.sender) and file.is_file() and file.resolve() == file:
                 return file
         name = Path(path).name[:80] if isinstance(path, str | Path) else None
         raise ImageError("There is no such upload", value=name, todo="send the file itself, then ask for it once")
@@ -129,12 +154,5 @@ class Arriving:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        arrival = _Arrival(reader_of(Headers(scope=scope)) or "")
-        token = _ARRIVAL.set(arrival)
-        try:
+        with RECEIVED.arriving(reader_of(Headers(scope=scope)) or ""):
             await self._app(scope, receive, send)
-        finally:
-            _ARRIVAL.reset(token)
-            for part in arrival.parts:
-                with suppress(OSError):
-                    part.unlink(missing_ok=True)
