@@ -178,7 +178,7 @@ def _launch(page: gradio.Blocks, options: DemoOptions) -> None:
             auth_message=f"GutCheck demo (username: {USER}). Not a medical device.",
             quiet=True,
             prevent_thread_lock=True,
-            **page_options(),
+            **page_options(shared=True),
         )
     except OSError as error:
         place = f"{options.host}:{options.port}"

@@ -45,8 +45,12 @@ def private_folder() -> Path:
     return Path(folder)
 
 
-def page_options() -> dict[str, Any]:
-    """What ``launch`` and ``mount_gradio_app`` must both be told."""
+def page_options(*, shared: bool = False) -> dict[str, Any]:
+    """What ``launch`` and ``mount_gradio_app`` must both be told.
+
+    Args:
+        shared: answer Gradio's own sign-in, see `dashboard.gradio_demo.routes.SIGN_IN`.
+    """
     gr = load_gradio()
     theme = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     return {
@@ -60,7 +64,7 @@ def page_options() -> dict[str, Any]:
         "footer_links": ["settings"],
         "allowed_paths": [],
         "max_file_size": limits.MAX_FILE_BYTES,
-        "app_kwargs": {"middleware": [Middleware(each) for each in (Worded, OnlyAnswered, Arriving)]},
+        "app_kwargs": {"middleware": [Middleware(Worded), Middleware(OnlyAnswered, shared=shared), Middleware(Arriving)]},
     }
 
 

@@ -28,10 +28,6 @@ ANSWERED: tuple[tuple[str, str], ...] = (
     ("GET", "/manifest.json"),
     ("GET", "/robots.txt"),
     ("GET", f"{API}/startup-events"),
-    # Signing in to a demo that runs alone with a password.
-    ("POST", "/login"),
-    ("GET", "/logout"),
-    ("GET", f"{API}/login_check"),
     ("GET", f"{API}/user"),
     ("GET", f"{API}/app_id"),
     # A file in, a call, its answer; the end of a tab.
@@ -47,15 +43,27 @@ ANSWERED: tuple[tuple[str, str], ...] = (
     ("GET", f"{API}/heartbeat/{{session_hash}}"),
 )
 """Method and path below the demo's own, as Starlette writes them; a slash at the end makes no difference."""
+SIGN_IN: tuple[tuple[str, str], ...] = (("POST", "/login"), ("GET", "/logout"), ("GET", f"{API}/login_check"))
+"""Gradio's own, which only a shared demo has; any other is behind `dashboard.access.Guard`."""
 NO_SUCH_ADDRESS = "The demo has no such address."
 NO_ANSWER = "The demo cannot answer this request; reload the page, or see gradio_api/info for what it takes."
-_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple((method, compile_path(path)[0]) for method, path in ANSWERED)
 
 
-def is_answered(method: str, path: str) -> bool:
-    """Whether the demo answers there."""
+def _compiled(addresses: tuple[tuple[str, str], ...]) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((method, compile_path(path)[0]) for method, path in addresses)
+
+
+_ANSWERED, _SHARED = _compiled(ANSWERED), _compiled(ANSWERED + SIGN_IN)
+
+
+def is_answered(method: str, path: str, *, shared: bool = False) -> bool:
+    """Whether the demo answers there.
+
+    Args:
+        shared: it is served by Gradio's own launch, with Gradio's own sign-in.
+    """
     path = path.rstrip("/") or "/"
-    return any(method == wanted and pattern.fullmatch(path) for wanted, pattern in _PATTERNS)
+    return any(method == wanted and pattern.fullmatch(path) for wanted, pattern in (_SHARED if shared else _ANSWERED))
 
 
 def log_without_values(error: BaseException) -> None:
@@ -67,14 +75,15 @@ def log_without_values(error: BaseException) -> None:
 class OnlyAnswered:
     """An ASGI application in front of Gradio's: 404 for other addresses, and one sentence where a request breaks Gradio."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, shared: bool = False) -> None:
+        self._app, self._shared = app, shared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if not is_answered(scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))):
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if not is_answered(scope["method"], path, shared=self._shared):
             await PlainTextResponse(NO_SUCH_ADDRESS, 404)(scope, receive, send)
             return
         begun: Message = {}

@@ -2,15 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from core.errors import ImageError
 from core.workspace import Workspace
 from dashboard import demo, segment
-from dashboard.gradio_demo import limits, page
+from dashboard.gradio_demo import limits, page, widgets
+from dashboard.gradio_demo.received import KEPT_S, RECEIVED
 from dashboard.gradio_demo.session import Demo
 from dashboard.lazy_demo import LazyDemo
 from dashboard.segment import ModelChoice
@@ -142,6 +146,27 @@ class TestPage:
                 assert answer.headers["x-content-type-options"] == "nosniff"
                 assert answer.headers["referrer-policy"] == "same-origin"
 
+    def test_gradio_s_own_sign_in_is_a_shared_demo_s_alone(self, alone: Any, opened: Demo) -> None:
+        import fastapi
+        from fastapi.testclient import TestClient
+
+        form = {"username": demo.USER, "password": "one long one"}
+        addresses = (("POST", "/login"), ("GET", "/logout"), ("GET", "/gradio_api/login_check"))
+        assert [alone.request(method, path, data=form).status_code for method, path in addresses] == [404] * 3
+
+        app, gradio = fastapi.FastAPI(), widgets.load_gradio()
+        options = page.page_options(shared=True) | {"path": "/demo", "auth": (demo.USER, "one long one")}
+        _in_a_loop(lambda: gradio.mount_gradio_app(app, page.build_page(opened), **options))
+        with TestClient(app) as client:
+            assert client.get("/demo/gradio_api/login_check").status_code == 401
+            assert client.post("/demo/login", data=form).status_code == 200
+            assert client.get("/demo/gradio_api/login_check").status_code == 200
+
+    def test_an_upload_s_age_counts_from_its_end(self, opened: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Others' uploads, while it arrives and after, bring about that old ones are forgotten."""
+        with ThreadPoolExecutor(1) as elsewhere:  # Playwright's loop may be running in this thread
+            elsewhere.submit(asyncio.run, _slow_upload(opened, monkeypatch)).result()
+
     def test_mounted_below_another_server(self, opened: Demo) -> None:
         import fastapi
         from fastapi.testclient import TestClient
@@ -153,6 +178,35 @@ class TestPage:
             assert "GutCheck demo" in client.get("/demo/").text
             assert client.get("/demo/config").json()["analytics_enabled"] is False
             assert client.get("/").status_code == 404
+
+
+async def _slow_upload(opened: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(RECEIVED, "_clock", lambda: now[0])
+    address, head = "/gradio_api/upload", {"Content-Type": "multipart/form-data; boundary=b"}
+    app = demo.guarded_demo(opened, demo.DemoOptions().access())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:7860") as client:
+
+        async def other() -> None:
+            assert (await client.post(address, files={"files": ("b.png", b"1")})).status_code == 200
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\nhalf of it'
+            await other()
+            now[0] += 2 * KEPT_S
+            await other()
+            yield b" and the rest\r\n--b--\r\n"
+
+        sent = await client.post(address, content=slowly(), headers=head)
+        path = Path(sent.json()[0])
+        now[0] += KEPT_S
+        await other()
+        assert RECEIVED.find(path).read_bytes() == b"half of it and the rest"
+        now[0] += 1
+        await other()
+        assert not path.parent.exists()
+        with pytest.raises(ImageError, match="There is no such upload"):
+            RECEIVED.find(path)
 
 
 def test_uploads_go_to_a_private_folder(monkeypatch: pytest.MonkeyPatch) -> None:

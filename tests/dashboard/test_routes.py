@@ -97,6 +97,10 @@ CLOSED = {
     f"GET {API}/runs",
     f"GET {API}/deep_link",
     f"GET {API}/token",
+    # Gradio's own sign-in, which only a shared demo has.
+    "POST /login",
+    "GET /logout",
+    f"GET {API}/login_check",
     # Nothing that the demo offers.
     f"GET {API}/openapi.json",
     "GET /openapi.json",
