@@ -71,7 +71,8 @@ class TrustedProxies:
 
 
 def _is_forwarded(name: bytes) -> bool:
-    return name.lower().startswith(b"x-forwarded-") or name.lower() in (b"forwarded", b"x-real-ip")
+    # Gradio takes X-Gradio-Server for its own address.
+    return name.lower().startswith(b"x-forwarded-") or name.lower() in (b"forwarded", b"x-real-ip", b"x-gradio-server")
 
 
 def _values(headers: Headers, name: bytes) -> list[str]:

@@ -238,3 +238,11 @@ def test_every_address_of_gradio_s_that_nobody_needs_is_closed(mounted: Mounted)
         answer = mounted.anna.web.get(f"{API}/{address}")
         assert (answer.status_code, answer.text) == (404, "The demo has no such address.")
     mounted.anna.call("predict", file(there), "")
+
+
+def test_nobody_tells_gradio_its_own_address(mounted: Mounted) -> None:
+    for header in ("X-Gradio-Server", "X-Forwarded-Host"):
+        for path in ("/demo/", "/demo/config"):
+            answer = mounted.anna.web.get(path, headers={header: "http://evil.example"})
+            assert answer.status_code == 200
+            assert "evil.example" not in answer.text

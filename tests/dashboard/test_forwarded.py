@@ -50,7 +50,16 @@ class TestForwarded:
         assert answer.status_code == 403
 
     @pytest.mark.parametrize(
-        "header", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix", "Forwarded", "X-Real-IP"]
+        "header",
+        [
+            "X-Forwarded-For",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Host",
+            "X-Forwarded-Prefix",
+            "Forwarded",
+            "X-Real-IP",
+            "X-Gradio-Server",
+        ],
     )
     @pytest.mark.parametrize("proxy", ["", "192.0.2.9"])
     def test_none_gets_further(self, header: str, proxy: str) -> None:
