@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from core.errors import ConfigError
-from dashboard.answer_headers import saying
+from dashboard.answer_headers import with_headers
 from dashboard.origin import SENTENCE, is_foreign
 from dashboard.proxies import TrustedProxies
 
@@ -98,11 +98,11 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await self._websocket(self._proxies.seen_through(scope), receive, saying(send))
+            await self._websocket(self._proxies.seen_through(scope), receive, with_headers(send))
         elif scope["type"] == "http":
             # Whoever breaks off an upload is no failure of ours, so nothing for the log.
             with suppress(ClientDisconnect):
-                await self._request(self._proxies.seen_through(scope), receive, saying(send))
+                await self._request(self._proxies.seen_through(scope), receive, with_headers(send))
         else:
             await self._app(scope, receive, send)
 
@@ -127,7 +127,7 @@ class Guard:
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
         with suppress(_Gone, WebSocketDisconnect):
-            await self._app(_with(scope, identity), self._checked(scope, receive, send), _to_who_is_there(send))
+            await self._app(_with(scope, identity), self._checked(scope, receive, send), _until_gone(send))
 
     def _checked(self, scope: Scope, receive: Receive, send: Send) -> Receive:
         """A websocket lives for hours: whoever has signed out meanwhile is heard no more. Nor is text, which none here takes."""
@@ -142,7 +142,7 @@ class Guard:
                 code = UNSUPPORTED_DATA
             else:
                 return message
-            await _to_who_is_there(send)({"type": "websocket.close", "code": code})
+            await _until_gone(send)({"type": "websocket.close", "code": code})
             return {"type": "websocket.disconnect", "code": code}
 
         return receive_checked
@@ -152,7 +152,7 @@ class _Gone(OSError):
     """Nobody is there any more to send to."""
 
 
-def _to_who_is_there(send: Send) -> Send:
+def _until_gone(send: Send) -> Send:
     """``send`` for a websocket, which says in the way that Starlette understands that the other side has gone.
 
     uvicorn calls it a mistake to send after the connection was closed; but whoever sends cannot know of that yet.

@@ -4,7 +4,7 @@ from starlette.types import Message, Send
 
 NO_FRAMES = b"frame-ancestors 'self'"
 """Not ``'none'``: Streamlit's components, such as the view in 3D, are frames of our own."""
-SAID = [
+ANSWER_HEADERS = [
     (b"content-security-policy", NO_FRAMES),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -15,8 +15,8 @@ _CODE = ("text/css", "text/javascript", "application/javascript", "font/")
 """What a program brings along; it holds nobody's scan."""
 
 
-def saying(send: Send) -> Send:
-    """``send`` with `SAID` on every answer, and without any leave to other sites.
+def with_headers(send: Send) -> Send:
+    """``send`` with `ANSWER_HEADERS` on every answer, and without any leave to other sites.
 
     Of several policies a browser obeys all, so ours goes beside one that is there. Gradio's CORS headers let every origin
     read, with cookies, wherever the server has another name than localhost; nothing of ours is for another origin. What says
@@ -29,7 +29,7 @@ def saying(send: Send) -> Send:
             kept = [each for each in given if each[0] not in _OURS_ALONE and not each[0].startswith(_ALLOWING)]
             if message["status"] != 304 and not any(name == b"cache-control" for name, _ in kept):
                 kept.append((b"cache-control", b"no-cache" if _is_code(kept) else b"no-store"))
-            message = {**message, "headers": kept + SAID}
+            message = {**message, "headers": kept + ANSWER_HEADERS}
         await send(message)
 
     return send_with_headers

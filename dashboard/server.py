@@ -126,13 +126,22 @@ def quiet_logs() -> None:
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     stream = logging.getLogger("streamlit.web.server.starlette.starlette_websocket")
-    if _without_traceback not in stream.filters:
-        stream.addFilter(_without_traceback)
+    if _drop_clients_tracebacks not in stream.filters:
+        stream.addFilter(_drop_clients_tracebacks)
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
-    record.exc_info = None
+def _drop_clients_tracebacks(record: logging.LogRecord) -> bool:
+    """Take the traceback from what a client brings about by going or by sending what is no message; ours stay."""
+    if record.exc_info and _is_clients(record.exc_info[1]):
+        record.exc_info = None
     return True
+
+
+def _is_clients(error: BaseException | None) -> bool:
+    from google.protobuf.message import DecodeError
+    from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
+
+    return isinstance(error, OSError | WebSocketDisconnect | WebSocketDisconnected | DecodeError)
 
 
 def _say_that_it_failed(error: Exception) -> bool:

@@ -7,7 +7,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from dashboard.answer_headers import SAID
+from dashboard.answer_headers import ANSWER_HEADERS
 
 HEAD_S = 20.0
 """For the whole head of a request, from the connection on, or from the answer before."""
@@ -15,7 +15,7 @@ IDLE_S = 60.0
 """For the next piece of a body, or until an answer's reader takes some of it. A slow line may take hours for a large file."""
 SLOWEST = 500
 """Bytes a second below which a body does not count as one that comes, once `IDLE_S` are over."""
-FAREWELL_S = 3.0
+SHUTDOWN_S = 3.0
 """For an answer that is still being sent when the server ends; a page's open event stream never ends by itself."""
 
 
@@ -68,9 +68,10 @@ class TimedProtocol(H11Protocol):
             self._write_timer = None
 
     def shutdown(self) -> None:
-        """The server ends: an answer under way has `FAREWELL_S` left."""
+        """The server ends: an answer under way has `SHUTDOWN_S` left."""
         super().shutdown()
-        self.loop.call_later(FAREWELL_S, self.transport.close)
+        # Closed, the transport would wait for what is left to be read, and uvicorn for the transport.
+        self.loop.call_later(SHUTDOWN_S, self.transport.abort)
 
     def _follow(self) -> None:
         """See what the connection waits for now, and time that."""
@@ -122,7 +123,7 @@ class TimedProtocol(H11Protocol):
 
     def _refuse(self, status: bytes, sentence: str) -> None:
         """An answer without a request, which no application sees."""
-        headers = [*SAID, (b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+        headers = [*ANSWER_HEADERS, (b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
         lines = [b"HTTP/1.1 " + status, *(name + b": " + value for name, value in headers), b"", sentence.encode()]
         self.transport.write(b"\r\n".join(lines))
 

@@ -24,10 +24,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse"
 WAIT_S = 4.0
 """Of the server under test, for heads and bodies: short, but longer than a busy machine takes to send a small request."""
+BEGUN, OVER = "A websocket has begun.", "A websocket is over."
 SERVER = f"""
 import sys
-from dashboard import server, timeouts
+from dashboard import access, server, timeouts
 from core.command import run_command
+answer_websocket = access.Guard._websocket
+async def logged_websocket(*arguments):
+    print("{BEGUN}", flush=True)
+    try:
+        await answer_websocket(*arguments)
+    finally:
+        print("{OVER}", flush=True)
+access.Guard._websocket = logged_websocket
 timeouts.TimedProtocol.head_s = timeouts.TimedProtocol.idle_s = {WAIT_S}
 timeouts.SLOWEST = 100_000
 sys.exit(run_command(lambda: server.main(sys.argv[1:])))
@@ -58,6 +67,11 @@ class Running:
 
     def sign_in(self, name: str, password: str = PASSWORD, **headers: str) -> httpx.Response:
         return ASKING.post(f"{self.url}/sign-in", data={"name": name, "password": password}, headers=headers)
+
+    def wait_for_websockets(self) -> None:
+        """Until each that was begun is over, and what the server does right after it is done."""
+        until(lambda: self.log.read_text().count(BEGUN) == self.log.read_text().count(OVER))
+        assert ASKING.get(f"{self.url}/health").status_code == 200
 
     def stream(self, **headers: str) -> ClientConnection:
         """Streamlit's websocket, asked for with these headers."""

@@ -1,7 +1,9 @@
 """Connections that are held open, cut off or misused: each ends in time, and none leaves a traceback in the log."""
 
+import logging
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,10 +11,15 @@ from pathlib import Path
 
 import pytest
 import streamlit
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from uvicorn import Config, Server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from dashboard import timeouts
+from dashboard.server import quiet_logs
 from tests.dashboard.guarded_server import ASKING, LIMIT_S, WAIT_S, Running, ended
 
 
@@ -105,13 +112,65 @@ class TestTimeOuts:
             assert _sent_until_refused(peer, b"G", 0.2)
 
 
+async def _large(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application whose answer is more than the sockets between two programs hold."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(64):
+        await send({"type": "http.response.body", "body": bytes(1_000_000), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_an_answer_that_nobody_reads_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeouts, "SHUTDOWN_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Server(Config(_large, http=timeouts.TimedProtocol, lifespan="off", log_config=None))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            with socket.create_connection(listening.getsockname(), timeout=LIMIT_S) as peer:
+                peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert peer.recv(1)
+                server.should_exit = True
+                thread.join(timeouts.IDLE_S / 2)
+                assert not thread.is_alive()
+        finally:
+            server.force_exit = True
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [
+        (KeyError("ours"), True),
+        (RuntimeError("ours"), True),
+        (ConnectionResetError(), False),
+        (WebSocketDisconnect(), False),
+        (WebSocketDisconnected("closed"), False),
+    ],
+)
+def test_a_websocket_s_traceback_is_logged_where_the_fault_is_ours(
+    error: Exception, is_kept: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = logging.getLogger("streamlit.web.server.starlette.starlette_websocket")
+    monkeypatch.setattr(stream, "filters", [])
+    quiet_logs()
+    stream.addHandler(caplog.handler)
+    try:
+        raise error
+    except Exception:
+        stream.exception("Error sending websocket payload")
+    finally:
+        stream.removeHandler(caplog.handler)
+    assert ("Traceback" in caplog.text) == is_kept
+
+
 class TestWebSocket:
     @pytest.fixture(autouse=True)
     def quiet(self, running: Running) -> Iterator[None]:
         """No traceback, and no address, gets into the log."""
         before = running.log.read_text()
         yield
-        time.sleep(0.5)  # what a connection's end brings about follows it
+        running.wait_for_websockets()
         written = running.log.read_text().removeprefix(before)
         assert "Traceback" not in written
         assert "/_stcore" not in written
