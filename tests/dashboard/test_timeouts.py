@@ -196,6 +196,7 @@ class TestWebSocket:
 
     @pytest.mark.parametrize("how", ["closed", "reset"])
     def test_going_while_a_page_is_being_drawn(self, running: Running, how: str) -> None:
+        """That nothing of it is in the log; whether the server still sends when they have gone is left to chance."""
         for _ in range(5):
             with running.stream(**running.ours) as stream:
                 stream.send(_rerun())
