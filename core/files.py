@@ -68,6 +68,14 @@ def write_json(path: Path, content: object) -> None:
     write_whole(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
+def is_text(value: object) -> bool:
+    """Whether it is a text that can be written and sent: JSON can hold halves of characters, which cannot."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
 def read_json(path: Path) -> Any:
     """The JSON in ``path``.
 

@@ -17,7 +17,7 @@ from core.config import DatasetConfig, TrainingConfig
 from core.data.masks import read_label_volume
 from core.errors import GutCheckError, WorkspaceError
 from core.evaluation_checks import check_columns, check_summary
-from core.files import read_json
+from core.files import is_text, read_json
 from core.options import pick
 from core.run_status import RunStatus, State, stored_status
 from core.settings_file import read_settings_file
@@ -27,6 +27,8 @@ ENDED: tuple[State, ...] = ("finished", "failed", "stopped")
 KB, MB, GB = 1_000, 1_000_000, 1_000_000_000
 MAX_LOG_BYTES = 200 * MB
 MAX_DEPTH, MAX_TEXT = 12, 100_000
+MAX_NUMBER = 1e18
+"""Larger ones are no time, count or score, and cannot be calculated with."""
 MAX_COLUMNS, MAX_ROWS = 500, 50_000_000
 SETTINGS = {"data"} | {field.name for config in (TrainingConfig, DatasetConfig) for field in fields(config)}
 EXTERNAL_WEIGHTS = b"\x0a\x08location"
@@ -61,16 +63,16 @@ def _check_plain(content: object, depth: int = 0) -> None:
         raise ValueError("nested too deeply")
     if isinstance(content, dict):
         for key, value in content.items():
-            if not isinstance(key, str) or len(key) > MAX_TEXT:
+            if not is_text(key) or len(key) > MAX_TEXT:
                 raise ValueError("a name is no text, or too long")
             _check_plain(value, depth + 1)
     elif isinstance(content, list):
         for value in content:
             _check_plain(value, depth + 1)
     elif isinstance(content, str):
-        if len(content) > MAX_TEXT:
-            raise ValueError("a text is too long")
-    elif not (content is None or (isinstance(content, int | float) and abs(content) < float("inf"))):
+        if not is_text(content) or len(content) > MAX_TEXT:
+            raise ValueError("a text is too long, or none that can be written")
+    elif not (content is None or (isinstance(content, int | float) and abs(content) <= MAX_NUMBER)):
         raise ValueError("neither text nor a number")
 
 
@@ -84,7 +86,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _manifest(path: Path) -> None:
     content = _json(path)
-    if not isinstance(content.get("dataset", {}), dict):
+    if not isinstance(content.get("dataset", {}), dict) or not isinstance(content.get("dataset", {}).get("name", ""), str):
         raise ValueError("no data set")
     for split in content.get("splits", {}).values():
         names = [*split.get("patients", []), *split.get("scans", []), *split.get("files", {})]

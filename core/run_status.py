@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from core.errors import WorkspaceError
-from core.files import read_json, write_whole
+from core.files import is_text, read_json, write_whole
 from core.processes import LARGEST_ID, ProcessIdentity
 from core.workspace import RunPaths
 
@@ -22,6 +22,7 @@ HEARTBEAT_LIMIT_S = 120.0
 MAX_COUNT = 2**62
 MAX_TEXT = 100_000
 MAX_TIME_S = 1e11
+DAY_S = 24 * 3600.0
 """Beyond what a date can show: no time of a run."""
 BLOCK_BYTES = 4096
 """What a disk gives a small file in any case."""
@@ -112,10 +113,12 @@ def _checked(status: RunStatus) -> RunStatus:
     times = (status.started_at, status.process_created_at, status.heartbeat_at, status.remaining_s)
     if not all(time is None or _is_number(time) for time in times):
         raise TypeError("a time is no number")
+    if not all(time is None or time >= 0 for time in times):
+        raise ValueError("a time before 1970")
     counts = (status.epoch, status.epochs, status.step, 0 if status.process_ticks is None else status.process_ticks)
     if not all(isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_COUNT for count in counts):
         raise ValueError("an impossible count")
-    if not all(isinstance(text, str) and len(text) <= MAX_TEXT for text in (status.message, status.host, status.boot)):
+    if not all(is_text(text) and len(text) <= MAX_TEXT for text in (status.message, status.host, status.boot)):
         raise TypeError("a message, machine or boot is no text, or far too long")
     if status.pid is not None and not (isinstance(status.pid, int) and 0 < status.pid <= LARGEST_ID):
         raise ValueError("an impossible process id")
@@ -139,7 +142,8 @@ def is_working(status: RunStatus) -> bool:
 def _alive(status: RunStatus) -> bool:
     process = status.process
     if process is None:
-        return status.heartbeat_at is None or time.time() - status.heartbeat_at < HEARTBEAT_LIMIT_S
+        # Another machine's clock may be ahead of this one's; by more than a day it is no clock.
+        return status.heartbeat_at is None or -DAY_S < time.time() - status.heartbeat_at < HEARTBEAT_LIMIT_S
     return process.lives()
 
 

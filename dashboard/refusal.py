@@ -19,7 +19,9 @@ class Refusal(Exception):
 
     def response(self) -> PlainTextResponse:
         """What the browser gets."""
-        return PlainTextResponse(str(self), self.status, {"Cache-Control": "no-store"})
+        # What was sent may hold halves of characters, which no answer can.
+        sentence = str(self).encode(errors="replace")
+        return PlainTextResponse(sentence, self.status, {"Cache-Control": "no-store"})
 
 
 @contextmanager

@@ -133,6 +133,8 @@ class Received:
             for folder in old:
                 del self._folders[folder]
         for folder in old:
+            if folder.is_symlink():
+                continue
             for file in folder.glob("*"):
                 with suppress(OSError):
                     file.unlink()

@@ -100,7 +100,10 @@ def test_a_process_id_that_came_round_again_has_failed(paths: RunPaths) -> None:
     assert read_status(paths).state == "failed"
 
 
-@pytest.mark.parametrize(("age_s", "state"), [(HEARTBEAT_LIMIT_S - 60, "running"), (HEARTBEAT_LIMIT_S + 60, "failed")])
+@pytest.mark.parametrize(
+    ("age_s", "state"),
+    [(HEARTBEAT_LIMIT_S - 60, "running"), (HEARTBEAT_LIMIT_S + 60, "failed"), (-3600, "running"), (-1e9, "failed")],
+)
 def test_without_a_process_id_the_heartbeat_counts(paths: RunPaths, age_s: float, state: str) -> None:
     write_raw(paths, state="running", heartbeat_at=time.time() - age_s)
     assert read_status(paths).state == state

@@ -177,6 +177,7 @@ def damaged_bodies(body) -> dict[str, tuple[bytes, int]]:
         "time that is none": (body(seconds="long"), 400),
         "endless time": (body(seconds=1e999), 422),
         "no reader": (body(reader=" "), 422),
+        "half a character for a name": (body(reader="\ud800"), 422),
         "an id with a path": (body(id="../../a"), 422),
         "another base": (body(base="../reviews.db"), 422),
         "another version of the scan": (body(version="old"), 409),

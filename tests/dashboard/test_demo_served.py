@@ -14,7 +14,7 @@ from core.errors import ImageError
 from core.workspace import Workspace
 from dashboard import demo, segment
 from dashboard.gradio_demo import limits, page, widgets
-from dashboard.gradio_demo.received import KEPT_S, RECEIVED
+from dashboard.gradio_demo.received import KEPT_S, RECEIVED, Received
 from dashboard.gradio_demo.session import Demo
 from dashboard.lazy_demo import LazyDemo
 from dashboard.segment import ModelChoice
@@ -207,6 +207,17 @@ async def _slow_upload(opened: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
         assert not path.parent.exists()
         with pytest.raises(ImageError, match="There is no such upload"):
             RECEIVED.find(path)
+
+
+def test_a_folder_that_became_a_link_is_swept_past(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").touch()
+    now = [0.0]
+    received = Received(kept_s=10, clock=lambda: now[0])
+    (tmp_path / received.folder_name(tmp_path / "part")).symlink_to(tmp_path / "elsewhere")
+    now[0] = 11.0
+    received.folder_name(tmp_path / "next")
+    assert (tmp_path / "elsewhere" / "kept").exists()
 
 
 def test_uploads_go_to_a_private_folder(monkeypatch: pytest.MonkeyPatch) -> None:
