@@ -94,8 +94,8 @@ def check_columns(table: str, schema: pyarrow.Schema) -> None:
     found = dict(zip(schema.names, schema.types, strict=True))
     for name, kind in COLUMNS[table].items():
         _need(name in found and _FITS[kind](found[name]), "a table without a column, or with one of another kind")
-    for name, kind in ((name, LATER.get(name)) for name in found.keys() - COLUMNS[table].keys()):
-        expected = "number" if name.startswith("nsd_") else kind
+    for name in found.keys() - COLUMNS[table].keys():
+        expected = "number" if name.startswith("nsd_") else LATER.get(name)
         _need(expected is None or _FITS[expected](found[name]), "a column of another kind")
 
 
