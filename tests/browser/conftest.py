@@ -89,15 +89,32 @@ class Served:
 @contextmanager
 def served(workspace: Path, log: Path, *, port: int | None = None, password: str | None = None) -> Iterator[Served]:
     """``python -m dashboard`` on a workspace; killed, not asked to stop, at the end."""
-    port = port or free_port()
+    for _ in range(3):
+        chosen = port or free_port()
+        with _started(workspace, log, port=chosen, password=password) as running:
+            if running is not None:
+                yield running
+                return
+    raise RuntimeError(f"no port was free: {log.read_text()[-2000:]}")
+
+
+@contextmanager
+def _started(workspace: Path, log: Path, *, port: int, password: str | None) -> Iterator[Served | None]:
+    """The server, or nothing where another program took the port meanwhile."""
     command = [sys.executable, "-m", "dashboard", "--workspace", str(workspace), "--port", str(port)]
     environment = os.environ | ({PASSWORD_VARIABLE: password} if password else {})
     page = "sign-in" if password else "_stcore/health"
     address = f"http://127.0.0.1:{port}"
     with log.open("ab") as out, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out) as process:
         try:
-            wait_for(f"{address}/{page}", process, log)
-            yield Served(address, process)
+            try:
+                wait_for(f"{address}/{page}", process, log)
+            except RuntimeError:
+                if "address already in use" not in log.read_text():
+                    raise
+                yield None
+            else:
+                yield Served(address, process)
         finally:
             process.kill()
 

@@ -65,6 +65,8 @@ def test_a_whole_case_with_the_keyboard_alone(page: Page, dashboard: str, folder
     page.keyboard.type("good enough")
     page.keyboard.press("Escape")
     expect(comment).not_to_be_focused()
+    # Until the page has taken the comment, its buttons are about to be replaced.
+    settled(page, "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning' || null")
     page.keyboard.press("y")
     other = next(scan for scan in SCANS if scan != first)
     page.wait_for_url(re.compile(f"case={other}"))

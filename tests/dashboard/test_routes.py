@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,10 @@ def gradio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Demo, "models", lambda self: {"a": ModelChoice("a", Path())})
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield asyncio.run(mounted())
+        # In a thread of its own: where browser tests ran before, Playwright's loop is running in this one.
+        with ThreadPoolExecutor(1) as thread:
+            app = thread.submit(lambda: asyncio.run(mounted())).result()
+        yield app
 
 
 @pytest.mark.slow
