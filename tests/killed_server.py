@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -183,14 +184,17 @@ def full_disk(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of its own in memory. Raises: subprocess.CalledProcessError: this user may not mount one."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=True, capture_output=True)
+def small_disk(megabytes: int) -> Iterator[Path]:
+    """A file system of its own in memory, where every user may look. Raises: CalledProcessError: this one may not mount it."""
+    folder = Path(tempfile.mkdtemp(prefix="gutcheck-disk-"))
     try:
-        yield folder
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", folder], check=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
 
 
 def evaluation_of(workspace: Path) -> Evaluation:

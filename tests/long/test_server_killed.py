@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_killed_ten_times(kind: str, database: str, original: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("kind", ["verdict", "correction"])
 def test_the_workspace_s_disk_is_full(kind: str, original: Path, tmp_path: Path) -> None:
-    with a_small_disk(tmp_path, 32) as disk:
+    with a_small_disk(32) as disk:
         shutil.copytree(original, disk / "workspace")
         figures, said = filled_up(kind, disk / "workspace", disk, tmp_path / "log")
     told(f"{kind}s, sqlite, disk full", figures, said)
@@ -84,8 +85,7 @@ def test_the_disk_of_postgresql_is_full(kind: str, original: Path, tmp_path: Pat
     if find_server() is None:
         pytest.skip(NO_SERVER)
     workspace = shutil.copytree(original, tmp_path / "workspace")
-    with a_small_disk(tmp_path, 400) as disk, monkeypatch.context() as patch:
-        disk.chmod(0o755)
+    with a_small_disk(400) as disk, monkeypatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(disk))
         with running_server(durable=True) as address:
             patch.undo()
@@ -94,13 +94,13 @@ def test_the_disk_of_postgresql_is_full(kind: str, original: Path, tmp_path: Pat
     told(f"{kind}s, postgresql, disk full", figures, said)
 
 
-def a_small_disk(tmp_path: Path, megabytes: int):
+def a_small_disk(megabytes: int) -> AbstractContextManager[Path]:
     """Skips where this user may mount nothing."""
     try:
         subprocess.run(["unshare", "--mount", "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this user may not mount a file system")
-    return small_disk(tmp_path / "disk", megabytes)
+    return small_disk(megabytes)
 
 
 def filled_up(kind: str, workspace: Path, disk: Path, log: Path) -> tuple[Figures, Said]:
