@@ -89,7 +89,7 @@ def _judging(scans: Sequence[str]) -> Work:
                 said.sent.add(mark)
                 verdict = VERDICTS[len(said.sent) % len(VERDICTS)]
                 for words in tab.say(verdict, mark):
-                    if words == f"Saved: {verdict.label}.":
+                    if words.startswith(f"Saved: {verdict.label}, "):
                         said.acknowledged[mark] = ""
                     elif not words.startswith("Saved"):
                         said.refused.append(words)

@@ -1,5 +1,6 @@
 """A reader's tab without a browser: *Review* over the pages' own WebSocket, with Streamlit's own messages."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlencode
@@ -25,7 +26,7 @@ class Tab:
     """*Review* of one scan, open under a reader's name."""
 
     def __init__(self, socket: ClientConnection, *, reader: str, run: str, evaluation: str, scan: str) -> None:
-        self._query = urlencode({"run": run, "evaluation": evaluation, "case": scan})
+        self._query = {"run": run, "evaluation": evaluation, "case": scan}
         self._comment = f"comment-{scan}"
         self._typed: dict[str, str] = {}
         self._fields: dict[str, str] = {}
@@ -37,7 +38,20 @@ class Tab:
     def say(self, verdict: Verdict, comment: str) -> Iterator[str]:
         """Type a comment and press a verdict; what the page says on it, each as soon as it comes."""
         self._typed[self._comment] = comment
-        yield from self._run(f"verdict-{verdict.value}")
+        yield from self._run(self.button(f"verdict-{verdict.value}"))
+
+    def open(self, scan: str) -> None:
+        """Go to another scan, as by a link."""
+        self._query = {**self._query, "case": scan}
+        self._all(None)
+
+    def button(self, name: str) -> str:
+        """The identity of a button that the page has shown last."""
+        return self._fields[name]
+
+    def press(self, identity: str) -> list[str]:
+        """Press a button, or one that was there before; what the page says on it."""
+        return list(self._run(identity))
 
     def _all(self, pressed: str | None) -> list[str]:
         return list(self._run(pressed))
@@ -58,17 +72,17 @@ class Tab:
         kind = element.WhichOneof("type")  # type: ignore[attr-defined]
         if kind in ("button", "text_input"):
             field = getattr(element, kind)
-            # The identity of a widget ends with the key that the page gave it.
-            key = field.id.split("-", 2)[-1]
+            # The identity of a widget ends with the key that the page gave it, and that with what it is bound to.
+            key = re.sub(r"-[0-9a-f]{16}$", "", field.id.split("-", 2)[-1])
             self._fields[key] = field.id
         elif kind in ("toast", "alert", "exception"):
             shown = getattr(element, kind)
             yield shown.message if kind == "exception" else shown.body
 
     def _asking(self, pressed: str | None) -> BackMsg:
-        state = ClientState(page_name="review", query_string=self._query)
+        state = ClientState(page_name="review", query_string=urlencode(self._query))
         for key, text in self._typed.items():
             state.widget_states.widgets.add(id=self._fields[key], string_value=text)
         if pressed is not None:
-            state.widget_states.widgets.add(id=self._fields[pressed], trigger_value=True)
+            state.widget_states.widgets.add(id=pressed, trigger_value=True)
         return BackMsg(rerun_script=state)

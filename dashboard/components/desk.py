@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2s
 
 import streamlit as st
 
@@ -87,6 +88,15 @@ class Desk:
         """The query parameters that name the evaluation, without its run where that is hidden."""
         return named(self.evaluation, self.settings)
 
+    def bound(self, name: str, scan: str) -> str:
+        """The key of a widget that acts on this scan, for this reader.
+
+        A click may come while the page is being drawn for another scan. Streamlit calls back what was drawn last under the
+        widget's key: under a key that scans share, a verdict would go to a scan that the reader has not seen yet. The key
+        does not tell the run, which a blind round hides.
+        """
+        return bound(name, self.evaluation.run, self.evaluation.name, scan, self.reader)
+
     def review(self, scan: str) -> ScanReview:
         return self.reviews.get(scan, ScanReview())
 
@@ -119,6 +129,11 @@ class Desk:
         """Who has the scan at hand in this reader's place; no name in a blind round, nothing where it wants one more reader."""
         others = self.worklist.others_in_place(self.reader, scan)
         return ["Another reader"] if others and self.settings.blind else others
+
+
+def bound(name: str, *to: object) -> str:
+    """A widget's key that goes with what the widget shows or acts on: of another subject, it is another widget."""
+    return f"{name}-{blake2s(repr(to).encode(), digest_size=8).hexdigest()}"
 
 
 def go_to(desk: Desk, scan: str, slice_number: int | None = None) -> None:

@@ -15,7 +15,9 @@ from dashboard.components.regions import likely_finding
 from dashboard.components.scores import DOTS
 from dashboard.components.text import plain
 from dashboard.components.verdict import take_back
-from dashboard.state import LAST_SAID, PICK, REFUSED, flash
+from dashboard.scan_route import scan_url
+from dashboard.state import JUMP, LAST_SAID, PICK, REFUSED, VIEWER_KEY, flash
+from dashboard.viewer import Pick, slice_shown
 
 PIN_SLICE = "q"
 """Key of the button that begins a finding on the slice that is shown."""
@@ -23,7 +25,7 @@ PIN_SLICE = "q"
 
 @dataclass(frozen=True)
 class WholeSlice:
-    """A place that is a slice; `dashboard.viewer.Pick` is the other kind."""
+    """A place that is a slice; `Pick` is the other kind."""
 
     slice_number: int
     x: None = None
@@ -32,18 +34,18 @@ class WholeSlice:
 
 def findings_panel(desk: Desk, scan: str, slice_number: int | None) -> None:
     """Pin a finding where the reader clicked, or on the slice that is shown, and list those that stand."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=PIN_KEY):
         st.markdown("**Findings**", width="content")
         st.button(
             "On this slice",
-            key=PIN_KEY,
+            key=desk.bound(PIN_KEY, scan),
             type="tertiary",
             icon=":material/push_pin:",
             shortcut=PIN_SLICE,
             disabled=not desk.reader or slice_number is None,
             help="A finding on the slice that is shown. For a finding at a place, click in a picture.",
             on_click=_pin_slice,
-            args=(scan, slice_number),
+            args=(desk, scan, slice_number),
         )
     if st.session_state.get(PICK) is not None and desk.reader:
         _form(desk, scan)
@@ -53,9 +55,11 @@ def findings_panel(desk: Desk, scan: str, slice_number: int | None) -> None:
         _row(desk, event)
 
 
-def _pin_slice(scan: str, slice_number: int) -> None:
+def _pin_slice(desk: Desk, scan: str, drawn: int) -> None:
+    """Pin the slice that the viewer has told with the click; ``drawn`` may be one that the reader has scrolled past."""
     note_work(scan)
-    st.session_state[PICK] = WholeSlice(slice_number)
+    shown = slice_shown(VIEWER_KEY, scan_url(desk.evaluation, scan), jump=st.session_state.get(JUMP))
+    st.session_state[PICK] = WholeSlice(drawn if shown is None else shown)
 
 
 def _form(desk: Desk, scan: str) -> None:
@@ -83,14 +87,15 @@ def _form(desk: Desk, scan: str) -> None:
             label_visibility="collapsed",
         )
         with st.container(horizontal=True, gap="xsmall"):
-            st.form_submit_button("Add finding", type="primary", on_click=_store, args=(desk, scan, key))
+            st.form_submit_button("Add finding", type="primary", on_click=_store, args=(desk, scan, pick, key))
             st.form_submit_button("Cancel", type="tertiary", on_click=lambda: st.session_state.pop(PICK, None))
 
 
-def _store(desk: Desk, scan: str, key: str) -> None:
+def _store(desk: Desk, scan: str, pick: Pick | WholeSlice, key: str) -> None:
     """Store what the form says, before the page is drawn again."""
     note_work(scan)
-    pick, said = st.session_state[PICK], {name: st.session_state[f"{key}-{name}"] for name in ("kind", "organ", "text")}
+    st.session_state.pop(REFUSED, None)
+    said = {name: st.session_state[f"{key}-{name}"] for name in ("kind", "organ", "text")}
     try:
         kind = FindingKind(str(said["kind"]))
         finding = Finding(kind, str(said["organ"]), pick.slice_number, pick.x, pick.y, said["text"] or "")

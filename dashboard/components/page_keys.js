@@ -98,11 +98,18 @@ class Waiting {
   }
 }
 
+/** Whether the buttons of the verdict are those of the scan in the panes: a page that is being drawn may show the one before the other. */
+function isOneScan(page) {
+  const viewer = viewerRoot(page)?.gutcheck;
+  return !viewer?.data?.scale || (viewer.root.dataset.state !== "loading" && Boolean(page.querySelector(`.st-key-${viewer.data.scale}`)));
+}
+
 function wireKeys(page, data, waiting, signal) {
   const { defaultView: window } = page;
   window.addEventListener("keydown", (event) => {
     const target = event.composedPath()[0];
-    if (waiting.take(event)) {
+    const isTooSoon = () => data.judging.includes(event.key) && !isModified(event) && !takesText(target) && !isOneScan(page);
+    if (waiting.take(event) || isTooSoon()) {
       event.preventDefault();
       event.stopImmediatePropagation();
     } else if (isModified(event)) return;
@@ -115,14 +122,20 @@ function wireKeys(page, data, waiting, signal) {
     } else if (event.key === data.leave && takesText(target) && target.closest(".st-key-verdict_panel")) {
       target.blur(); // which makes Streamlit take what was typed
       viewerRoot(page)?.focus({ preventScroll: true });
-    } else if (event.key === PIN_LETTER && !takesText(target) && canPin(page, data)) waiting.begin(null);
+    } else if (event.key === PIN_LETTER && !takesText(target) && canPin(page, data)) beginPin(page, waiting);
   }, { capture: true, signal });
   window.addEventListener("gutcheck-pick", ({ detail: { slice, x, y } }) => {
     if (canPin(page, data)) waiting.begin(`${data.form}-${slice}-${x}-${y}`);
   }, { signal });
   window.addEventListener("click", ({ target }) => {
-    if (target.closest?.(`.st-key-${data.pin} button:enabled`)) waiting.begin(null);
+    if (target.closest?.(`.st-key-${data.pin} button:enabled`)) beginPin(page, waiting);
   }, { capture: true, signal });
+}
+
+/** A finding on the slice that is shown: Python hears now which that is, not only once the reader rests. */
+function beginPin(page, waiting) {
+  viewerRoot(page)?.gutcheck?.tell();
+  waiting.begin(null);
 }
 
 const canPin = (page, { pin }) => Boolean(page.querySelector(`.st-key-${pin} button:enabled`));

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.access import current_reader
 from dashboard.components.reader import reader_name
+from dashboard.components.verdict import JUDGING
 from dashboard.state import READER
 
 COMMENT_KEY, LEAVE_KEY = "t", "Escape"
@@ -41,6 +42,7 @@ def page_keys(place: str = "") -> None:
         "place": place if reader else "",
         "form": FORM_KEY,
         "pin": PIN_KEY,
+        "judging": JUDGING,
         "reader": "" if current_reader() else reader,
         "ask": not reader and READER not in st.session_state,
     }

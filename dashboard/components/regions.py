@@ -34,7 +34,7 @@ def regions_panel(desk: Desk, scan: str, organ: str | None = None) -> None:
         if worst.empty:
             st.caption("None but thin rims along the outlines.")
         for place, row in enumerate(worst.to_dict("records")):
-            if st.button(_words(row), key=f"region-{place}", type="tertiary", help=_place(row)):
+            if st.button(_words(row), key=desk.bound(f"region-{place}", scan), type="tertiary", help=_place(row)):
                 go_to(desk, scan, int(row["slice"]))
 
 

@@ -12,9 +12,10 @@ from core.runs import Evaluation
 from dashboard import cached
 from dashboard.components.desk import Desk, meter, note_work
 from dashboard.components.text import harmless, plain
+from dashboard.components.verdict import SCALE_KEY
 from dashboard.correction_route import edit_data
 from dashboard.scan_route import scan_url
-from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, address, workspace
+from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, REFUSED, VIEWER_KEY, address, workspace
 from dashboard.viewer import Finding, OtherRun, Pick, ViewerState, viewer
 
 MOST_OTHER_RUNS = 20
@@ -31,6 +32,7 @@ def take_scan(desk: Desk, scan: str) -> bool:
     if st.session_state.get(CASE) != scan:
         st.session_state[CASE] = scan
         st.session_state.pop(PICK, None)
+        st.session_state.pop(REFUSED, None)
         if st.session_state.get(AT_WORK) != scan:
             st.session_state.pop(AT_WORK, None)
     if not desk.reader:
@@ -48,7 +50,7 @@ def take_scan(desk: Desk, scan: str) -> bool:
     words = f"{others[0]} has" if len(others) == 1 else f"{', '.join(others)} have"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.warning(f"{plain(words)} this scan at hand. *Next* gives you one that still wants you.")
-        if st.button("Judge it too", key="insist", help="Both verdicts are kept."):
+        if st.button("Judge it too", key=desk.bound("insist", scan), help="Both verdicts are kept."):
             st.session_state[insisted] = True
             note_work(scan)
             st.rerun()
@@ -87,7 +89,7 @@ def show_scan(desk: Desk, scan: str, organ: str | None = None) -> ViewerState:
     others = [] if desk.settings.blind else _other_runs(evaluation, scan)
     return viewer(
         url=scan_url(evaluation, scan),
-        key="viewer",
+        key=VIEWER_KEY,
         slice_number=_nearest(numbers, here.slice_number),
         jump=st.session_state.get(JUMP),
         organ=organ,
@@ -97,6 +99,7 @@ def show_scan(desk: Desk, scan: str, organ: str | None = None) -> ViewerState:
         next_url=scan_url(evaluation, waiting) if waiting else None,
         edit=edit_data(evaluation, scan, versions, desk.reader),
         blind=hidden,
+        scale=desk.bound(SCALE_KEY, scan),
         on_pick=picked,
         on_work=worked,
     )

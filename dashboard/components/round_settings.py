@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import GutCheckError
 from core.reviews import Round
 from core.reviews.events import BLIND_ORDERS, MAX_READER, MAX_READERS_PER_SCAN
-from dashboard.components.desk import ORDERS, Desk
+from dashboard.components.desk import ORDERS, Desk, bound
 from dashboard.components.text import harmless
 from dashboard.state import flash
 
@@ -16,13 +16,19 @@ from dashboard.state import flash
 def round_menu(desk: Desk) -> None:
     """How this evaluation is reviewed: blind or not, how many readers, which scans, in which order."""
     now = desk.settings
+
+    def key(name: str) -> str:
+        return bound(name, desk.evaluation.run, desk.evaluation.name, now)
+
     with st.popover("Round" + (": blind" if now.blind else ""), icon=":material/tune:"), st.container(width=360):
-        name = st.text_input("Name of the round", now.name, max_chars=MAX_READER, key="round_name")
-        readers = st.number_input("Readers for each scan", 1, MAX_READERS_PER_SCAN, now.readers_per_scan, key="round_readers")
+        name = st.text_input("Name of the round", now.name, max_chars=MAX_READER, key=key("round_name"))
+        readers = st.number_input(
+            "Readers for each scan", 1, MAX_READERS_PER_SCAN, now.readers_per_scan, key=key("round_readers")
+        )
         blind = st.toggle(
             "Blind",
             now.blind,
-            key="round_blind",
+            key=key("round_blind"),
             help="Hides the score, the run's name and the other readers' words until one's own verdict is in.",
         )
         known = [each for each in ORDERS if not blind or each in BLIND_ORDERS]
@@ -33,13 +39,13 @@ def round_menu(desk: Desk) -> None:
             options,
             index=options.index(now.order) if now.order in options else 0,
             format_func=lambda each: ORDERS.get(each, f"{usual} (usual)").removesuffix(" against …"),
-            key=f"round_order_{blind}",
+            key=key(f"round_order_{blind}"),
         )
         order = next((each for each in known if each == chosen), None)
         filter = _which_scans(desk)
         if not desk.reader:
             st.caption("Enter your name first: the settings are stored under it.")
-        if st.button("Set", type="primary", key="round_set", disabled=not desk.reader):
+        if st.button("Set", type="primary", key=key("round_set"), disabled=not desk.reader):
             _store(desk, lambda: replace(now, name=name or "", readers_per_scan=readers, blind=blind, order=order, filter=filter))
 
 
@@ -48,7 +54,11 @@ def _which_scans(desk: Desk) -> str:
     choices = {shown: "Those that the filters let through", now: "As now", "": "All scans"}
     return str(
         st.selectbox(
-            "Scans", list(choices), index=list(choices).index(now), format_func=choices.__getitem__, key=f"round_scans_{shown}"
+            "Scans",
+            list(choices),
+            index=list(choices).index(now),
+            format_func=choices.__getitem__,
+            key=bound(f"round_scans_{shown}", desk.evaluation.run, desk.evaluation.name, now),
         )
     )
 

@@ -22,6 +22,10 @@ SHORTCUTS = {
 }
 ACCEPT_AND_NEXT, NEXT, UNDO = "y", "g", "z"
 """Keys of the buttons below the scale."""
+JUDGING = (ACCEPT_AND_NEXT, *SHORTCUTS.values())
+"""Keys that give a verdict."""
+SCALE_KEY = "scale"
+"""Of the container of the buttons that give a verdict, bound to its scan, see `Desk.bound`."""
 
 
 def verdict_panel(desk: Desk, scan: str, *, free: bool) -> None:
@@ -31,7 +35,7 @@ def verdict_panel(desk: Desk, scan: str, *, free: bool) -> None:
         free: nobody else has the scan at hand, or the reader wants to judge it all the same.
     """
     ask_reader()
-    if refusal := st.session_state.pop(REFUSED, ""):
+    if refusal := st.session_state.get(REFUSED):
         st.error(harmless(refusal), icon=":material/error:")
     review, reader = desk.seen(scan), desk.reader
     st.text_input(
@@ -50,10 +54,10 @@ def verdict_panel(desk: Desk, scan: str, *, free: bool) -> None:
 
 
 def _scale(desk: Desk, scan: str, review: ScanReview, *, enabled: bool) -> None:
-    with st.container(gap="xsmall", key="scale"):
+    with st.container(gap="xsmall", key=desk.bound(SCALE_KEY, scan)):
         st.button(
             "Accept and next",
-            key="accept-and-next",
+            key=desk.bound("accept-and-next", scan),
             icon=":material/done_all:",
             shortcut=ACCEPT_AND_NEXT,
             disabled=not enabled,
@@ -65,7 +69,7 @@ def _scale(desk: Desk, scan: str, review: ScanReview, *, enabled: bool) -> None:
             standing = review.verdicts.get(desk.reader) == verdict
             st.button(
                 verdict.label,
-                key=f"verdict-{verdict.value}",
+                key=desk.bound(f"verdict-{verdict.value}", scan),
                 type="primary" if standing else "secondary",
                 icon=":material/check:" if standing else None,
                 shortcut=SHORTCUTS[verdict],
@@ -82,6 +86,7 @@ def _scale(desk: Desk, scan: str, review: ScanReview, *, enabled: bool) -> None:
 
 def _say(desk: Desk, scan: str, verdict: Verdict, onward: bool) -> None:
     """Store the verdict; what was typed stays in its field."""
+    st.session_state.pop(REFUSED, None)
     comment = str(st.session_state.get(f"comment-{scan}") or "")
     try:
         subject = subject_of(desk.evaluation, scan)
@@ -94,13 +99,14 @@ def _say(desk: Desk, scan: str, verdict: Verdict, onward: bool) -> None:
     st.session_state[LAST_SAID] = event
     st.session_state[HELD] = None
     leave_scan(desk.reader)
-    flash(f"Saved: {verdict.label}.")
+    flash(plain(f"Saved: {verdict.label}, {scan}."))
     if onward:
         _onward(desk, scan, passed_over=False)
 
 
 def _onward(desk: Desk, scan: str, passed_over: bool) -> None:
     """To the next case that wants this reader; where there is none, stay and say so."""
+    st.session_state.pop(REFUSED, None)
     try:
         if passed_over and desk.reader not in desk.review(scan).standing:
             desk.worklist.skip(desk.reader, scan)
@@ -116,14 +122,17 @@ def _onward(desk: Desk, scan: str, passed_over: bool) -> None:
 
 
 def _undo(desk: Desk, scan: str) -> None:
-    """Asks anew what was said last: the button may have been drawn before it."""
+    """Asks anew what was said last: the button may have been drawn before it, which is why it is never off for a reader."""
     last = _to_take_back(desk, desk.store.scan_review(subject_of(desk.evaluation, scan)))
-    if last is not None:
+    if last is None:
+        flash("You have nothing to take back here.", ":material/undo:")
+    else:
         take_back(desk, last)
 
 
 def take_back(desk: Desk, event: Event) -> None:
     """Withdraw one of the reader's own events, and show the scan that it was about."""
+    st.session_state.pop(REFUSED, None)
     try:
         desk.store.withdraw(event, reader=desk.reader)
     except GutCheckError as error:
@@ -140,7 +149,7 @@ def _next_and_undo(desk: Desk, scan: str, review: ScanReview) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
             "Next",
-            key="next-case",
+            key=desk.bound("next-case", scan),
             icon=":material/skip_next:",
             type="primary" if desk.reader in review.standing else "secondary",
             shortcut=NEXT,
@@ -152,10 +161,10 @@ def _next_and_undo(desk: Desk, scan: str, review: ScanReview) -> None:
         )
         st.button(
             "Undo",
-            key="undo",
+            key=desk.bound("undo", scan),
             icon=":material/undo:",
             shortcut=UNDO,
-            disabled=last is None,
+            disabled=not desk.reader,
             width="stretch",
             help="Takes back your last verdict or finding; both stay on record."
             + (f" Now: {plain(_words(last))}." if last else ""),

@@ -84,6 +84,7 @@ def viewer(
     next_url: str | None = None,
     edit: Mapping[str, Any] | None = None,
     blind: bool = False,
+    scale: str = "",
     on_pick: Callable[[Pick], None] | None = None,
     on_work: Callable[[], None] | None = None,
 ) -> ViewerState:
@@ -106,6 +107,7 @@ def viewer(
         next_url: a scan to fetch ahead, once this one is shown.
         edit: for the tools that correct a prediction, see ``viewer/edit``.
         blind: show no slice's Dice, no leak badge, and no mark of where reference and prediction differ.
+        scale: key of the container of the buttons that give this scan's verdict, for the page's keys.
         on_pick: called back with the place of a click, before the page is drawn again: a page that is drawn may be cut off
             by the next report, and ``ViewerState.picked`` with it.
         on_work: called back, before the page is drawn again, where the reader did something with this scan beyond a look.
@@ -123,6 +125,7 @@ def viewer(
         "next": next_url,
         "edit": edit,
         "blind": blind,
+        "scale": scale,
     }
 
     data["told"] = _told(key, data)
@@ -152,6 +155,11 @@ def _told(key: str, data: dict[str, Any]) -> int:
 
 def _nothing() -> None:
     """Streamlit reports a value only where a callback is given."""
+
+
+def slice_shown(key: str, url: str, *, jump: str | int | None = None) -> int | None:
+    """The slice of this scan that the browser told last, in this rerun's messages too; nothing where it told none."""
+    return read_state(st.session_state.get(key), ViewerState(None, ""), url=url, jump=jump).slice_number
 
 
 def read_state(reported: Any, asked: ViewerState, *, url: str, jump: str | int | None = None) -> ViewerState:

@@ -108,14 +108,16 @@ export class Viewer extends EventTarget {
   /** Tells Python where the reader is, once the reader rests and only when it changed. */
   report() {
     clearTimeout(this.reportTimer);
-    this.reportTimer = setTimeout(() => {
-      if (!this.scan) return;
-      const { url, jump } = this.data;
-      const now = { url, jump, slice: this.scan.sliceNumbers[this.view.at.z], link: writeLink(this.view), worked: this.worked };
-      if (JSON.stringify(now) === this.reported) return;
-      this.reported = JSON.stringify(now);
-      this.setStateValue("view", now);
-    }, REPORT_AFTER_MS);
+    this.reportTimer = setTimeout(() => this.tell(), REPORT_AFTER_MS);
+  }
+
+  tell() {
+    if (!this.scan) return;
+    const { url, jump } = this.data;
+    const now = { url, jump, slice: this.scan.sliceNumbers[this.view.at.z], link: writeLink(this.view), worked: this.worked };
+    if (JSON.stringify(now) === this.reported) return;
+    this.reported = JSON.stringify(now);
+    this.setStateValue("view", now);
   }
 
   // ---- Loading ----

@@ -37,6 +37,12 @@ VIEWER = (
     " ?? (e.matches('[data-part=root]') ? e : null)).find(Boolean)?.gutcheck"
 )
 """The page's viewer, for scripts."""
+BUTTONS = f"""() => {{
+  const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
+  const {{ scale }} = ({VIEWER}).data;
+  return scale ? state === "notRunning" && document.querySelector(`.st-key-${{scale}} button`) && "its own" : "none";
+}}"""
+"""What `settled` waits for: the page is drawn, and the buttons of the verdict are those of the scan and reader in the viewer."""
 FORGET = """
 try {
   if (!sessionStorage.getItem("fresh")) localStorage.clear();
@@ -142,15 +148,17 @@ def new_context(browser: Browser) -> BrowserContext:
 
 
 def wait_for_scan(page: Page, scan: str = "") -> None:
-    """Until that scan (or the one that the page wants, whichever) is painted; it then has the keys."""
+    """Until that scan (or the one that the page wants, whichever) is painted, with its own buttons; it then has the keys."""
     is_wanted, is_ready = "viewer?.data?.url.includes(scan)", "viewer.root.dataset.state === 'ready'"
     page.wait_for_function(f"(scan) => {{ const viewer = {VIEWER}; return {is_wanted} && {is_ready}; }}", arg=scan)
+    settled(page, BUTTONS)
     page.locator("[data-part=root]").focus()
 
 
 def wait_for_reader(page: Page, name: str) -> None:
-    """Until the viewer knows who reads: the page has then been built for them."""
+    """Until the viewer and the buttons of the verdict are that reader's."""
     page.wait_for_function(f"(name) => ({VIEWER})?.data?.edit?.reader === name", arg=name)
+    settled(page, BUTTONS)
 
 
 def settled(page: Page, script: str, given: object = None) -> Any:

@@ -10,9 +10,10 @@ from playwright.sync_api import Page, expect
 
 from core.reviews import Finding, FindingKind, Round, ScanReview, Verdict
 from core.runs import Evaluation
-from tests.browser.conftest import VIEWER, served, settled, wait_for_reader, wait_for_scan
+from tests.browser.conftest import BUTTONS, VIEWER, served, settled, wait_for_reader, wait_for_scan
 from tests.browser.small_workspace import HEIGHT, SCANS, WIDTH
 from tests.dashboard.reviewing import opened, subject
+from tests.page_client import open_tab
 
 pytestmark = pytest.mark.browser
 
@@ -65,8 +66,7 @@ def test_a_whole_case_with_the_keyboard_alone(page: Page, dashboard: str, folder
     page.keyboard.type("good enough")
     page.keyboard.press("Escape")
     expect(comment).not_to_be_focused()
-    # Until the page has taken the comment, its buttons are about to be replaced.
-    settled(page, "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning' || null")
+    settled(page, BUTTONS)  # until the page has taken the comment, they are about to be replaced
     page.keyboard.press("y")
     other = next(scan for scan in SCANS if scan != first)
     page.wait_for_url(re.compile(f"case={other}"))
@@ -117,6 +117,50 @@ def test_a_second_reader_in_a_blind_round(page: Page, judged: str, small_copy: P
     assert "stub" not in page.url
     with opened(small_copy) as store:
         assert store.verify() is None
+
+
+def test_a_late_click_says_nothing_of_the_scan_that_came_meanwhile(dashboard: str, folder: Path) -> None:
+    names = {"run": "stub", "evaluation": "small-valid"}
+    with open_tab(dashboard, reader="Dr. Di", scan=SCANS[0], **names) as tab:
+        late = [tab.button(name) for name in ("verdict-reject", "accept-and-next", "undo")]
+        tab.open(SCANS[1])
+        for each in late:
+            tab.press(each)
+        assert "Dr. Di" not in reviews_in(folder).get(SCANS[1], ScanReview()).verdicts
+        tab.open(SCANS[1])  # Undo has led back
+        tab.press(tab.button("verdict-reject"))
+    assert reviews_in(folder)[SCANS[1]].verdicts["Dr. Di"] == Verdict.REJECT
+
+
+def test_a_verdict_key_waits_for_the_buttons_of_the_scan_in_the_panes(page: Page, judged: str, small_copy: Path) -> None:
+    page.goto(f"{judged}/review?run=stub&evaluation=small-valid&case={SCANS[1]}")
+    reader = page.get_by_role("textbox", name="Reader")
+    reader.fill("Dr. Bo")
+    reader.press("Enter")
+    wait_for_reader(page, "Dr. Bo")
+    wait_for_scan(page, SCANS[1])
+    # The panes are on another scan already, the buttons not yet.
+    own = page.evaluate(f"() => {{ const {{ data }} = {VIEWER}; const own = data.scale; data.scale += 'x'; return own; }}")
+    page.keyboard.press("x")
+    page.keyboard.press("PageDown")  # other keys work
+    expect(page).to_have_url(re.compile("view=|slice="))
+    page.evaluate(f"(own) => {{ ({VIEWER}).data.scale = own; }}", own)
+    page.keyboard.press("m")
+    expect(page.get_by_text("You: Major edits")).to_be_visible()
+    with opened(small_copy) as store:
+        assert [each.payload["verdict"] for each in store.history(kind="verdict") if each.reader == "Dr. Bo"] == ["major_edits"]
+
+
+def test_a_finding_on_the_slice_is_on_the_slice_that_is_shown(page: Page, dashboard: str) -> None:
+    page.goto(f"{dashboard}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&slice=7&reader=Dr.%20Cy")
+    reader = page.get_by_role("textbox", name="Reader")
+    reader.fill("Dr. Cy")
+    reader.press("Enter")
+    wait_for_reader(page, "Dr. Cy")
+    wait_for_scan(page, SCANS[0])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("q")  # before the viewer has come to rest and told where it is
+    expect(page.get_by_text("Finding at slice 8")).to_be_visible()
 
 
 def case_in(page: Page) -> str:

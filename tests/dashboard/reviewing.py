@@ -1,17 +1,21 @@
 """What the tests of the review's pages share: an open store, what a page shows, and a second run."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button, Widget, WidgetList
 
 from core.corrections import subject_of
 from core.reviews import ReviewStore, Round, Subject
 from core.runs import Evaluation, open_run
 from core.workspace import Workspace
 
+SomeWidget = TypeVar("SomeWidget", bound=Widget)
 RUN, EVALUATION = "stub", "small-valid"
 
 
@@ -46,6 +50,17 @@ def reviews(folder: Path, run: str = RUN):  # type: ignore[no-untyped-def]
 def sign_in(app: AppTest, name: str) -> AppTest:
     """Type a reader's name."""
     return app.text_input(key="reader").input(name).run()
+
+
+def one(widgets: WidgetList[SomeWidget], name: str) -> SomeWidget:
+    """The widget of that name, whatever its key is bound to, see `dashboard.components.desk.bound`."""
+    (found,) = (each for each in widgets if re.fullmatch(rf"{name}-[0-9a-f]{{16}}", each.key or ""))
+    return found
+
+
+def button(app: AppTest, name: str) -> Button:
+    """The button of that name, whichever scan and reader its key is bound to."""
+    return one(app.button, name)
 
 
 def rendered(app: AppTest) -> str:

@@ -18,7 +18,18 @@ from dashboard.components.text import plain
 from dashboard.state import PICK
 from dashboard.viewer import Pick
 from tests.browser.small_workspace import SCANS
-from tests.dashboard.reviewing import RUN, evaluation_of, opened, rendered, reviews, second_run, set_round, sign_in, subject
+from tests.dashboard.reviewing import (
+    RUN,
+    button,
+    evaluation_of,
+    opened,
+    rendered,
+    reviews,
+    second_run,
+    set_round,
+    sign_in,
+    subject,
+)
 
 FIRST, SECOND = SCANS
 SCRIPT = "<script>alert(1)</script> ![x](http://evil/x.png) **bold** :red[red]"
@@ -45,36 +56,36 @@ def test_an_unknown_case_is_said_and_the_queues_first_is_shown(open_app, folder:
 
 def test_a_verdict_needs_a_name(open_app, folder: Path) -> None:
     app = open_app(folder, "review", case=FIRST)
-    assert app.button(key="verdict-accept").disabled
-    assert app.button(key="accept-and-next").disabled
+    assert button(app, "verdict-accept").disabled
+    assert button(app, "accept-and-next").disabled
 
 
 def test_a_verdict_is_stored_shown_and_undone(open_app, folder: Path) -> None:
     app = review(open_app, folder)
     app.text_input(key=f"comment-{FIRST}").input("antrum cut").run()
-    app.button(key="verdict-minor_edits").click().run()
+    button(app, "verdict-minor_edits").click().run()
     assert not app.exception
     stored = reviews(folder)[FIRST]
     assert stored.verdicts == {"Dr. Ada": Verdict.MINOR_EDITS}
     assert stored.comments == {"Dr. Ada": "antrum cut"}
     assert stored.standing["Dr. Ada"].subject.mask_sha256 == evaluation_of(folder).scan_facts(FIRST)["prediction_sha256"]
     assert "You: Minor edits: antrum cut" in [each.value for each in app.text]
-    app.button(key="undo").click().run()
+    button(app, "undo").click().run()
     assert reviews(folder)[FIRST].verdicts == {}
 
 
 def test_accept_and_next_goes_on_and_undo_comes_back(open_app, folder: Path) -> None:
     app = review(open_app, folder)
-    app.button(key="accept-and-next").click().run()
+    button(app, "accept-and-next").click().run()
     assert app.query_params["case"] == SECOND
-    app.button(key="undo").click().run()
+    button(app, "undo").click().run()
     assert app.query_params["case"] == FIRST
     assert reviews(folder)[FIRST].verdicts == {}
 
 
 def test_next_passes_an_unjudged_case_over(open_app, folder: Path) -> None:
     app = review(open_app, folder)
-    app.button(key="next-case").click().run()
+    button(app, "next-case").click().run()
     assert app.query_params["case"] == SECOND
     with opened(folder) as store:
         assert Worklist(store, read_scan_table(evaluation_of(folder))).at_hand() == {SECOND: "Dr. Ada"}
@@ -85,9 +96,9 @@ def test_a_scan_that_another_has_at_hand_is_not_given_twice(open_app, folder: Pa
         assert Worklist(store, read_scan_table(evaluation_of(folder))).hold("Dr. *Bo*", FIRST)
     app = review(open_app, folder)
     assert "Dr\\. \\*Bo\\* has this scan at hand" in app.warning[0].value
-    assert app.button(key="verdict-accept").disabled
-    app.button(key="insist").click().run()
-    assert not app.button(key="verdict-accept").disabled
+    assert button(app, "verdict-accept").disabled
+    button(app, "insist").click().run()
+    assert not button(app, "verdict-accept").disabled
 
 
 def test_a_round_of_two_readers_lets_both_judge_and_warns_the_third(open_app, folder: Path) -> None:
@@ -96,13 +107,13 @@ def test_a_round_of_two_readers_lets_both_judge_and_warns_the_third(open_app, fo
         assert Worklist(store, read_scan_table(evaluation_of(folder))).hold("Dr. Bo", FIRST)
     app = review(open_app, folder)
     assert not app.warning
-    assert not app.button(key="verdict-accept").disabled
+    assert not button(app, "verdict-accept").disabled
     app.text_input(key=f"comment-{FIRST}").input("thin wall").run()
     third = review(open_app, folder, "Dr. Cy")
     assert "Dr. Ada, Dr. Bo have this scan at hand" in third.warning[0].value.replace("\\", "")
-    assert third.button(key="verdict-accept").disabled
-    app.button(key="verdict-accept").click().run()
-    assert third.run().button(key="verdict-accept").disabled  # one judged it, the other has it at hand
+    assert button(third, "verdict-accept").disabled
+    button(app, "verdict-accept").click().run()
+    assert button(third.run(), "verdict-accept").disabled  # one judged it, the other has it at hand
 
 
 def test_a_look_leases_nothing_and_work_does(open_app, folder: Path) -> None:
@@ -114,7 +125,7 @@ def test_a_look_leases_nothing_and_work_does(open_app, folder: Path) -> None:
         app = review(open_app, folder, scan=scan, slice="9")
         app.run()
     assert held() == {}
-    app.button(key="pin-slice").click().run()
+    button(app, "pin-slice").click().run()
     assert held() == {SECOND: "Dr. Ada"}
     app.button(key="previous").click().run()
     assert app.query_params["case"] == FIRST
@@ -128,7 +139,7 @@ def test_active_time_is_stored_with_the_verdict(open_app, folder: Path, monkeypa
     monkeypatch.setattr("core.reviews.activity.ActivityMeter.__init__.__defaults__", (lambda: float(next(now)),))
     app = review(open_app, folder)
     app.run()
-    app.button(key="verdict-accept").click().run()
+    button(app, "verdict-accept").click().run()
     assert reviews(folder)[FIRST].active_s["Dr. Ada"] >= 20
 
 
@@ -144,7 +155,7 @@ def test_when_the_store_refuses_what_was_typed_stays(open_app, folder: Path, mon
     next(each for each in app.button if each.label == "Add finding").click().run()
     assert "could not be saved" in app.error[0].value
     assert app.text_input(key=f"finding-{FIRST}-9-10-12-text").value == "here"
-    app.button(key="verdict-reject").click().run()
+    button(app, "verdict-reject").click().run()
     assert "could not be saved" in app.error[0].value
     assert app.text_input(key=f"comment-{FIRST}").value == "antrum cut"
     assert app.query_params["case"] == FIRST
@@ -168,7 +179,7 @@ def test_a_finding_is_pinned_listed_and_taken_back(open_app, folder: Path) -> No
 
 def test_a_finding_on_the_whole_slice_needs_no_pointer(open_app, folder: Path) -> None:
     app = review(open_app, folder, slice="9")
-    app.button(key="pin-slice").click().run()
+    button(app, "pin-slice").click().run()
     next(each for each in app.button if each.label == "Add finding").click().run()
     found = reviews(folder)[FIRST].findings[0].payload
     assert (found["slice_number"], found["x"], found["y"]) == (9, None, None)
@@ -176,7 +187,7 @@ def test_a_finding_on_the_whole_slice_needs_no_pointer(open_app, folder: Path) -
 
 def test_error_regions_lead_to_their_slice(open_app, folder: Path) -> None:
     app = review(open_app, folder)
-    region = app.button(key="region-0")
+    region = button(app, "region-0")
     errors = evaluation_of(folder).errors()
     mine = errors[(errors["scan"] == FIRST) & (errors["kind"] != "boundary")]
     largest = mine.loc[mine["voxels"].idxmax()]
@@ -198,7 +209,7 @@ def test_the_errors_of_the_organ_in_question_come_first_and_none_of_the_others_g
 def test_a_link_for_an_organ_holds_for_its_scan(open_app, folder: Path) -> None:
     app = open_app(folder, "review", case=FIRST, organ="large_bowel")
     assert viewer_data(app)["organ"] == "large_bowel"
-    app.button(key="region-0").click().run()
+    button(app, "region-0").click().run()
     assert app.query_params["organ"] == "large_bowel"  # the list stays as it was
     assert "slice" in app.query_params
     app.button(key="next" if not app.button(key="next").disabled else "previous").click().run()
@@ -234,8 +245,8 @@ def test_a_script_in_a_comment_stays_text(open_app, folder: Path) -> None:
 
 def test_a_forged_reader_in_the_address_gives_no_verdict(open_app, folder: Path) -> None:
     app = open_app(folder, "review", case=FIRST, reader="Professor Evil", READER="Professor Evil")
-    assert app.button(key="verdict-accept").disabled
-    sign_in(app, "Dr. Ada").button(key="verdict-accept").click().run()
+    assert button(app, "verdict-accept").disabled
+    button(sign_in(app, "Dr. Ada"), "verdict-accept").click().run()
     assert list(reviews(folder)[FIRST].verdicts) == ["Dr. Ada"]
 
 
@@ -244,21 +255,21 @@ def test_who_signed_in_goes_before_whatever_was_typed(open_app, folder: Path, mo
     for module in ("reader", "page_keys"):
         monkeypatch.setattr(f"dashboard.components.{module}.current_reader", lambda: "Dr. Ada")
     app.switch_page("views/review.py").run()
-    app.button(key="verdict-accept").click().run()
+    button(app, "verdict-accept").click().run()
     assert list(reviews(folder)[app.query_params["case"]].verdicts) == ["Dr. Ada"]
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "two\nlines", "\x00"])
 def test_an_impossible_name_is_one_sentence(open_app, folder: Path, name: str) -> None:
     app = review(open_app, folder, reader=name)
-    assert app.button(key="verdict-accept").disabled
+    assert button(app, "verdict-accept").disabled
 
 
 def test_an_oversized_comment_never_reaches_the_store(open_app, folder: Path) -> None:
     app = review(open_app, folder)
     # The field takes 4,000 characters; more can only come from a forged message, which Streamlit drops.
     app.text_input(key=f"comment-{FIRST}").input("x" * 5000).run()
-    app.button(key="verdict-accept").click().run()
+    button(app, "verdict-accept").click().run()
     assert not app.exception
     assert reviews(folder)[FIRST].comments == {"Dr. Ada": ""}
 
@@ -280,7 +291,7 @@ def test_a_blind_round_hides_score_run_and_others_until_ones_own_verdict_is_in(o
         if secret in shown
     ] == []
     assert set(app.query_params) == {"round", "case"}
-    app.button(key="verdict-accept").click().run()
+    button(app, "verdict-accept").click().run()
     shown = rendered(app)
     assert [secret for secret in [*dice, "Dr. Bo", "hollow", "left edge"] if secret not in shown] == []
     assert "newer" not in shown
@@ -296,8 +307,8 @@ def said_of_the_score(folder: Path) -> list[bool | None]:
 def test_a_verdict_after_the_score_was_shown_says_so(open_app, folder: Path) -> None:
     set_round(folder, name="Spring", blind=True)
     app = review(open_app, folder)
-    for button in ("verdict-accept", "undo", "verdict-reject"):
-        app.button(key=button).click().run()
+    for name in ("verdict-accept", "undo", "verdict-reject"):
+        button(app, name).click().run()
     assert said_of_the_score(folder) == [False, True]
     with opened(folder) as store:
         store.add_verdict(subject(folder, FIRST), reader="Dr. Bo", verdict=Verdict.REJECT)
@@ -315,14 +326,14 @@ def test_a_verdict_after_a_page_of_all_scores_says_so(open_app, folder: Path) ->
     app.switch_page("views/review.py")
     app.query_params["case"] = FIRST
     # Whoever looked without a name is known by the session.
-    sign_in(app.run(), "Dr. Ada").button(key="verdict-accept").click().run()
+    button(sign_in(app.run(), "Dr. Ada"), "verdict-accept").click().run()
     assert said_of_the_score(folder) == [True]
     app.switch_page("views/metrics.py").run()
     again = review(open_app, folder, scan=SECOND)
-    again.button(key="verdict-accept").click().run()
+    button(again, "verdict-accept").click().run()
     assert said_of_the_score(folder) == [True, True]
     other = review(open_app, folder, reader="Dr. Bo", scan=SECOND)
-    other.button(key="verdict-accept").click().run()
+    button(other, "verdict-accept").click().run()
     assert said_of_the_score(folder) == [True, True, False]
 
 
@@ -330,20 +341,20 @@ def test_one_name_is_one_reader_and_a_name_like_another_s_is_refused(open_app, f
     with opened(folder) as store:
         store.add_verdict(subject(folder, FIRST), reader="Dr. Ada", verdict=Verdict.REJECT)
     app = review(open_app, folder, reader="  DR.  ADA ")
-    assert app.button(key="verdict-reject").proto.type == "primary"
+    assert button(app, "verdict-reject").proto.type == "primary"
     assert "You: Reject" in [each.value for each in app.text]
-    app.button(key="undo").click().run()
+    button(app, "undo").click().run()
     assert not reviews(folder)[FIRST].standing
     sign_in(app, "Dr. Аda")
     assert "mixes Cyrillic and Latin letters" in app.error[0].value
-    assert app.button(key="verdict-accept").disabled
+    assert button(app, "verdict-accept").disabled
 
 
 def test_a_verdict_is_refused_once_the_store_is_gone(open_app, folder: Path) -> None:
     app = review(open_app, folder)
     app.text_input(key=f"comment-{FIRST}").input("antrum").run()
     Workspace(folder).reviews_db.rename(folder / "reviews.aside")
-    app.button(key="verdict-accept").click().run()
+    button(app, "verdict-accept").click().run()
     assert "The review store was removed or replaced while GutCheck was running" in " ".join(each.value for each in app.error)
     assert not [toast for toast in app.toast if "Saved" in toast.value]
     assert app.text_input(key=f"comment-{FIRST}").value == "antrum"

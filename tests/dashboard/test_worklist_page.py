@@ -8,7 +8,19 @@ from core.reviews import Verdict
 from core.reviews.filters import SavedFilter, WorklistFilter, save_filter, saved_filters
 from dashboard.components.text import plain
 from tests.browser.small_workspace import SCANS
-from tests.dashboard.reviewing import EVALUATION, RUN, evaluation_of, opened, rendered, second_run, set_round, sign_in, subject
+from tests.dashboard.reviewing import (
+    EVALUATION,
+    RUN,
+    button,
+    evaluation_of,
+    one,
+    opened,
+    rendered,
+    second_run,
+    set_round,
+    sign_in,
+    subject,
+)
 
 
 def test_lists_scans_worst_first_with_scores_and_badge(open_app, folder: Path) -> None:
@@ -110,10 +122,10 @@ def test_filters_are_saved_applied_and_deleted(open_app, folder: Path) -> None:
 
 def test_the_round_is_set_by_whoever_has_a_name(open_app, folder: Path) -> None:
     app = open_app(folder)
-    assert app.button(key="round_set").disabled
-    sign_in(app, "Lead").number_input(key="round_readers").set_value(2).run()
-    app.toggle(key="round_blind").set_value(True).run()
-    app.button(key="round_set").click().run()
+    assert button(app, "round_set").disabled
+    one(sign_in(app, "Lead").number_input, "round_readers").set_value(2).run()
+    one(app.toggle, "round_blind").set_value(True).run()
+    button(app, "round_set").click().run()
     assert not app.exception
     with opened(folder) as store:
         settings = store.round(run=RUN, evaluation=EVALUATION)
