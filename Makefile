@@ -54,7 +54,7 @@ bench: setup-dev ## Measure speed, side by side with the alternatives.
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s -p no:xdist
 
 demo-weights: setup ## Train the embedded demo's small model again, on phantoms (about an hour on two cores).
-	$(BIN)/python -m training.demo_weights --out core/demo_run
+	$(BIN)/python -m training.demo_weights --out core/demo/run
 
 clean: ## Remove what was installed and cached, never a workspace.
 	rm -rf $(VENV) $(CLUSTER_VENV) .pytest_cache .mypy_cache .ruff_cache build

@@ -2,7 +2,7 @@
 
 import sys
 
-from core.command import run_command
+from core.cli.command import run_command
 from dashboard.server import main
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import streamlit as st
 
 from dashboard import cached
-from dashboard.components.guard import sentences
-from dashboard.components.layout import narrow_margins
-from dashboard.components.picker import choose_evaluation
-from dashboard.components.text import plain
+from dashboard.components.common.guard import sentences
+from dashboard.components.common.layout import narrow_margins
+from dashboard.components.common.picker import choose_evaluation
+from dashboard.components.common.text import plain
 from dashboard.state import SERVED_VARIABLE, show_flash, workspace
 
 st.set_page_config(page_title="GutCheck", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")

@@ -7,22 +7,23 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.compare import Comparison, compare
+from core.charts.scan_order import with_worst_slice
 from core.data.images import Window
 from core.data.survey import SurveyPaths, read_survey, stamp_of
-from core.disputes import scan_candidates
-from core.insights import thumbnails
-from core.insights.scan_order import with_worst_slice
-from core.overlay import Rgb
-from core.reviews import ReviewStore, ScanReview
-from core.reviews.acceptance import Acceptance, Headline, acceptance
-from core.reviews.acceptance import headline as disputed_headline
-from core.reviews.activity import ActivityMeter
-from core.reviews.agreement import Agreement, agreement
-from core.reviews.scan_table import ScanTable, read_scan_table
-from core.reviews.shared import shared_store
-from core.runs import Evaluation, Run, list_runs, open_run
-from core.workspace import EvaluationPaths, Workspace
+from core.evaluation.compare import Comparison, compare
+from core.evaluation.disputes import scan_candidates
+from core.imaging import thumbnails
+from core.imaging.overlay import Rgb
+from core.reviews.queue.activity import ActivityMeter
+from core.reviews.queue.scan_table import ScanTable, read_scan_table
+from core.reviews.round.acceptance import Acceptance, Headline, acceptance
+from core.reviews.round.acceptance import headline as disputed_headline
+from core.reviews.round.agreement import Agreement, agreement
+from core.reviews.store.shared import shared_store
+from core.reviews.store.state import ScanReview
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation, Run, list_runs, open_run
+from core.storage.workspace import EvaluationPaths, Workspace
 
 
 def evaluations(workspace: Workspace) -> list[Evaluation]:
@@ -44,7 +45,7 @@ def _evaluations_of(name: str, root: str, stamp: tuple[tuple[str, int], ...]) ->
 
 
 def scans(evaluation: Evaluation) -> pd.DataFrame:
-    """The scan table of an evaluation. Raises: see `core.runs.Evaluation.scans`."""
+    """The scan table of an evaluation. Raises: see `core.runs.registry.Evaluation.scans`."""
     return _scans(str(evaluation.paths.root), evaluation.run, evaluation.summary["created_at"])
 
 
@@ -64,7 +65,7 @@ KEPT_TABLES = 4
 def slices(evaluation: Evaluation) -> pd.DataFrame:
     """The columns `SLICE_COLUMNS` of an evaluation's slice table, names as categories: shared, and not to be changed.
 
-    Raises: see `core.runs.Evaluation.slices`.
+    Raises: see `core.runs.registry.Evaluation.slices`.
     """
     return _slices(str(evaluation.paths.root), evaluation.run, evaluation.summary["created_at"])
 
@@ -76,7 +77,7 @@ def _slices(root: str, run: str, created_at: str) -> pd.DataFrame:
 
 
 def errors(evaluation: Evaluation) -> pd.DataFrame:
-    """The error regions of an evaluation: shared, and not to be changed. Raises: see `core.runs.Evaluation.errors`."""
+    """The error regions of an evaluation: shared, and not to be changed. Raises: see `core.runs.registry.Evaluation.errors`."""
     return _errors(str(evaluation.paths.root), evaluation.run, evaluation.summary["created_at"])
 
 
@@ -88,7 +89,7 @@ def _errors(root: str, run: str, created_at: str) -> pd.DataFrame:
 def scans_to_look_at(evaluation: Evaluation) -> pd.DataFrame:
     """The scan table with each organ's worst slice: shared, and not to be changed.
 
-    Raises: see `core.runs.Evaluation.scans` and `core.runs.Evaluation.slices`.
+    Raises: see `core.runs.registry.Evaluation.scans` and `core.runs.registry.Evaluation.slices`.
     """
     return _scans_to_look_at(evaluation, evaluation.summary["created_at"], str(evaluation.paths.root))
 
@@ -107,7 +108,7 @@ def largest_slice(evaluation: Evaluation, scan: str, organ: str) -> tuple[int, i
 
 
 def day_pictures(evaluation: Evaluation, scan: str, position: int) -> tuple[Rgb, Rgb]:
-    """A slice with reference and with prediction. Raises: see `core.insights.thumbnails.day_pictures`."""
+    """A slice with reference and with prediction. Raises: see `core.imaging.thumbnails.day_pictures`."""
     return _day_pictures(evaluation, str(evaluation.paths.root), evaluation.summary["created_at"], scan, position)
 
 
@@ -117,7 +118,7 @@ def _day_pictures(_evaluation: Evaluation, root: str, created_at: str, scan: str
 
 
 def comparison(a: Evaluation, b: Evaluation) -> Comparison:
-    """Two evaluations compared: shared, and not to be changed. Raises: see `core.compare.compare`."""
+    """Two evaluations compared: shared, and not to be changed. Raises: see `core.evaluation.compare.compare`."""
     return _comparison(a, b, (a.run, a.name, a.summary["created_at"]), (b.run, b.name, b.summary["created_at"]))
 
 
@@ -130,7 +131,7 @@ def _comparison(_a: Evaluation, _b: Evaluation, key_a: Key, key_b: Key) -> Compa
 
 
 def changes_to_look_at(a: Evaluation, b: Evaluation) -> pd.DataFrame:
-    """`core.compare.Comparison.changes` with the worst slice in B of the organ that changed most."""
+    """`core.evaluation.compare.Comparison.changes` with the worst slice in B of the organ that changed most."""
     worst = scans_to_look_at(b)[["scan", "organ", "slice"]]
     return comparison(a, b).changes.merge(worst, on=["scan", "organ"], how="left")
 
@@ -146,7 +147,7 @@ def _survey(root: Path, stamp: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def suspicious(evaluation: Evaluation) -> pd.DataFrame:
-    """Scans where a confident model disagrees with the reference, see `core.disputes.scan_candidates`."""
+    """Scans where a confident model disagrees with the reference, see `core.evaluation.disputes.scan_candidates`."""
     return _suspicious(evaluation, str(evaluation.paths.root), evaluation.summary["created_at"])
 
 
@@ -158,7 +159,7 @@ def _suspicious(_evaluation: Evaluation, root: str, created_at: str) -> pd.DataF
 
 
 def slice_picture(root: Path, split: str, scan: str, name: str, side: int = thumbnails.SIDE) -> Rgb:
-    """A slice of a data set with its reference, under its scan's window. Raises: see `core.insights.thumbnails`.
+    """A slice of a data set with its reference, under its scan's window. Raises: see `core.imaging.thumbnails`.
 
     The first slice of a scan decodes the whole scan for its window, so that a page of 24 slices of 24 scans decodes all 24.
     """
@@ -180,13 +181,14 @@ def _named(root: str, run: str) -> Evaluation:
 
 
 def store(database: Path) -> ReviewStore:
-    """The review store of a workspace. Raises: see `core.reviews.shared.shared_store`."""
+    """The review store of a workspace. Raises: see `core.reviews.store.shared.shared_store`."""
     return shared_store(database)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, on_release=ActivityMeter.close)
 def meter(database: Path) -> ActivityMeter:
-    """What measures the readers' active time in a workspace's review store. Raises: see `core.reviews.ReviewStore.open`."""
+    """What measures the readers' active time in a workspace's review store. Raises: see
+    `core.reviews.store.store.ReviewStore.open`."""
     return ActivityMeter(store(database))
 
 
@@ -197,7 +199,7 @@ def scan_table(evaluation: Evaluation, disputed: Collection[str], other: Evaluat
         disputed: scans whose reference is disputed.
         other: the evaluation against which a change is measured.
 
-    Raises: see `core.reviews.scan_table.read_scan_table`.
+    Raises: see `core.reviews.queue.scan_table.read_scan_table`.
     """
     table = _scan_table(evaluation, *_key(evaluation))
     against = _scan_table(other, *_key(other)) if other else None
@@ -227,7 +229,7 @@ def _marked(_table: ScanTable, _other: ScanTable | None, key: Key, other_key: Ke
 def round_found(evaluation: Evaluation, store: ReviewStore) -> tuple[Agreement, list[Acceptance], list[Headline]]:
     """How far the readers agree, which scores they accept, and the headline without disputed references, as of now.
 
-    Raises: see `core.runs.Evaluation.scans` and `core.reviews.ReviewStore.reading`.
+    Raises: see `core.runs.registry.Evaluation.scans` and `core.reviews.store.store.ReviewStore.reading`.
     """
     reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
     said = tuple(sorted(event.hash for review in reviews.values() for event in review.standing.values()))

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.demo import default_folder, start_demo
+from core.cli.options import Parser, check_port
+from core.demo.prepare import default_folder, start_demo
 from core.errors import WorkspaceError
-from core.options import Parser, check_port
-from core.workspace import ENVIRONMENT_VARIABLE, Workspace
-from dashboard.access import PASSWORD_VARIABLE, Access, Guard, OpenAccess, choose_access
-from dashboard.demo_link import DEMO_PATH
-from dashboard.health import HEALTH, DemoHealth, Health
-from dashboard.proxies import TrustedProxies
-from dashboard.serving import address_of, serve_until_stopped
+from core.storage.workspace import ENVIRONMENT_VARIABLE, Workspace
+from dashboard.demo.link import DEMO_PATH
 from dashboard.state import SERVED_VARIABLE, project_root
+from dashboard.web.access import PASSWORD_VARIABLE, Access, Guard, OpenAccess, choose_access
+from dashboard.web.health import HEALTH, DemoHealth, Health
+from dashboard.web.proxies import TrustedProxies
+from dashboard.web.serving import address_of, serve_until_stopped
 
 DEMO_HEALTH: dict[str, DemoHealth] = {"idle": "idle", "starting": "idle", "ready": "ok", "failed": "failed"}
 
@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> None:
 
     Raises:
         ConfigError: an impossible option, a port that is taken, or another address than this machine's without a password.
-        KeyboardInterrupt: see `dashboard.serving.serve_until_stopped`.
+        KeyboardInterrupt: see `dashboard.web.serving.serve_until_stopped`.
         WorkspaceError: the workspace does not exist.
     """
     parser = Parser("python -m dashboard", "The review dashboard. Not a medical device.")
@@ -100,9 +100,9 @@ def build_app(workspace: Workspace, access: Access, proxies: TrustedProxies | No
     import streamlit as st
     from starlette.routing import Mount
 
-    from dashboard.correction_route import correction_routes
-    from dashboard.lazy_demo import LazyDemo
-    from dashboard.scan_route import scan_routes
+    from dashboard.demo.lazy import LazyDemo
+    from dashboard.web.correction_route import correction_routes
+    from dashboard.web.scan_route import scan_routes
 
     demo = LazyDemo(workspace, DEMO_PATH)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.demo import DemoState, default_folder, demo_state
+from core.demo.prepare import DemoState, default_folder, demo_state
 from core.labels import ORGAN_NAMES
-from core.workspace import ENVIRONMENT_VARIABLE, Workspace
+from core.storage.workspace import ENVIRONMENT_VARIABLE, Workspace
 
 SERVED_VARIABLE = "GUTCHECK_SERVED"
 """Set by the dashboard's own server; without it there is no route for scans."""
@@ -26,7 +26,7 @@ JUMP = "jump"
 """A new value moves the viewer to the slice in the URL."""
 VIEWER_KEY = "viewer"
 QUEUE = "queue"
-"""The `dashboard.components.worklist.Queue` that the reader works through, and whose evaluation it is of."""
+"""The `dashboard.components.cases.worklist.Queue` that the reader works through, and whose evaluation it is of."""
 LAST_SAID = "last_said"
 """The reader's last verdict or finding of this session, which *Undo* takes back."""
 OPEN = "open"
@@ -36,11 +36,11 @@ REFUSED = "refused"
 HELD = "held"
 """The scan that this session has leased."""
 SCORES_SEEN = "scores_seen"
-"""Of which blind rounds this session was shown the scores, see `dashboard.components.score_seen`."""
+"""Of which blind rounds this session was shown the scores, see `dashboard.components.common.score_seen`."""
 AT_WORK = "at_work"
 """The scan that the reader of this session did something with, beyond a look."""
 ROUND_PARAMETER = "round"
-"""Names an evaluation in the URL where its run is to stay hidden, see `dashboard.components.blind`."""
+"""Names an evaluation in the URL where its run is to stay hidden, see `dashboard.components.common.blind`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Address:
     organ: str | None
     """The organ that a chart or a table led here for, see `core.labels`."""
     view: str
-    """How the viewer shows it, see `dashboard.viewer.ViewerState.link`; may be anything that somebody typed."""
+    """How the viewer shows it, see `dashboard.viewer.component.ViewerState.link`; may be anything that somebody typed."""
 
 
 def address() -> Address:

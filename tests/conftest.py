@@ -24,8 +24,8 @@ from core.config import DatasetConfig, SplitConfig, TrainingConfig
 from core.data.images import write_png
 from core.data.index import DatasetIndex, load_index
 from core.data.prepare.pairs import prepare_pairs
-from core.runs import Run, open_run
-from core.workspace import Workspace
+from core.runs.registry import Run, open_run
+from core.storage.workspace import Workspace
 from tests.browser.small_workspace import small_workspace
 from tests.patience import limit_s
 
@@ -124,7 +124,7 @@ def tiny_run(
     tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: DatasetConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
     """A finished run of two epochs in a workspace of its own; not to be changed."""
-    from training.fit import fit
+    from training.run.fit import fit
 
     paths = Workspace(tmp_path_factory.mktemp("workspace")).run("tiny")
     fit(tiny_index, paths, replace(tiny_training, epochs=2), recipe)

@@ -8,11 +8,12 @@ import pandas as pd
 
 from core.data.manifest import read_manifest
 from core.data.survey import SurveyPaths, stamp_of
-from core.files import read_json, write_json
-from core.reviews import ReviewStore, Round, Subject, Verdict
-from core.run_library import About, write_about
-from core.runs import RunStatus, write_status
-from core.workspace import Workspace
+from core.reviews.store.events import Round, Subject, Verdict
+from core.reviews.store.store import ReviewStore
+from core.runs.library import About, write_about
+from core.runs.registry import RunStatus, write_status
+from core.storage.files import read_json, write_json
+from core.storage.workspace import Workspace
 from tests.simulated_workspace import DATASET, simulated_workspace
 
 FOREIGN = "foreign.example"

@@ -20,14 +20,15 @@ import httpx
 import numpy as np
 from websockets.exceptions import WebSocketException
 
-from core.corrections import read_correction
 from core.data.index import load_index
 from core.data.masks import read_label_volume
-from core.payload import payload_etag
-from core.reviews import ReviewStore, Verdict
-from core.runs import Evaluation, open_run
-from core.workspace import Workspace
-from dashboard.correction_route import HEADER, MAGIC, PREFIX, pack
+from core.imaging.scan_payload import payload_etag
+from core.reviews.corrections import read_correction
+from core.reviews.store.events import Verdict
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation, open_run
+from core.storage.workspace import Workspace
+from dashboard.web.correction_route import HEADER, MAGIC, PREFIX, pack
 from tests.browser.conftest import ROOT, free_port, served
 from tests.browser.small_workspace import RUN
 from tests.page_client import open_tab

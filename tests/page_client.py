@@ -10,7 +10,7 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-from core.reviews import Verdict
+from core.reviews.store.events import Verdict
 from tests.patience import WAIT_S
 
 

@@ -9,7 +9,7 @@ from core.config import ScoringConfig
 from core.data.identity import parse_slice_name
 from core.data.index import SliceFile, group_scans
 from core.data.manifest import DatasetManifest
-from core.metrics.score_set import ScoreSet
+from core.evaluation.score_set import ScoreSet
 
 SCAN = "case1_day0"
 

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from core.data.manifest import DatasetManifest, ScanInfo
 from core.data.survey import HASH_COLUMNS, SurveyPaths, SurveyState, stamp_of
-from core.files import write_json, write_whole
+from core.evaluation.score_set import CONVENTIONS
 from core.labels import CLASSES, ORGAN_NAMES
 from core.metrics.regions import regions_frame
-from core.metrics.score_set import CONVENTIONS
 from core.metrics.tables import over_all_organs, summarise
-from core.runs import Evaluation, RunStatus, open_run, write_status
-from core.workspace import EvaluationPaths, Workspace
+from core.runs.registry import Evaluation, RunStatus, open_run, write_status
+from core.storage.files import write_json, write_whole
+from core.storage.workspace import EvaluationPaths, Workspace
 
 DATASET = "simulated"
 SPACING_MM = (3.0, 1.5, 1.5)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.components.findings import PIN_SLICE
-from dashboard.components.page_keys import COMMENT_KEY, LEAVE_KEY
-from dashboard.components.verdict import ACCEPT_AND_NEXT, NEXT, SHORTCUTS, UNDO
-from dashboard.demo import DemoOptions
+from dashboard.components.common.page_keys import COMMENT_KEY, LEAVE_KEY
+from dashboard.components.review.findings import PIN_SLICE
+from dashboard.components.review.verdict import ACCEPT_AND_NEXT, NEXT, SHORTCUTS, UNDO
+from dashboard.demo.serve import DemoOptions
 from dashboard.server import ServerConfig
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from core.command import choose_command, run_command
+from core.cli.command import choose_command, run_command
 
 COMMANDS = {
     "prepare": "make a data set: uw-madison, kaggle DIR, pairs DIR, phantom",

@@ -8,8 +8,8 @@ from typing import Any
 
 from core.data.identity import UW_MADISON_PATTERN, check_pattern
 from core.errors import DatasetError, WorkspaceError
-from core.files import read_json, sha256_of
 from core.labels import class_table
+from core.storage.files import read_json, sha256_of
 
 FORMAT = "gutcheck-dataset/1"
 FILE_NAME = "dataset.json"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from core.data.images import check_picture, decode, is_grey, to_grey
 from core.errors import ImageError, MaskError
-from core.files import write_whole
 from core.labels import NUM_CLASSES
+from core.storage.files import write_whole
 
 LabelMap = NDArray[np.uint8]
 VOLUME_SUFFIX = ".npy.zst"

@@ -19,16 +19,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from core.command import run_command
+from core.cli.command import run_command
+from core.cli.progress import Progress
 from core.data.duplicates import WORDS, Hashes, difference_hash, near_pairs
 from core.data.index import SPLITS, DatasetIndex, Scan, SliceFile, load_index
 from core.data.manifest import FILE_NAME
 from core.errors import DatasetError, GutCheckError, WorkspaceError
-from core.files import read_json, write_json, write_whole
 from core.labels import ORGANS
-from core.locks import BusyError, locked
-from core.processes import ProcessIdentity, stated_process
-from core.progress import Progress
+from core.storage.files import read_json, write_json, write_whole
+from core.storage.locks import BusyError, locked
+from core.storage.processes import ProcessIdentity, stated_process
 
 PROJECT = Path(__file__).resolve().parents[2]
 FORMAT = 1

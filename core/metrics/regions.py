@@ -128,7 +128,7 @@ def error_regions(
         spacing_mm: distance of voxel centres (z, y, x); ``None`` where unknown.
         tolerance_mm: the ``t`` of the kinds' definitions.
         head_first: whether the volume's first slice is the one nearest the head, as in the UW-Madison set (its stomachs lie
-            26 slices before its small bowels on average) and in what `core.external` reads.
+            26 slices before its small bowels on average) and in what `core.evaluation.external` reads.
     """
     if reference.shape != prediction.shape:
         raise ValueError(f"reference {reference.shape} and prediction {prediction.shape} differ in shape")

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.confidence import NOTHING, Confidence
 from core.data.index import Scan
 from core.labels import ORGANS
 from core.metrics.bootstrap import Interval, column_interval
+from core.metrics.confidence import NOTHING, Confidence
 from core.metrics.overlap import Confusion, Overlap
 from core.metrics.scan_scores import OrganScores, ScanScores
 from core.metrics.surface import nsd_column

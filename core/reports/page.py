@@ -118,7 +118,7 @@ def figure(drawn: "go.Figure", *, caption: str = "", height: int = 380) -> Marku
         height: in CSS pixels.
     """
     # Charts load Plotly, which takes a second; a report without a figure does not wait for it.
-    from core.figures.style import as_typed
+    from core.charts.style import as_typed
 
     shown = as_typed(drawn)
     shown.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", height=height, font={"family": "inherit"})

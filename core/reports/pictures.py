@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.corrections import read_correction
 from core.data.images import volume_window
 from core.data.index import load_index
 from core.data.masks import LabelMap, read_label_volume
 from core.errors import WorkspaceError
-from core.files import sha256_of_array
-from core.insights.thumbnails import outlined
-from core.overlay import Rgb
-from core.reviews.state import ScanReview
-from core.runs import Evaluation
-from core.workspace import Workspace
+from core.imaging.overlay import Rgb
+from core.imaging.thumbnails import outlined
+from core.reviews.corrections import read_correction
+from core.reviews.store.state import ScanReview
+from core.runs.registry import Evaluation
+from core.storage.files import sha256_of_array
+from core.storage.workspace import Workspace
 
 SIDE = 360
 """Largest side of a picture in pixels."""

@@ -9,19 +9,19 @@ import pandas as pd
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+from core.cli.progress import Progress, silent
 from core.errors import GutCheckError
+from core.evaluation.cases import case_table
 from core.labels import CLASSES, ORGANS
-from core.metrics.cases import case_table
-from core.progress import Progress, silent
 from core.reports.page import Section, facts, figure, gallery, html_page, paragraph, picture, table
 from core.reports.pictures import panel, read_shown_scan, worst_positions
 from core.reports.scan_report import nsd_title, without_empty
-from core.reviews.acceptance import MACRO, OF_WHOLE_SCANS, Acceptance, Headline, Limit, acceptance, effort, headline
-from core.reviews.agreement import Agreement, Coefficient, agreement
-from core.reviews.events import Verdict
-from core.reviews.state import ScanReview
-from core.runs import Evaluation
-from core.workspace import Workspace
+from core.reviews.round.acceptance import MACRO, OF_WHOLE_SCANS, Acceptance, Headline, Limit, acceptance, effort, headline
+from core.reviews.round.agreement import Agreement, Coefficient, agreement
+from core.reviews.store.events import Verdict
+from core.reviews.store.state import ScanReview
+from core.runs.registry import Evaluation
+from core.storage.workspace import Workspace
 
 PICTURES = 60
 """Scans shown as pictures, the worst first; at 30 KB each a file of 2 MB."""
@@ -44,7 +44,7 @@ def round_report(
 
     Args:
         reviews: the present state by scan, see `ReviewStore.reviews`.
-        blind: the round is blind, see `core.reviews.agreement.agreement`.
+        blind: the round is blind, see `core.reviews.round.agreement.agreement`.
         pictures: how many scans to show, the worst first. A scan whose files cannot be read is named instead.
 
     Raises:

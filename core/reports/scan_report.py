@@ -5,14 +5,14 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from core.evaluation.cases import OUTCOME_WORDS
 from core.labels import CLASSES, ORGAN_NAMES, organ
-from core.metrics.cases import OUTCOME_WORDS
 from core.reports.page import Section, facts, gallery, html_page, paragraph, picture, table
 from core.reports.pictures import ShownScan, panel, read_shown_scan, worst_positions
-from core.reviews.events import Event, Verdict
-from core.reviews.state import ScanReview
-from core.runs import Evaluation
-from core.workspace import Workspace
+from core.reviews.store.events import Event, Verdict
+from core.reviews.store.state import ScanReview
+from core.runs.registry import Evaluation
+from core.storage.workspace import Workspace
 
 WORST_SLICES = 4
 MOST_SLICES = 24

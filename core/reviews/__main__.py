@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from core.command import choose_command, run_command
+from core.cli.command import choose_command, run_command
 
 COMMANDS = {
     "verify": "check that no review was changed, removed or moved",
@@ -26,9 +26,9 @@ def main(words: Sequence[str]) -> None:
         return
     command, rest = chosen
     if command == "verify":
-        importlib.import_module("core.reviews.verify").main(rest)
+        importlib.import_module("core.commands.verify").main(rest)
     else:
-        getattr(importlib.import_module("core.reviews.commands"), command.replace("-", "_"))(rest)
+        getattr(importlib.import_module("core.commands.reviews"), command.replace("-", "_"))(rest)
 
 
 if __name__ == "__main__":

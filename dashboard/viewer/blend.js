@@ -1,4 +1,4 @@
-// Grey slice and label maps to colours, voxel by voxel, with the arithmetic of core.overlay.
+// Grey slice and label maps to colours, voxel by voxel, with the arithmetic of core.imaging.overlay.
 
 export const REFERENCE = 0; // bits to shift a packed label right
 export const PREDICTION = 2;
@@ -28,7 +28,7 @@ export function organColours(organs, shown) {
 
 /**
  * The colours of the sixteen pairs of classes, index reference + 4·prediction, where a shown organ is on either side.
- * @param {{name: string, rgb: number[]}[]} kinds the table of core.overlay
+ * @param {{name: string, rgb: number[]}[]} kinds the table of core.imaging.overlay
  */
 export function errorColours(kinds, shown) {
   const rgbOf = (name) => kinds.find((kind) => kind.name === name).rgb;
@@ -38,7 +38,7 @@ export function errorColours(kinds, shown) {
   });
 }
 
-/** What a voxel is, by its two classes; null where both say background (core.overlay.error_map). */
+/** What a voxel is, by its two classes; null where both say background (core.imaging.overlay.error_map). */
 export function errorKind(reference, prediction) {
   if (reference === prediction) return reference ? "agreement" : null;
   if (!prediction) return "missed";

@@ -1,4 +1,4 @@
-// A scan as the browser holds it: fetched once, unpacked once. The format is described in core/payload.py; the browser has
+// A scan as the browser holds it: fetched once, unpacked once. The format is described in core/imaging/scan_payload.py; the browser has
 // undone the gzip by Content-Encoding.
 
 import { compare } from "./compare.js";

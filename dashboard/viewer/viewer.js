@@ -39,7 +39,7 @@ const MOST_ZOOM = 32;
  * @property {string | null} other RUN/EVALUATION whose prediction is the second run's
  * @property {{x: number, y: number, z: number} | null} picked
  *
- * @typedef {object} Data what Python passes, see dashboard/viewer/__init__.py
+ * @typedef {object} Data what Python passes, see dashboard/viewer/component.py
  * @property {number} told grows whenever anything of the rest changes
  * @property {string} url
  * @property {number | null} slice number; null for the slice where most voxels differ

@@ -3,19 +3,20 @@
 import streamlit as st
 
 from core.errors import ConfigError
-from core.reviews import ReviewStore, Round
-from core.runs import Evaluation
+from core.reviews.store.events import Round
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.blind import named
-from dashboard.components.cases import case_list, score_line
-from dashboard.components.desk import Desk, Queue, go_to, keep_queue, kept_queue, leave_scan, queue_of_url
-from dashboard.components.guard import require_evaluation, sentences
-from dashboard.components.page_keys import page_keys
-from dashboard.components.picker import page_title
-from dashboard.components.reader import ask_reader, reader_name
-from dashboard.components.round_settings import round_menu
-from dashboard.components.text import harmless
-from dashboard.components.worklist import asked_queue, choose_queue, next_case_button, progress_bar, saved_filters_menu
+from dashboard.components.cases.case_list import case_list, score_line
+from dashboard.components.cases.worklist import asked_queue, choose_queue, next_case_button, progress_bar, saved_filters_menu
+from dashboard.components.common.blind import named
+from dashboard.components.common.guard import require_evaluation, sentences
+from dashboard.components.common.page_keys import page_keys
+from dashboard.components.common.picker import page_title
+from dashboard.components.common.reader import ask_reader, reader_name
+from dashboard.components.common.reading import Desk, Queue, go_to, keep_queue, kept_queue, leave_scan, queue_of_url
+from dashboard.components.common.text import harmless
+from dashboard.components.round.round_settings import round_menu
 from dashboard.state import link, set_query, workspace
 
 

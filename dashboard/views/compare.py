@@ -5,17 +5,18 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from core.reviews import ReviewStore, Round
-from core.runs import Evaluation
+from core.reviews.store.events import Round
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components import comparison
-from dashboard.components.blind import named, title_of, token_of
-from dashboard.components.charts import picture_format
-from dashboard.components.curtain import may_see_scores
-from dashboard.components.guard import require_evaluation, sentences
-from dashboard.components.picker import page_title
-from dashboard.components.sections import choose_section
-from dashboard.components.text import plain
+from dashboard.components.common.blind import named, title_of, token_of
+from dashboard.components.common.charts import picture_format
+from dashboard.components.common.guard import require_evaluation, sentences
+from dashboard.components.common.hidden_scores import may_see_scores
+from dashboard.components.common.picker import page_title
+from dashboard.components.common.sections import choose_section
+from dashboard.components.common.text import plain
+from dashboard.components.metrics import compare_sections as comparison
 from dashboard.state import link, set_query, workspace
 
 SECTIONS = {"difference": "Difference", "runs": "All runs", "settings": "Settings that differ"}

@@ -6,14 +6,14 @@ import streamlit as st
 
 from core.data.manifest import read_manifest
 from core.errors import DatasetError
-from core.runs import Evaluation
+from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components import dataset as sections
-from dashboard.components.charts import picture_format
-from dashboard.components.guard import sentences
-from dashboard.components.sections import choose_section
-from dashboard.components.slice_grid import slice_grid
-from dashboard.components.text import plain
+from dashboard.components.common.charts import picture_format
+from dashboard.components.common.guard import sentences
+from dashboard.components.common.sections import choose_section
+from dashboard.components.common.text import plain
+from dashboard.components.data import data_sections as sections
+from dashboard.components.data.slice_grid import slice_grid
 from dashboard.state import EVALUATION, set_url, workspace
 
 SECTIONS = {"contents": "Contents", "leaks": "Leaks and duplicates", "references": "References", "slices": "Slices"}

@@ -2,18 +2,18 @@
 
 import streamlit as st
 
-from core.reviews import ReviewStore
+from core.reviews.store.store import ReviewStore
 from dashboard import cached
-from dashboard.components import metric_sections as sections
-from dashboard.components.blind import named
-from dashboard.components.charts import picture_format
-from dashboard.components.curtain import may_see_scores
-from dashboard.components.guard import require_evaluation, sentences
-from dashboard.components.patient_days import patient_days
-from dashboard.components.picker import page_title
-from dashboard.components.scores import what_was_measured
-from dashboard.components.sections import choose_section
-from dashboard.components.selection import choose_scans, disputed_scans
+from dashboard.components.common.blind import named
+from dashboard.components.common.charts import picture_format
+from dashboard.components.common.guard import require_evaluation, sentences
+from dashboard.components.common.headline import what_was_measured
+from dashboard.components.common.hidden_scores import may_see_scores
+from dashboard.components.common.picker import page_title
+from dashboard.components.common.sections import choose_section
+from dashboard.components.common.selection import choose_scans, disputed_scans
+from dashboard.components.metrics import metric_sections as sections
+from dashboard.components.metrics.patient_days import patient_days
 from dashboard.state import link, set_query, workspace
 
 SECTIONS = {

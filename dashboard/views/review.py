@@ -2,22 +2,22 @@
 
 import streamlit as st
 
-from core.figures.training import dice_along_scan
+from core.charts.learning_curves import dice_along_scan
 from core.reports.scan_report import scan_report
-from core.runs import Evaluation
+from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.badge import leak_badge
-from dashboard.components.case_header import case_header
-from dashboard.components.desk import Desk, Queue, find_other, go_to, kept_queue
-from dashboard.components.findings import findings_panel
-from dashboard.components.guard import require_evaluation, sentences
-from dashboard.components.in_3d import panel_in_3d
-from dashboard.components.page_keys import finding_place, page_keys
-from dashboard.components.reader import reader_name
-from dashboard.components.regions import regions_panel
-from dashboard.components.review import show_scan, take_scan
-from dashboard.components.text import plain
-from dashboard.components.verdict import verdict_panel
+from dashboard.components.common.badge import leak_badge
+from dashboard.components.common.guard import require_evaluation, sentences
+from dashboard.components.common.page_keys import finding_place, page_keys
+from dashboard.components.common.reader import reader_name
+from dashboard.components.common.reading import Desk, Queue, find_other, go_to, kept_queue
+from dashboard.components.common.text import plain
+from dashboard.components.review.case_header import case_header
+from dashboard.components.review.findings import findings_panel
+from dashboard.components.review.in_3d import panel_in_3d
+from dashboard.components.review.largest_errors import regions_panel
+from dashboard.components.review.scan_panel import show_scan, take_scan
+from dashboard.components.review.verdict import verdict_panel
 from dashboard.state import OPEN, PICK, address, link, set_query, workspace
 
 

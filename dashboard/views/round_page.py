@@ -2,21 +2,21 @@
 
 import streamlit as st
 
-from core.reviews import ReviewStore
+from core.reviews.store.store import ReviewStore
 from dashboard import cached
-from dashboard.components.acceptance_section import scores_section
-from dashboard.components.agreement_section import readers_section
-from dashboard.components.curtain import closed_desks, is_lifted
-from dashboard.components.desk import Desk, Queue, kept_queue, leave_scan
-from dashboard.components.exports import exports_section
-from dashboard.components.guard import require_evaluation, sentences
-from dashboard.components.page_keys import page_keys
-from dashboard.components.picker import page_title
-from dashboard.components.reader import ask_reader, reader_name
-from dashboard.components.score_seen import note_scores_seen
-from dashboard.components.second_round import second_round_section
-from dashboard.components.sections import choose_section
-from dashboard.components.worklist import progress_bar
+from dashboard.components.cases.worklist import progress_bar
+from dashboard.components.common.guard import require_evaluation, sentences
+from dashboard.components.common.hidden_scores import closed_desks, is_lifted
+from dashboard.components.common.page_keys import page_keys
+from dashboard.components.common.picker import page_title
+from dashboard.components.common.reader import ask_reader, reader_name
+from dashboard.components.common.reading import Desk, Queue, kept_queue, leave_scan
+from dashboard.components.common.score_seen import note_scores_seen
+from dashboard.components.common.sections import choose_section
+from dashboard.components.round.acceptance_section import scores_section
+from dashboard.components.round.agreement_section import readers_section
+from dashboard.components.round.exports_section import exports_section
+from dashboard.components.round.second_round_section import second_round_section
 from dashboard.state import set_query, workspace
 
 SECTIONS = {

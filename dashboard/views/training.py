@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from core.runs import Run, is_working, list_runs
-from dashboard.components.guard import sentences
-from dashboard.components.new_run import new_run_form
-from dashboard.components.run_actions import import_and_trash
-from dashboard.components.runs import run_details, run_table
+from core.runs.registry import Run, is_working, list_runs
+from dashboard.components.common.guard import sentences
+from dashboard.components.training.new_run import new_run_form
+from dashboard.components.training.run_actions import import_and_trash
+from dashboard.components.training.runs_panel import run_details, run_table
 from dashboard.state import SELECTED_RUN, address, set_url, workspace
 
 

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from dashboard.components.guard import sentences
-from dashboard.components.text import harmless, plain
-from dashboard.demo_link import DEMO_PATH
-from dashboard.lazy_demo import LazyDemo
-from dashboard.segment import offered_models
+from dashboard.components.common.guard import sentences
+from dashboard.components.common.text import harmless, plain
+from dashboard.demo.lazy import LazyDemo
+from dashboard.demo.link import DEMO_PATH
+from dashboard.demo.models import offered_models
 from dashboard.state import workspace
 
 

@@ -16,7 +16,7 @@ from transformers import SegformerForSemanticSegmentation
 
 from core.config import DatasetConfig
 from core.labels import NUM_CLASSES
-from training.augmentation import albumentations
+from training.data.augmentation import albumentations
 
 SIDE = 288
 RECIPE = DatasetConfig(image_size=SIDE)

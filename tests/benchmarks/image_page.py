@@ -5,9 +5,9 @@ import streamlit as st
 from core.data.images import volume_window
 from core.data.index import load_index
 from core.data.masks import read_label_volume
-from core.overlay import blend
-from core.runs import list_runs
-from core.workspace import Workspace
+from core.imaging.overlay import blend
+from core.runs.registry import list_runs
+from core.storage.workspace import Workspace
 
 
 @st.cache_resource

@@ -26,9 +26,9 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import sync_playwright
 
 from core.data.images import write_png
-from core.data.phantom import make_scan
-from core.demo import CARRIED_RUN
-from core.onnx_export import export_onnx
+from core.data.phantom.scan import make_scan
+from core.demo.prepare import CARRIED_RUN
+from core.model.onnx_export import export_onnx
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 
 pytestmark = pytest.mark.benchmark
@@ -133,7 +133,7 @@ def test_fifty_uploads_at_once(model: Path, slices: list[Path]) -> None:
 WITHOUT_DEMO = """
 import sys
 from starlette.responses import PlainTextResponse
-from dashboard import lazy_demo
+from dashboard.demo import lazy as lazy_demo
 from dashboard.server import main
 
 class NoDemo:

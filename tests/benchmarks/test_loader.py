@@ -18,9 +18,9 @@ from core.config import PhantomConfig, SplitConfig, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.data.prepare.phantoms import prepare_phantom
 from tests.benchmarks.course import RECIPE, SIDE, CourseDataset
-from training.cache import build_cache
-from training.datamodule import MedicalSegmentationDataModule, start_worker
-from training.dataset import to_network
+from training.data.cache import build_cache
+from training.data.datamodule import MedicalSegmentationDataModule, start_worker
+from training.data.dataset import to_network
 
 BATCH = 8
 SECONDS = 8.0

@@ -17,12 +17,12 @@ from core.config import DatasetConfig, InferenceConfig, PhantomConfig, SplitConf
 from core.data.images import read_image
 from core.data.index import load_index
 from core.data.prepare.phantoms import prepare_phantom
-from core.demo import CARRIED_RUN
-from core.model import load_model, save_model
-from core.model_files import ONNX
-from core.onnx_engine import INPUT
-from core.onnx_export import export_onnx, sample_planes
-from core.predict import Predictor
+from core.demo.prepare import CARRIED_RUN
+from core.model.folder import ONNX
+from core.model.onnx_engine import INPUT
+from core.model.onnx_export import export_onnx, sample_planes
+from core.model.predictor import Predictor
+from core.model.segformer import load_model, save_model
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "uwm-pairs" / "images"
 SLICES, TURNS, THREADS = 144, 3, 2

@@ -21,13 +21,13 @@ from transformers import SegformerForSemanticSegmentation
 from core.config import PhantomConfig, SplitConfig, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.data.prepare.phantoms import prepare_phantom
-from core.model import architecture
-from core.workspace import RunPaths
+from core.model.segformer import architecture
+from core.storage.workspace import RunPaths
 from tests.benchmarks.course import RECIPE, SIDE, CourseDataset, CourseModule
-from training.cache import build_cache
-from training.datamodule import MedicalSegmentationDataModule, start_worker
-from training.module import MedicalSegmentationModel
-from training.trainer import build_trainer, quiet
+from training.data.cache import build_cache
+from training.data.datamodule import MedicalSegmentationDataModule, start_worker
+from training.model.module import MedicalSegmentationModel
+from training.run.trainer import build_trainer, quiet
 
 WARM_UP_STEPS, SECONDS = 25, 12.0
 WORKERS = min(os.cpu_count() or 1, 14)

@@ -19,10 +19,10 @@ from playwright.sync_api import BrowserContext, Page
 
 from core.config import PhantomConfig, SplitConfig
 from core.data.prepare.phantoms import prepare_phantom
-from core.payload import PARTS, scan_payload
-from core.runs import Evaluation, list_runs
-from core.workspace import Workspace
-from dashboard.scan_route import KEPT_SCANS, Packer
+from core.imaging.scan_payload import PARTS, scan_payload
+from core.runs.registry import Evaluation, list_runs
+from core.storage.workspace import Workspace
+from dashboard.web.scan_route import KEPT_SCANS, Packer
 from tests.browser.conftest import ROOT, chromium, wait_for  # noqa: F401  (a fixture)
 from tests.browser.small_workspace import evaluate_stub, server_environment
 

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from core.reviews import ReviewStore, Subject, Verdict
-from core.reviews.database import URL_VARIABLE
-from core.reviews.filters import WorklistFilter
-from core.reviews.scan_table import ScanTable
-from core.reviews.worklist import Worklist
+from core.reviews.queue.filters import WorklistFilter
+from core.reviews.queue.scan_table import ScanTable
+from core.reviews.queue.worklist import Worklist
+from core.reviews.store.database import URL_VARIABLE
+from core.reviews.store.events import Subject, Verdict
+from core.reviews.store.store import ReviewStore
 from tests.core.reviews.postgres import NO_SERVER, empty_database, find_server, running_server
+from tests.core.reviews.queue.test_crowd import check, killed_again_and_again
 from tests.core.reviews.readers_at_work import Said, crowd
 from tests.core.reviews.scans import EVALUATION, RUN, made_up_table
-from tests.core.reviews.test_crowd import check, killed_again_and_again
 
 pytestmark = pytest.mark.benchmark
 
@@ -85,7 +86,7 @@ def test_filtering(tmp_path: Path, scans: int, judged: int) -> None:
 
 def write(store: ReviewStore, table: ScanTable, judged: int) -> None:
     """Verdicts of five readers on random scans, all in one transaction, since only reading is measured."""
-    from core.reviews.store import _append_row
+    from core.reviews.store.store import _append_row
 
     draw = random.Random(0)
     with store.writing() as connection:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from core.runs import Evaluation
-from dashboard.access import PASSWORD_VARIABLE
+from core.runs.registry import Evaluation
+from dashboard.web.access import PASSWORD_VARIABLE
 from tests.browser.small_workspace import server_command, server_environment, small_workspace
 from tests.patience import WAIT_MS, WAIT_S, wait_until
 

@@ -13,8 +13,8 @@ import torch
 from transformers import SegformerForSemanticSegmentation
 
 from core.config import DatasetConfig
-from core.model import architecture, save_model
-from dashboard.demo import PASSWORD_VARIABLE
+from core.model.segformer import architecture, save_model
+from dashboard.demo.serve import PASSWORD_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 

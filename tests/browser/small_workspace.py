@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.confidence import Confidence
 from core.config import DatasetConfig, InferenceConfig, SplitConfig
 from core.data.images import write_png
 from core.data.index import load_index
 from core.data.prepare.pairs import prepare_pairs
-from core.evaluate import evaluate
-from core.files import write_json
-from core.predict import ScanPrediction
-from core.runs import Evaluation, Run, open_run
-from core.workspace import Workspace
+from core.evaluation.evaluate import evaluate
+from core.metrics.confidence import Confidence
+from core.model.predictor import ScanPrediction
+from core.runs.registry import Evaluation, Run, open_run
+from core.storage.files import write_json
+from core.storage.workspace import Workspace
 
 DEPTH, HEIGHT, WIDTH = 12, 48, 64
 FIRST_SLICE = 5

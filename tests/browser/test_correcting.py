@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from core.corrections import Version, corrections_of, read_correction, subject_of
 from core.data.masks import read_label_volume
-from core.reviews import ReviewStore
-from core.runs import Evaluation, open_run
-from core.workspace import Workspace
+from core.reviews.corrections import Version, corrections_of, read_correction, subject_of
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation, open_run
+from core.storage.workspace import Workspace
 from tests.browser.conftest import VIEWER, free_port, new_context, served, settled, wait_for_reader, wait_for_scan
 from tests.browser.small_workspace import DEPTH, FIRST_SLICE, HEIGHT, RUN, SCANS, WIDTH
 

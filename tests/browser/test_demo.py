@@ -25,12 +25,12 @@ from playwright.sync_api import Page, expect
 
 from core.data.images import read_image, write_png
 from core.data.masks import read_mask
-from core.data.phantom import make_scan
-from core.overlay import class_statistics
-from core.predict import Predictor
-from dashboard.gradio_demo.limits import MAX_FILE_BYTES, queue_full
+from core.data.phantom.scan import make_scan
+from core.imaging.overlay import class_statistics
+from core.model.predictor import Predictor
+from dashboard.demo.limits import MAX_FILE_BYTES, queue_full
 from tests.browser.demo_process import RunningDemo, save_small_model, started
-from tests.dashboard.odd_files import ODD_FILES, series, zipped
+from tests.core.data.readers.odd_files import ODD_FILES, series, zipped
 from tests.patience import WAIT_S
 from training.commands import predict
 
@@ -226,7 +226,7 @@ def test_a_full_queue_is_one_sentence(running_demo: RunningDemo, page: Page) -> 
     page.goto(running_demo.url)
     page.click("#example0")
     expect(page.locator("#status")).to_contain_text("phantom 1, slice 5")
-    # As `dashboard.gradio_demo.limits` answers a browser, see tests/dashboard/test_demo_served.py.
+    # As `dashboard.demo.limits` answers a browser, see tests/dashboard/demo/test_demo_served.py.
     full = {"status": 429, "json": {"detail": str(queue_full())}}
     page.route("**/queue/join*", lambda route: route.fulfill(**full))
     page.click("#segment")

@@ -8,7 +8,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from core.data.images import write_png
-from core.data.phantom import make_scan
+from core.data.phantom.scan import make_scan
 from tests.browser.demo_process import save_small_model, started
 
 pytestmark = pytest.mark.browser

@@ -139,7 +139,7 @@ def test_a_step_is_undone_and_redone_to_the_very_voxels(run) -> None:
 
 @pytest.mark.parametrize("count", [8, 9, 11])
 def test_packing_is_the_route_s(run, count: int) -> None:
-    from dashboard.correction_route import pack  # the other side of the same format
+    from dashboard.web.correction_route import pack  # the other side of the same format
 
     classes = np.random.default_rng(count).integers(0, 4, count).astype(np.uint8)
     script = "const p = m.pack(Uint8Array.from(given)); return [[...p], given.map((_, i) => m.packedClass(p, i))]"

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from core.data.images import volume_window
-from core.overlay import blend
-from core.runs import Evaluation
+from core.imaging.overlay import blend
+from core.runs.registry import Evaluation
 from tests.browser.small_workspace import DEPTH, FIRST_SLICE, HEIGHT, SCANS, WIDTH
 from tests.browser.test_viewer_in_browser import open_viewer, part, shown
 from tests.browser.test_viewer_views import composed, volumes

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.reviews import Finding, FindingKind, Round, ScanReview, Verdict
-from core.runs import Evaluation
+from core.reviews.store.events import Finding, FindingKind, Round, Verdict
+from core.reviews.store.state import ScanReview
+from core.runs.registry import Evaluation
 from tests.browser.conftest import BUTTONS, VIEWER, served, settled, wait_for_reader, wait_for_scan
 from tests.browser.small_workspace import HEIGHT, SCANS, WIDTH
 from tests.dashboard.reviewing import opened, subject

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.reviews import ReviewStore, ScanReview
-from core.reviews.scan_table import read_scan_table
-from core.reviews.worklist import Worklist
-from core.runs import Evaluation, open_run
-from core.workspace import Workspace
+from core.reviews.queue.scan_table import read_scan_table
+from core.reviews.queue.worklist import Worklist
+from core.reviews.store.state import ScanReview
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation, open_run
+from core.storage.workspace import Workspace
 from tests.browser.conftest import served
 from tests.browser.small_workspace import RUN, SCANS
 

@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 
 from core.config import PhantomConfig, SplitConfig
 from core.data.prepare.phantoms import prepare_phantom
-from core.runs import read_status
-from core.workspace import Workspace
+from core.runs.registry import read_status
+from core.storage.workspace import Workspace
 from tests.browser.conftest import served
 from tests.patience import WAIT_MS
 

@@ -9,9 +9,9 @@ from playwright.sync_api import Locator, Page, expect
 from core.data.images import volume_window
 from core.data.index import load_index
 from core.data.masks import read_label_volume
+from core.imaging.overlay import blend
 from core.labels import ORGANS
-from core.overlay import blend
-from core.runs import Evaluation
+from core.runs.registry import Evaluation
 from dashboard.viewer import assets
 from tests.browser.conftest import wait_for_scan, wait_in
 from tests.browser.small_workspace import DEPTH, FIRST_SLICE, HEIGHT, SCANS, WIDTH
@@ -60,7 +60,7 @@ def pictures(page: Page) -> np.ndarray:
 
 
 def wanted(evaluation: Evaluation, number: int, *, opacity: float, organs: tuple[int, ...] = (1, 2, 3)) -> np.ndarray:
-    """What core.overlay makes of that slice, (2, H, W, 3) uint8."""
+    """What core.imaging.overlay makes of that slice, (2, H, W, 3) uint8."""
     scan = load_index(evaluation.dataset_root).scan("valid", SCANS[0])
     volume = scan.read_image()
     image = volume_window(volume).apply(volume)[number - FIRST_SLICE]

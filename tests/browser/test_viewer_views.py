@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 from core.data.images import Window, volume_window
 from core.data.index import load_index
 from core.data.masks import read_label_volume
-from core.overlay import blend_errors
-from core.runs import Evaluation
+from core.imaging.overlay import blend_errors
+from core.runs.registry import Evaluation
 from tests.browser.conftest import VIEWER
 from tests.browser.small_workspace import FIRST_SLICE, HEIGHT, SCANS, WIDTH
 from tests.browser.test_viewer_in_browser import expect_slices, open_viewer, part, shown

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from core.runs import list_runs
-from core.workspace import Workspace
-from dashboard.scan_route import scan_url
-from dashboard.viewer import Finding, OtherRun, viewer
+from core.runs.registry import list_runs
+from core.storage.workspace import Workspace
+from dashboard.viewer.component import Finding, OtherRun, viewer
+from dashboard.web.scan_route import scan_url
 
 st.set_page_config(layout="wide")
 evaluation = list_runs(Workspace.locate())[0].evaluations()[0]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.workspace import Workspace
-from dashboard.scan_route import scan_routes
+from core.storage.workspace import Workspace
+from dashboard.web.scan_route import scan_routes
 
 app = st.App(Path(__file__).with_name("viewer_page.py"), routes=scan_routes(Workspace.locate()))

@@ -19,9 +19,10 @@ from core.config import ClusterConfig, PhantomConfig, SplitConfig
 from core.data.index import DatasetIndex, load_index
 from core.data.masks import read_label_volume
 from core.data.prepare.phantoms import prepare_phantom
-from core.jobs import TrainingJob, log_tail, request_stop, resume_training, start_training, stop_now
-from core.runs import RunStatus, find_run, is_working, open_run, read_status
-from core.workspace import EvaluationPaths, RunPaths, Workspace
+from core.runs.jobs.start import TrainingJob, resume_training, start_training
+from core.runs.jobs.stop import log_tail, request_stop, stop_now
+from core.runs.registry import RunStatus, find_run, is_working, open_run, read_status
+from core.storage.workspace import EvaluationPaths, RunPaths, Workspace
 from tests.cluster.conftest import Head
 from tests.patience import PATIENCE
 from training.commands.submit import submit_evaluate
@@ -119,7 +120,7 @@ def test_what_is_wrong_with_a_run_is_one_sentence(workspace: Workspace, cluster:
 
 def test_a_workspace_that_the_cluster_cannot_see(tmp_path: Path, workspace: Workspace, cluster: ClusterConfig) -> None:
     """One machine sees everything, so that the job is told of a folder that is not there."""
-    from core.jobs.cluster import connect, submit
+    from core.runs.jobs.on_ray import connect, submit
 
     client = connect(cluster)
     job = submit(client, cluster, None, "fit", "/not/mounted", "r1")
@@ -137,9 +138,9 @@ import json, sys, time
 from pathlib import Path
 from core.config import ClusterConfig, InferenceConfig
 from core.data.index import load_index
-from core.evaluate import predicted
-from core.kept import Kept
-from core.predict import Predictor
+from core.evaluation.evaluate import predicted
+from core.storage.partial import Kept
+from core.model.predictor import Predictor
 from training.cluster.predict import predict_on
 
 place, data, model, folder = json.loads(sys.argv[1]), *map(Path, sys.argv[2:])
@@ -159,7 +160,7 @@ print(time.perf_counter() - began)
 
 
 def seconds_to_predict(index: DatasetIndex, folder: Path, place: ClusterConfig | None = None, gcs: str = "") -> float:
-    words = [json.dumps(asdict(place) if place else None), str(index.root), str(ROOT / "core/demo_run/model"), str(folder)]
+    words = [json.dumps(asdict(place) if place else None), str(index.root), str(ROOT / "core/demo/run/model"), str(folder)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": gcs}
     done = subprocess.run([sys.executable, "-c", PREDICT, *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -183,7 +184,7 @@ def test_300_scans_are_predicted_as_by_one_process(tmp_path: Path, cluster: Clus
 
 
 def test_evaluated_by_the_cluster(workspace: Workspace, cluster: ClusterConfig, capsys: pytest.CaptureFixture[str]) -> None:
-    subprocess.run(["cp", "-r", ROOT / "core/demo_run", workspace.run("demo").root], check=True)
+    subprocess.run(["cp", "-r", ROOT / "core/demo/run", workspace.run("demo").root], check=True)
     submit_evaluate(cluster, ["--workspace", str(workspace.root), "--run", "demo", "--data", "few", "--split", "train"])
     assert "demo on few, split train: 4 scans of 3 patients, synthetic" in capsys.readouterr().out
     assert find_run(workspace, "demo").evaluation("few-train").summary["all_organs"]["dice"] > 0

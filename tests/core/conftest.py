@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from core.data.images import write_png
-from core.workspace import Workspace
+from core.storage.workspace import Workspace
 
 settings.register_profile("seeded", derandomize=True, deadline=None, max_examples=60, database=None)
 settings.load_profile("seeded")

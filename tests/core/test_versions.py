@@ -21,7 +21,7 @@ def test_leaves_out_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> No
     assert set(versions.package_versions()) == {"python", "numpy"}
 
 
-@pytest.mark.parametrize(("status", "expected"), [("", "abc123"), (" M core/model.py", "abc123+changes")])
+@pytest.mark.parametrize(("status", "expected"), [("", "abc123"), (" M core/model/segformer.py", "abc123+changes")])
 def test_commit_says_when_files_differ(monkeypatch: pytest.MonkeyPatch, status: str, expected: str) -> None:
     monkeypatch.setattr(versions, "_git", lambda *words, folder: "abc123" if words[0] == "rev-parse" else status)
     assert versions.git_commit() == expected

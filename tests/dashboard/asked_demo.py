@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.dashboard.odd_files import grey, png
+from tests.core.data.readers.odd_files import grey, png
 from tests.patience import WAIT_S, wait_until
 
 API = "/demo/gradio_api"

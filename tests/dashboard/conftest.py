@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.workspace import ENVIRONMENT_VARIABLE
+from core.storage.workspace import ENVIRONMENT_VARIABLE
 from dashboard.state import SERVED_VARIABLE
 from tests.dashboard.guarded_server import Running, guarded_server
 from tests.patience import WAIT_S

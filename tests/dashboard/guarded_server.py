@@ -15,10 +15,10 @@ import httpx
 from starlette.testclient import TestClient
 from websockets.sync.client import ClientConnection, connect
 
-from core.workspace import Workspace
-from dashboard.access import Access
-from dashboard.proxies import TrustedProxies
+from core.storage.workspace import Workspace
 from dashboard.server import build_app
+from dashboard.web.access import Access
+from dashboard.web.proxies import TrustedProxies
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse"
@@ -27,8 +27,8 @@ WAIT_S = 4.0
 BEGUN, OVER = "A websocket has begun.", "A websocket is over."
 SERVER = f"""
 import sys
-from dashboard import access, server, timeouts
-from core.command import run_command
+from dashboard.web import access, timeouts; from dashboard import server
+from core.cli.command import run_command
 answer_websocket = access.Guard._websocket
 async def logged_websocket(*arguments):
     print("{BEGUN}", flush=True)

@@ -10,10 +10,11 @@ from typing import TypeVar
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button, Widget, WidgetList
 
-from core.corrections import subject_of
-from core.reviews import ReviewStore, Round, Subject
-from core.runs import Evaluation, open_run
-from core.workspace import Workspace
+from core.reviews.corrections import subject_of
+from core.reviews.store.events import Round, Subject
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation, open_run
+from core.storage.workspace import Workspace
 
 SomeWidget = TypeVar("SomeWidget", bound=Widget)
 RUN, EVALUATION = "stub", "small-valid"
@@ -53,7 +54,7 @@ def sign_in(app: AppTest, name: str) -> AppTest:
 
 
 def one(widgets: WidgetList[SomeWidget], name: str) -> SomeWidget:
-    """The widget of that name, whatever its key is bound to, see `dashboard.components.desk.bound`."""
+    """The widget of that name, whatever its key is bound to, see `dashboard.components.common.reading.bound`."""
     (found,) = (each for each in widgets if re.fullmatch(rf"{name}-[0-9a-f]{{16}}", each.key or ""))
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigError, WorkspaceError
-from core.workspace import ENVIRONMENT_VARIABLE
+from core.storage.workspace import ENVIRONMENT_VARIABLE
 from dashboard import server
 from dashboard.server import ServerConfig, choose_workspace
 

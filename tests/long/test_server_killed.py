@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core.reviews.database import URL_VARIABLE
+from core.reviews.store.database import URL_VARIABLE
 from tests.browser.conftest import free_port, served
 from tests.browser.small_workspace import small_workspace
 from tests.core.reviews.postgres import NO_SERVER, empty_database, find_server, running_server

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.command import run_command
+from core.cli.command import run_command
 from core.config import ClusterConfig
 from core.errors import ConfigError
-from core.workspace import Workspace
+from core.storage.workspace import Workspace
 
 
 def main(words: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from core.config import ClusterConfig, InferenceConfig
 from core.data.index import Scan, load_index
 from core.errors import GutCheckError
-from core.kept import Kept
+from core.storage.partial import Kept
 from training.commands.shared import progress_bar
 
 BLOCKS_A_WORKER = 16
@@ -18,14 +18,14 @@ class ScanWorker:
     """One process of the pool."""
 
     def __init__(self, model: Path, config: InferenceConfig, data: Path, split: str, folder: Path) -> None:
-        from core.predict import Predictor
+        from core.model.predictor import Predictor
 
         self.scans = {scan.id: scan for scan in load_index(data).scans(split)}
         self.predictor, self.kept = Predictor.load(model, config), Kept(folder)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Predict the scan that a row names into the evaluation's folder."""
-        from core.evaluate import predicted
+        from core.evaluation.evaluate import predicted
 
         scan = self.scans[row["scan"]]
         try:

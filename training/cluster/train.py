@@ -1,4 +1,4 @@
-"""A run trained by Ray Train: `training.fit` in each of its workers, and the job that starts them and tells how it ended."""
+"""A run trained by Ray Train: `training.run.fit` in each of its workers, and the job that starts them and tells how it ended."""
 
 import shutil
 import threading
@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.command import BAD_INPUT
+from core.cli.command import BAD_INPUT
 from core.config import ClusterConfig, InferenceConfig
 from core.data.index import load_index
 from core.errors import GutCheckError, JobError, WorkspaceError
-from core.jobs.cluster import UNSEEN
-from core.jobs.ends import record_end
-from core.jobs.start import Queued, read_job
-from core.run_status import ACTIVE, stored_status, write_status
-from core.runs import open_run
-from core.workspace import RunPaths, Workspace
+from core.runs.jobs.ends import record_end
+from core.runs.jobs.on_ray import UNSEEN
+from core.runs.jobs.start import Queued, read_job
+from core.runs.registry import open_run
+from core.runs.status import ACTIVE, stored_status, write_status
+from core.storage.workspace import RunPaths, Workspace
 
 if TYPE_CHECKING:
     from ray.train import TrainingFailedError
@@ -115,7 +115,7 @@ def _train(job: Queued, cluster: ClusterConfig, run: RunPaths) -> None:
 
 
 def work(settings: dict[str, Any]) -> None:
-    """What each worker of Ray Train runs: `training.fit.fit` with Ray's ranks and strategy.
+    """What each worker of Ray Train runs: `training.run.fit.fit` with Ray's ranks and strategy.
 
     Args:
         settings: ``words`` of a ``fit``, and the folder of its ``run``.
@@ -123,7 +123,7 @@ def work(settings: dict[str, Any]) -> None:
     from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 
     from training.commands.fit import read, train
-    from training.trainer import Launch
+    from training.run.trainer import Launch
 
     check_visible(RunPaths(Path(settings["run"])))
     train(read(settings["words"]), Launch(RayDDPStrategy(), RayLightningEnvironment()))

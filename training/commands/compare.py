@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from core.cli.options import Parser
 from core.errors import ConfigError, WorkspaceError
 from core.labels import CLASSES
-from core.options import Parser
-from core.runs import Evaluation, Run, find_run
-from core.workspace import Workspace
+from core.runs.registry import Evaluation, Run, find_run
+from core.storage.workspace import Workspace
 from training.commands.shared import print_json
 
 if TYPE_CHECKING:
-    from core.compare import Comparison, Difference
+    from core.evaluation.compare import Comparison, Difference
 
 TITLES = {each.name: each.title for each in CLASSES} | {"all": "All organs"}
 COLUMNS = ("score", "organ", "A", "B", "B - A", "95% interval", "scans", "p, scans", "p, patients")
@@ -34,7 +34,7 @@ def parser() -> Parser:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run the command; see `core.compare.compare` for what it raises."""
+    """Run the command; see `core.evaluation.compare.compare` for what it raises."""
     options = parser().read(words)
     if options["count"] < 0:
         raise ConfigError("--count is negative", value=options["count"], todo="use 0 or more")
@@ -42,7 +42,7 @@ def main(words: Sequence[str]) -> None:
     a, b = find_run(workspace, options["run"]), find_run(workspace, options["run_b"])
     left, right = choose(a, b, options["evaluation"], options["evaluation_b"])
 
-    from core.compare import compare
+    from core.evaluation.compare import compare
 
     done = compare(left, right)
     if options["json"]:

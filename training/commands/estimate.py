@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 
+from core.cli.options import Parser, pick
+from core.cli.progress import Progress
 from core.config import DatasetConfig, TrainingConfig
 from core.data.index import load_index
-from core.options import Parser, pick
-from core.progress import Progress
-from core.workspace import Workspace
+from core.storage.workspace import Workspace
 from training.commands.shared import find_dataset, progress_bar
 
 
@@ -26,12 +26,12 @@ def parser() -> Parser:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run the command; see `training.estimate.estimate` for what it raises."""
+    """Run the command; see `training.run.estimate.estimate` for what it raises."""
     options = parser().read(words)
     index = load_index(find_dataset(Workspace.locate(options["workspace"]), options["data"]))
 
-    from training.estimate import estimate
-    from training.failures import in_one_sentence
+    from training.run.estimate import estimate
+    from training.run.failures import in_one_sentence
 
     training, recipe = pick(TrainingConfig, options), pick(DatasetConfig, options)
     with ExitStack() as bars, in_one_sentence(index.root, batch_size=training.batch_size):

@@ -5,19 +5,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from core.cli.options import Parser, pick
 from core.config import ClusterConfig, InferenceConfig, ScoringConfig
 from core.data.index import DatasetIndex, load_index
 from core.errors import ModelError
 from core.labels import ORGANS
 from core.metrics.surface import nsd_column
-from core.options import Parser, pick
-from core.runs import Run, find_run
-from core.workspace import Workspace
+from core.runs.registry import Run, find_run
+from core.storage.workspace import Workspace
 from training.commands.shared import check_home, find_dataset, going_on, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from core.evaluate import PredictAhead
-    from core.runs import Evaluation
+    from core.evaluation.evaluate import PredictAhead
+    from core.runs.registry import Evaluation
 
 COLUMNS = ("organ", "Dice", "95% interval", "IoU", "HD95 mm", "NSD", "scans", "missed", "false alarms", "absent")
 
@@ -37,7 +37,7 @@ def parser() -> Parser:
 
 
 def main(words: Sequence[str], *, cluster: ClusterConfig | None = None) -> None:
-    """Run the command; see `evaluate_run` for ``cluster`` and `core.evaluate.evaluate` for what it raises."""
+    """Run the command; see `evaluate_run` for ``cluster`` and `core.evaluation.evaluate.evaluate` for what it raises."""
     options = parser().read(words)
     config, scoring = pick(InferenceConfig, options), pick(ScoringConfig, options)
     workspace = Workspace.locate(options["workspace"])
@@ -62,15 +62,15 @@ def evaluate_run(
     *,
     cluster: ClusterConfig | None = None,
 ) -> "Evaluation":
-    """Evaluate a run's model on a split, with a bar; see `core.evaluate.evaluate` for what it raises.
+    """Evaluate a run's model on a split, with a bar; see `core.evaluation.evaluate.evaluate` for what it raises.
 
     Args:
         cluster: the Ray cluster, reached from this process, whose workers predict; scores are found here.
     """
     scans = index.scans(split)
 
-    from core.evaluate import alone, evaluate, scans_taken_over
-    from core.predict import Predictor
+    from core.evaluation.evaluate import alone, evaluate, scans_taken_over
+    from core.model.predictor import Predictor
 
     ahead: PredictAhead = alone
     if cluster is not None:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.cli.options import Parser, numbers, pick
 from core.config import ScoringConfig
 from core.errors import ConfigError
-from core.options import Parser, numbers, pick
-from core.workspace import Workspace, check_name
+from core.storage.workspace import Workspace, check_name
 from training.commands.evaluate import summary, table
 from training.commands.shared import print_json, progress_bar
 
 if TYPE_CHECKING:
-    from core.external import MaskFolders
-    from core.runs import Evaluation
+    from core.evaluation.external import MaskFolders
+    from core.runs.registry import Evaluation
 
 COMMAND = "python -m training evaluate masks"
 
@@ -37,9 +37,9 @@ def parser() -> Parser:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run the command; see `core.external.evaluate_masks` for what it raises."""
-    from core.external import MaskFolders, evaluate_masks
-    from core.label_files import PATTERN, LabelTable
+    """Run the command; see `core.evaluation.external.evaluate_masks` for what it raises."""
+    from core.data.readers.label_files import PATTERN, LabelTable
+    from core.evaluation.external import MaskFolders, evaluate_masks
 
     options = parser().read(words)
     truth, prediction = Path(options["truth"]), Path(options["prediction"])

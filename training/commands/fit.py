@@ -10,20 +10,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cli.options import Parser, pick
+from core.cli.progress import Progress
 from core.config import ArchiveConfig, DatasetConfig, InferenceConfig, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.errors import ConfigError, DatasetError
-from core.options import Parser, pick
-from core.progress import Progress
-from core.runs import find_run, open_run
-from core.workspace import RunPaths, Workspace, check_name
+from core.runs.registry import find_run, open_run
+from core.storage.workspace import RunPaths, Workspace, check_name
 from training.commands.evaluate import evaluate_run, table
 from training.commands.shared import find_dataset, progress_bar
-from training.ranks import RUN_VARIABLE, is_first, started_together
+from training.run.ranks import RUN_VARIABLE, is_first, started_together
 
 if TYPE_CHECKING:
-    from training.fit import FitResult
-    from training.trainer import Launch
+    from training.run.fit import FitResult
+    from training.run.trainer import Launch
 
 
 def parser() -> Parser:
@@ -80,7 +80,7 @@ def read(words: Sequence[str]) -> Wanted:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run the command; see `training.fit.fit` for what it raises."""
+    """Run the command; see `training.run.fit.fit` for what it raises."""
     wanted = read(words)
     if not is_first():
         # The first process tells the person and sets the exit code; another code than 0 here would have it killed.
@@ -94,8 +94,8 @@ def main(words: Sequence[str]) -> None:
 
 
 def _evaluate(wanted: Wanted) -> None:
-    from training.failures import in_one_sentence
-    from training.fit import evaluation_recorded
+    from training.run.failures import in_one_sentence
+    from training.run.fit import evaluation_recorded
 
     inference = InferenceConfig(threads=wanted.training.threads)
     with evaluation_recorded(wanted.paths), in_one_sentence(wanted.paths.root, batch_size=inference.batch_size):
@@ -159,9 +159,9 @@ def choose_run(workspace: Workspace, name: str | None, model: str) -> RunPaths:
 
 
 def train(wanted: Wanted, launch: "Launch | None" = None) -> "FitResult":
-    """`training.fit.fit` with a bar for each piece of long work before it."""
-    from training.datamodule import unwatched
-    from training.fit import fit
+    """`training.run.fit.fit` with a bar for each piece of long work before it."""
+    from training.data.datamodule import unwatched
+    from training.run.fit import fit
 
     source = wanted.source()
     if is_first() and isinstance(source, DatasetIndex) and not source.manifest.stated:

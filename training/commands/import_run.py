@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.options import Parser
-from core.run_library import import_run
-from core.workspace import Workspace
+from core.cli.options import Parser
+from core.runs.library import import_run
+from core.storage.workspace import Workspace
 
 
 def parser() -> Parser:
@@ -20,7 +20,7 @@ def parser() -> Parser:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run the command; see `core.run_library.import_run` for what it raises."""
+    """Run the command; see `core.runs.library.import_run` for what it raises."""
     options = parser().read(words)
     archive = Path(options["source"])
     name = options["name"] or archive.name.removesuffix(".zip")

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.cli.options import Parser, pick
 from core.config import InferenceConfig
 from core.errors import ModelError
-from core.kept import kept_count, kept_folder
-from core.options import Parser, pick
-from core.runs import find_run
+from core.runs.registry import find_run
+from core.storage.partial import kept_count, kept_folder
+from core.storage.workspace import Workspace
 from core.versions import package_versions
-from core.workspace import Workspace
+from training.commands.pictures import Checked, check_pictures, find_pictures, predict_pictures, refuse_problems
 from training.commands.shared import going_on, print_json, progress_bar
-from training.pictures import Checked, check_pictures, find_pictures, predict_pictures, refuse_problems
 
 
 def parser() -> Parser:
@@ -47,7 +47,7 @@ def main(words: Sequence[str]) -> None:
     if not options["skip_bad"] or not checked.scans:
         refuse_problems(checked)
 
-    from core.predict import Predictor
+    from core.model.predictor import Predictor
 
     predictor = Predictor.load(model, config)
     results = []

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.cli.options import Parser, numbers, pick, words_of
+from core.cli.progress import Progress
 from core.config import ArchiveConfig, PhantomConfig, SplitConfig
 from core.data.identity import UW_MADISON_PATTERN
 from core.data.prepare.writer import Prepared
 from core.errors import ConfigError
-from core.options import Parser, numbers, pick, words_of
-from core.progress import Progress
 from training.commands.shared import print_json, progress_bar
 
 SOURCES = {

@@ -9,10 +9,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from core.cli.progress import Progress
 from core.errors import DatasetError, WorkspaceError
-from core.progress import Progress
-from core.runs import Run
-from core.workspace import Workspace, check_name
+from core.runs.registry import Run
+from core.storage.workspace import Workspace, check_name
 
 QUIET_S = 10.0
 """Where standard error is no terminal, work shorter than this shows no bar, and longer work a line this often."""

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.cli.options import Parser, pick, words_of
 from core.config import InferenceConfig
 from core.data.index import load_index
 from core.errors import ConfigError, WorkspaceError
-from core.files import write_whole
-from core.options import Parser, pick, words_of
-from core.runs import find_run
-from core.workspace import Workspace
+from core.runs.registry import find_run
+from core.storage.files import write_whole
+from core.storage.workspace import Workspace
 from training.commands.shared import find_dataset
 
 
@@ -30,7 +30,7 @@ def parser() -> Parser:
 
 
 def main(words: Sequence[str]) -> None:
-    """Run the command; see `training.figures` for what it raises."""
+    """Run the command; see `training.run.panels` for what it raises."""
     options = parser().read(words)
     config, out = pick(InferenceConfig, options), Path(options["out"])
     if options["count"] <= 0:
@@ -44,8 +44,8 @@ def main(words: Sequence[str]) -> None:
     import torch
 
     from core.data.images import encode_png
-    from core.torch_engine import choose_device
-    from training.figures import choose_slices, inference_and_visualize, load_best
+    from core.model.torch_engine import choose_device
+    from training.run.panels import choose_slices, inference_and_visualize, load_best
 
     if config.threads:
         torch.set_num_threads(config.threads)

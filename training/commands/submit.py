@@ -7,13 +7,13 @@ from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.cli.options import Parser, pick
 from core.config import ClusterConfig, InferenceConfig, ScoringConfig
 from core.errors import ConfigError, JobError
-from core.jobs import TrainingJob, resume_training, start_training
-from core.jobs.cluster import PAUSE_S, connect, submit
-from core.options import Parser, pick
-from core.runs import find_run
-from core.workspace import Workspace
+from core.runs.jobs.on_ray import PAUSE_S, connect, submit
+from core.runs.jobs.start import TrainingJob, resume_training, start_training
+from core.runs.registry import find_run
+from core.storage.workspace import Workspace
 from training.commands import evaluate, fit
 from training.commands.shared import check_home, find_dataset
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from core.cli.progress import Progress, silent
 from core.config import SplitConfig
 from core.data.identity import parse_slice_name
 from core.data.images import check_picture, encode_png, read_image
@@ -17,7 +18,6 @@ from core.data.masks import LabelMap, decode_rle, merge_organs
 from core.data.prepare.writer import Prepared, writing_dataset
 from core.errors import DatasetError, MaskError
 from core.labels import ORGANS
-from core.progress import Progress, silent
 
 SLICE_SPACING_MM = 3.0
 """Distance of slices; the file names state only the spacing inside a slice (the set's published description)."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from core.cli.progress import Progress, silent
 from core.config import SplitConfig
 from core.data.identity import UW_MADISON_PATTERN, check_pattern, parse_slice_name
 from core.data.images import read_image
@@ -10,7 +11,6 @@ from core.data.manifest import DatasetManifest
 from core.data.masks import read_mask
 from core.data.prepare.writer import Prepared, writing_dataset
 from core.errors import DatasetError
-from core.progress import Progress, silent
 
 
 def prepare_pairs(

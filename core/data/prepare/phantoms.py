@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+from core.cli.progress import Progress, silent
 from core.config import PhantomConfig, SplitConfig
 from core.data.images import encode_png
 from core.data.manifest import DatasetManifest, ScanInfo
-from core.data.phantom import make_scan
+from core.data.phantom.scan import make_scan
 from core.data.prepare.writer import Draft, Prepared, writing_dataset
-from core.progress import Progress, silent
 
 PHANTOM_PATTERN = r"(?P<scan>(?P<patient>phantom\d+)_day(?P<day>\d+))_slice_(?P<slice>\d+)"
 DEPTH_MM = 320.0

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
+from core.cli.progress import Progress, silent
 from core.config import ADDRESS_VARIABLE, ArchiveConfig
-from core.data.archive import unpack
-from core.data.download import fetch
 from core.data.identity import parse_slice_name
 from core.data.images import check_picture, decode, encode_png
 from core.data.index import SPLITS, load_index, pair_files
 from core.data.manifest import FILE_NAME, DatasetManifest, ScanInfo, hash_files
 from core.data.masks import check_label_map, read_mask
 from core.data.prepare.writer import Prepared
+from core.data.readers.archive import unpack
+from core.data.readers.download import fetch
 from core.errors import ConfigError, DatasetError
-from core.files import new_folder, sha256_of, write_json
-from core.progress import Progress, silent
+from core.storage.files import new_folder, sha256_of, write_json
 
 SHUFFLED = "as it came (slices shuffled inside each case)"
 AS_IT_CAME = "as it came"

@@ -11,7 +11,7 @@ from core.data.index import SPLITS
 from core.data.manifest import FILE_NAME, DatasetManifest, hash_files
 from core.data.split import describe_split, held_out
 from core.errors import DatasetError
-from core.files import new_folder, write_json
+from core.storage.files import new_folder, write_json
 
 
 @dataclass(frozen=True)

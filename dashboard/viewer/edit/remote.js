@@ -1,4 +1,4 @@
-// Corrections to and from the server. The formats are described in dashboard/correction_route.py.
+// Corrections to and from the server. The formats are described in dashboard/web/correction_route.py.
 
 const MAGIC = "GCEDIT1\0";
 const PATIENCE_MS = 60_000;

@@ -9,7 +9,7 @@ from core.data.images import write_png
 from core.data.index import DatasetIndex, load_index, natural_key, pair_files
 from core.data.manifest import DatasetManifest
 from core.errors import DatasetError, ImageError, MaskError
-from core.files import write_json
+from core.storage.files import write_json
 
 TRAIN = ["case16_day0_slice_0002", "case16_day0_slice_0010", "case16_day0_slice_0001", "case9_day2_slice_0001"]
 VALID = ["case9_day10_slice_0001", "case7_day0_slice_0001"]

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from core.data.phantom import PhantomScan, make_scan
+from core.data.phantom.scan import PhantomScan, make_scan
 from core.errors import InputError
 
 SMALL = (24, 96, 96)

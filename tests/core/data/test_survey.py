@@ -24,7 +24,7 @@ from core.data.statistics import (
 )
 from core.data.survey import SurveyPaths, SurveyState, make_survey, read_survey, start_survey, survey_state
 from core.errors import DatasetError
-from core.locks import BusyError, locked
+from core.storage.locks import BusyError, locked
 from tests.patience import wait_until
 
 

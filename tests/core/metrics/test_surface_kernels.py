@@ -85,7 +85,7 @@ def run_in_copy(folder: Path, **environment: str) -> tuple[int, str]:
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     """The project's core in a folder where nothing was compiled yet."""
-    ignore = shutil.ignore_patterns("__pycache__", "demo_run")
+    ignore = shutil.ignore_patterns("__pycache__", "run")
     shutil.copytree(ROOT / "core", tmp_path / "project" / "core", ignore=ignore)
     return tmp_path / "project"
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.confidence import Confidence
 from core.data.identity import SliceName
 from core.data.index import Scan, SliceFile
 from core.data.manifest import ScanInfo
 from core.labels import ORGANS
+from core.metrics.confidence import Confidence
 from core.metrics.overlap import confusion_per_slice
 from core.metrics.scan_scores import score_scan
 from core.metrics.tables import (

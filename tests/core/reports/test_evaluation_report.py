@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import WorkspaceError
 from core.reports.evaluation_report import evaluation_report
-from core.runs import Evaluation
+from core.runs.registry import Evaluation
 from tests.simulated_workspace import simulated_workspace
 
 

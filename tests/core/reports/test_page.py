@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from core.reports import Section, facts, figure, gallery, html_page, paragraph, picture, table
+from core.reports.page import Section, facts, figure, gallery, html_page, paragraph, picture, table
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 

@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.corrections import save_correction
 from core.data.index import load_index
 from core.errors import GutCheckError, WorkspaceError
 from core.reports.pictures import ShownScan, panel, worst_positions
 from core.reports.round_report import interval_text, round_report
 from core.reports.scan_report import scan_report
-from core.reviews import Finding, FindingKind, ReviewStore, ScanReview, Verdict
-from core.runs import Evaluation
-from core.workspace import Workspace
+from core.reviews.corrections import save_correction
+from core.reviews.store.events import Finding, FindingKind, Verdict
+from core.reviews.store.state import ScanReview
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation
+from core.storage.workspace import Workspace
 from tests.core.reviews.rounds import VALID, labels, make_dataset, make_evaluation, subject_of
 
 FIRST, SECOND, THIRD = VALID

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.reviews import ReviewStore
-from core.reviews.database import URL_VARIABLE
+from core.reviews.store.database import URL_VARIABLE
+from core.reviews.store.store import ReviewStore
 from tests.core.reviews.postgres import NO_SERVER, empty_database, find_server, running_server
 
 

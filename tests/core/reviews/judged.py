@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from core.reviews import ScanReview, Subject, Verdict
-from core.reviews.events import Event
+from core.reviews.store.events import Event, Subject, Verdict
+from core.reviews.store.state import ScanReview
 
 
 def verdict_event(scan: str, reader: str, verdict: Verdict) -> Event:

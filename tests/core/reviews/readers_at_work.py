@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-from core.reviews import ReviewStore, Subject, Verdict
-from core.reviews.scan_table import ScanTable
-from core.reviews.worklist import Worklist
+from core.reviews.queue.scan_table import ScanTable
+from core.reviews.queue.worklist import Worklist
+from core.reviews.store.events import Subject, Verdict
+from core.reviews.store.store import ReviewStore
 from tests.core.reviews.scans import EVALUATION, RUN, made_up_table
 
 VERDICTS = tuple(Verdict)

@@ -12,11 +12,11 @@ from core.data.index import DatasetIndex, load_index
 from core.data.leakage import leak_badge
 from core.data.masks import write_label_volume
 from core.data.prepare.pairs import prepare_pairs
-from core.files import sha256_of_array, write_json
-from core.metrics.score_set import ScoreSet
-from core.reviews import Subject
-from core.runs import Evaluation, open_run
-from core.workspace import Workspace
+from core.evaluation.score_set import ScoreSet
+from core.reviews.store.events import Subject
+from core.runs.registry import Evaluation, open_run
+from core.storage.files import sha256_of_array, write_json
+from core.storage.workspace import Workspace
 
 SHAPE = (4, 40, 48)
 TRAIN, VALID = ("case1_day0",), ("case2_day0", "case2_day7", "case3_day0")
@@ -48,7 +48,8 @@ def make_dataset(folder: Path) -> DatasetIndex:
 
 
 def make_evaluation(workspace: Workspace, index: DatasetIndex, run: str, masks: Volumes) -> Evaluation:
-    """An evaluation of the validation scans as `core.evaluate` writes it; a scan without a given mask gets its reference."""
+    """An evaluation of the validation scans as `core.evaluation.evaluate` writes it; a scan without a given mask gets its
+    reference."""
     paths = workspace.run(run).evaluation(f"{index.name}-valid")
     badge = leak_badge({"case1"}, index.patients("valid"))
     scores = ScoreSet(leak=badge.text, config=ScoringConfig())

@@ -5,7 +5,7 @@ import pandas as pd
 
 from core.labels import ORGAN_NAMES
 from core.metrics.regions import ErrorKind
-from core.reviews.scan_table import ScanTable, make_scan_table
+from core.reviews.queue.scan_table import ScanTable, make_scan_table
 
 RUN, EVALUATION = "run1", "uw-valid"
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from core.command import run_command
+from core.cli.command import run_command
 from core.errors import GutCheckError
-from core.reviews import ReviewStore, Subject, Verdict
 from core.reviews.__main__ import COMMANDS, main
-from core.reviews.chain import Head, read_head
+from core.reviews.store.chain import Head, read_head
+from core.reviews.store.events import Subject, Verdict
+from core.reviews.store.store import ReviewStore
 
 SUBJECT = Subject("run1", "uw-valid", "case1_day0", "i" * 64, "m" * 64)
 on_sqlite = pytest.mark.parametrize("path", ["sqlite"], indirect=True)

@@ -1,0 +1,242 @@
+"""Scoring label maps of any tool: the scores, tables and masks of an evaluation, and a data set to show them on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from core.cli.progress import Progress, silent
+from core.config import ScoringConfig
+from core.data.images import encode_png
+from core.data.index import SPLITS, DatasetIndex, load_index
+from core.data.leakage import leak_badge
+from core.data.manifest import FILE_NAME, DatasetManifest, ScanInfo, hash_files, read_manifest
+from core.data.masks import write_label_volume
+from core.data.readers.label_files import PATTERN, LabelScan, LabelTable, NiftiSource, PngSource, Source, Spacing, find_pairs
+from core.errors import ConfigError, WorkspaceError
+from core.evaluation.score_set import ScoreSet
+from core.runs.registry import Evaluation, RunStatus, write_status
+from core.storage.files import new_folder, sha256_of_array, write_json
+from core.storage.workspace import EvaluationPaths, RunPaths, Workspace, check_name
+from core.versions import package_versions
+
+FORMAT = "gutcheck-evaluation/1"
+SOURCE = "label maps from other tools"
+"""First words of the source of data sets that are made here; only such a data set is ever replaced."""
+SPLIT = "valid"
+UNKNOWN = leak_badge(None, ())
+AS_THEY_ARE = LabelTable()
+NO_IMAGES = "No images were given, so these are scores only: Cases and Metrics show them, Review has nothing to draw on."
+
+
+@dataclass(frozen=True)
+class MaskFolders:
+    """Label maps to score."""
+
+    truth: Path
+    prediction: Path
+    images: Path | None = None
+    truth_table: LabelTable = AS_THEY_ARE
+    prediction_table: LabelTable = AS_THEY_ARE
+    spacing_mm: Spacing | None = None
+    """Distance of voxel centres (z, y, x) of PNG slices; NIfTI files state their own."""
+    pattern: str = PATTERN
+    """How the names of PNG slices tell patient, scan and slice."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """The data set that an evaluation is shown on."""
+
+    name: str
+    root: Path
+    split: str
+    pattern: str
+    synthetic: bool = False
+    write: bool = False
+    """Whether it is made here."""
+
+
+def evaluate_masks(
+    folders: MaskFolders,
+    workspace: Workspace,
+    name: str,
+    *,
+    scoring: ScoringConfig | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Score label maps and write them as an evaluation of a run of that name, which has no model.
+
+    Where ``truth`` is the ``masks`` folder of a split of a data set, the evaluation belongs to that data set. Otherwise, with
+    images, a data set of that name is made in the workspace, so that Review can show every slice; without, there are scores
+    and masks only. The leak badge is ``unknown``: nobody knows what the tool was trained on. One scan is in memory at a time.
+
+    Raises:
+        DatasetError: folders or files that do not pair up.
+        MaskError, ImageError: a file that cannot be used, or volumes that do not lie in the same place.
+        WorkspaceError: a training run or another data set has that name, or the disk refuses.
+    """
+    source, home = open_folders(folders, workspace, name)
+    run = workspace.run(name)
+    _check_free(run, home)
+    paths = run.evaluation(f"{home.name}-{home.split}")
+    work = _Work(ScoreSet(leak=UNKNOWN.text, config=scoring or ScoringConfig()))
+    with new_folder(paths.root, replace=True) as folder, _dataset(home, source) as dataset:
+        for done, scan in enumerate(source.ids):
+            progress(done, len(source.ids), scan)
+            loaded = source.read(scan)
+            work.add(loaded)
+            write_label_volume(EvaluationPaths(folder).mask(check_name(scan, "scan")), loaded.prediction)
+            if dataset is not None:
+                dataset.add(loaded)
+        summary = work.write(EvaluationPaths(folder), work.provenance(name, folders, home, source))
+        progress(len(source.ids), len(source.ids), "written")
+    message = "Label maps of another tool, scored by: evaluate masks. Nothing was trained here."
+    write_status(run, RunStatus("finished", started_at=time.time(), message=message))
+    return Evaluation(name, paths.root.name, paths, summary)
+
+
+def open_folders(folders: MaskFolders, workspace: Workspace, name: str) -> tuple[Source, Home]:
+    """Pair the files and decide which data set they belong to.
+
+    Raises:
+        ConfigError: a spacing for files that state their own.
+        DatasetError: see `find_pairs`.
+    """
+    index = _dataset_of(folders)
+    images = folders.images if index is None else folders.truth.resolve().parent / "images"
+    kind, pairs = find_pairs(folders.truth, folders.prediction, images)
+    tables = folders.truth_table, folders.prediction_table
+    if index is not None:
+        split = folders.truth.resolve().parent.name
+        manifest = index.manifest
+        infos = {scan.id: scan.info for scan in index.scans(split)}
+        source: Source = PngSource(pairs, *tables, spacing_mm=folders.spacing_mm, pattern=manifest.pattern, infos=infos)
+        return source, Home(index.name, index.root.resolve(), split, manifest.pattern, manifest.synthetic)
+    if kind == "nifti":
+        if folders.spacing_mm is not None:
+            todo = "leave --spacing_mm out"
+            raise ConfigError("NIfTI files state their own spacing", value=folders.spacing_mm, todo=todo)
+        source = NiftiSource(pairs, *tables)
+    else:
+        source = PngSource(pairs, *tables, spacing_mm=folders.spacing_mm, pattern=folders.pattern)
+    root = workspace.dataset(name) if images else folders.truth.resolve()
+    return source, Home(name, root, SPLIT, PATTERN if kind == "nifti" else folders.pattern, write=images is not None)
+
+
+def _dataset_of(folders: MaskFolders) -> DatasetIndex | None:
+    """The data set whose masks the truth is; nothing where it is none, or where its labels are mapped."""
+    split = folders.truth.resolve().parent
+    ours = folders.truth.resolve().name == "masks" and split.name in SPLITS and (split / "images").is_dir()
+    return load_index(split.parent) if ours and folders.truth_table.classes is None and folders.images is None else None
+
+
+def _check_free(paths: RunPaths, home: Home) -> None:
+    if paths.manifest.exists() or paths.model.exists() or paths.config.exists():
+        raise WorkspaceError("A training run has this name", value=paths.root, todo="choose another --name")
+    if home.write and home.root.exists() and not read_manifest(home.root).source.startswith(SOURCE):
+        raise WorkspaceError("A data set has this name", value=home.root, todo="choose another --name")
+
+
+class _Work:
+    """What is collected while the scans are read."""
+
+    def __init__(self, scores: ScoreSet) -> None:
+        self.scores = scores
+        self.facts: dict[str, dict[str, Any]] = {}
+        self.ignored: set[int] = set()
+        self.notes: list[str] = []
+
+    def add(self, loaded: LabelScan) -> None:
+        """Score one scan."""
+        scan, reference, prediction = loaded.scan, loaded.reference, loaded.prediction
+        self.scores.add(scan, reference=reference, prediction=prediction)
+        self.ignored |= loaded.ignored
+        self.notes += loaded.notes
+        self.facts[scan.id] = {
+            "patient": scan.patient,
+            "slice_numbers": [each.name.number for each in scan.slices],
+            "size": list(reference.shape[1:]),
+            "spacing_mm": scan.info.spacing_mm,
+            "native_size": scan.info.native_size,
+            "image_sha256": "" if loaded.image is None else sha256_of_array(loaded.image),
+            "reference_sha256": sha256_of_array(reference),
+            "prediction_sha256": sha256_of_array(prediction),
+        }
+
+    def write(self, paths: EvaluationPaths, provenance: dict[str, Any]) -> dict[str, Any]:
+        """Write the tables and ``evaluation.json``; return the latter."""
+        self.scores.slices().to_parquet(paths.slices, index=False)
+        self.scores.scans().to_parquet(paths.scans, index=False)
+        self.scores.errors().to_parquet(paths.errors, index=False)
+        summary = provenance | self.scores.summary() | {"scans": self.facts}
+        write_json(paths.summary, summary)
+        return summary
+
+    def provenance(self, name: str, folders: MaskFolders, home: Home, source: Source) -> dict[str, Any]:
+        """What the scores rest on."""
+        patients = {str(facts["patient"]) for facts in self.facts.values()}
+        ignored = [f"{len(self.ignored)} other labels count as background: {sorted(self.ignored)}"] if self.ignored else []
+        return {
+            "format": FORMAT,
+            "run": name,
+            "dataset": {"name": home.name, "root": str(home.root), "synthetic": home.synthetic},
+            "split": home.split,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "scan_count": len(self.facts),
+            "patient_count": len(patients),
+            "leak": leak_badge(None, patients).to_json(),
+            "slice_count": sum(len(facts["slice_numbers"]) for facts in self.facts.values()),
+            "inference": None,
+            "weights_sha256": None,
+            "versions": package_versions(),
+            "external": {
+                "truth": str(folders.truth.resolve()),
+                "prediction": str(folders.prediction.resolve()),
+                "truth_labels": _table(folders.truth_table),
+                "prediction_labels": _table(folders.prediction_table),
+                "images": source.has_images,
+                "notes": [*([] if source.has_images else [NO_IMAGES]), *ignored, *self.notes],
+            },
+        }
+
+
+def _table(table: LabelTable) -> dict[str, int] | None:
+    return None if table.classes is None else {str(label): class_id for label, class_id in table.classes.items()}
+
+
+class _DatasetDraft:
+    """The data set that Review shows: images and truth as slices of a validation split."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.infos: dict[str, ScanInfo] = {}
+
+    def add(self, loaded: LabelScan) -> None:
+        self.infos[loaded.scan.id] = loaded.scan.info
+        for kind, volume in (("images", loaded.image), ("masks", loaded.reference)):
+            place = self.folder / SPLIT / kind
+            place.mkdir(parents=True, exist_ok=True)
+            for each, plane in zip(loaded.scan.slices, [] if volume is None else volume, strict=True):
+                (place / f"{each.name.stem}.png").write_bytes(encode_png(plane))
+
+
+@contextmanager
+def _dataset(home: Home, source: Source) -> Iterator[_DatasetDraft | None]:
+    """Fill the data set beside the evaluation, where one is to be made."""
+    with new_folder(home.root, replace=True) if home.write else nullcontext() as folder:
+        draft = None if folder is None else _DatasetDraft(folder)
+        yield draft
+        if draft is not None:
+            manifest = DatasetManifest(
+                name=home.name,
+                source=f"{SOURCE}, {len(source.ids)} scans",
+                pattern=home.pattern,
+                split="all scans in one split, for review",
+                scans=draft.infos,
+                files=hash_files(draft.folder),
+            )
+            write_json(draft.folder / FILE_NAME, manifest.to_json())

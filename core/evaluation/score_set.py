@@ -1,0 +1,116 @@
+"""The scores of a set of scans as they come in, one scan at a time: tables, means, and the conventions behind them."""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.config import ScoringConfig
+from core.data.index import Scan
+from core.data.masks import LabelMap
+from core.labels import CLASSES, NUM_CLASSES
+from core.metrics.bootstrap import METHOD
+from core.metrics.competition import CompetitionTerms, competition_score, competition_terms
+from core.metrics.confidence import Confidence
+from core.metrics.geometry import KNOWN, grid_spacing, is_whole
+from core.metrics.overlap import Confusion
+from core.metrics.regions import error_regions, region_rows, regions_frame
+from core.metrics.scan_scores import ScanScores, score_pair
+from core.metrics.tables import ALL_ORGANS_RULE, frame, over_all_organs, scan_rows, slice_rows, summarise
+from core.metrics.volume_pair import VolumePair
+
+CONVENTIONS: dict[str, Any] = {
+    "unit": "one scan, as a 3D volume; means are over scans",
+    "background": "left out",
+    "all_organs": ALL_ORGANS_RULE,
+    "empty_masks": "both empty: undefined, left out and counted; only one empty: 0, counted as missed or false alarm; "
+    "its distances are then the diagonal of the scan's extent, its NSD 0",
+    "size": "native; predictions resized back by nearest neighbour; where images are stored at another size, "
+    "the spacing is stretched with them",
+    "surface": "voxels with at least one of six face neighbours outside the organ; outside the volume counts as outside",
+    "hd95": "the larger of the two directed 95th percentiles, linear between order statistics, in mm between voxel centres",
+    "nsd": "surface voxels of both masks within the tolerance of the other surface, over all surface voxels of both",
+    "mean_surface_distance": "mean over the surface voxels of both masks together (ASSD)",
+    "volume_error": "prediction less reference",
+    "unknown_spacing": "no spacing, or slices missing in between: distances and volumes are undefined, left out and counted",
+    "intervals": METHOD,
+}
+
+
+class ScoreSet:
+    """Scores of the scans that were added; holds rows and counts, never a volume."""
+
+    def __init__(self, *, leak: str, config: ScoringConfig) -> None:
+        """
+        Args:
+            leak: text of the leak badge, put beside every score.
+        """
+        self.leak, self.config = leak, config
+        self.totals: dict[str, Confusion] = {}
+        """(4, 4) class pairs by scan."""
+        self._slices: list[pd.DataFrame] = []
+        self._scans: list[dict[str, Any]] = []
+        self._errors: list[dict[str, Any]] = []
+        self._competition: list[CompetitionTerms] = []
+        self._unmeasured: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, scan: Scan, *, reference: LabelMap, prediction: LabelMap, confidence: Confidence | None = None) -> ScanScores:
+        """Score one scan; see `VolumePair.of` for what it raises.
+
+        Args:
+            reference, prediction: (Z, H, W) uint8 at the size in which the scan is stored.
+            confidence: the network's own; ``None`` where nobody knows.
+        """
+        pair = VolumePair.of(reference=reference, prediction=prediction)
+        spacing, reason = grid_spacing(scan, (reference.shape[1], reference.shape[2]))
+        if reason != KNOWN:
+            self._unmeasured[reason].append(scan.id)
+        scores = score_pair(pair, spacing, self.config.tolerances_mm)
+        # As a table: a row of each slice and organ as a dictionary takes ten times the memory.
+        self._slices.append(frame(slice_rows(scan, pair.confusion, confidence=confidence, leak=self.leak)))
+        self._scans += scan_rows(scan, scores, confidence=confidence, leak=self.leak)
+        self._errors += region_rows(scan, error_regions(reference, prediction, spacing))
+        self.totals[scan.id] = pair.total
+        if is_whole(scan):
+            self._competition.append(competition_terms(pair))
+        return scores
+
+    def slices(self) -> pd.DataFrame:
+        """``slices.parquet``, see `core.metrics.tables.slice_rows`."""
+        return pd.concat(self._slices, ignore_index=True)
+
+    def scans(self) -> pd.DataFrame:
+        """``scans.parquet``, see `core.metrics.tables.scan_rows`."""
+        return frame(self._scans)
+
+    def errors(self) -> pd.DataFrame:
+        """``errors.parquet``, see `core.metrics.regions.regions_frame`."""
+        return regions_frame(self._errors)
+
+    def summary(self) -> dict[str, Any]:
+        """The part of ``evaluation.json`` that follows from the scores alone."""
+        table = self.scans()
+        return {
+            "organs": summarise(table),
+            "all_organs": over_all_organs(table),
+            "confusion": self._confusion(),
+            "competition": self._competition_json(),
+            "without_distances": dict(self._unmeasured),
+            "tolerances_mm": list(self.config.tolerances_mm),
+            "conventions": CONVENTIONS,
+        }
+
+    def _confusion(self) -> dict[str, Any]:
+        total = sum(self.totals.values(), np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64))
+        return {
+            "classes": [each.name for each in CLASSES],
+            "rows": "reference",
+            "columns": "prediction",
+            "pixels": total.tolist(),
+        }
+
+    def _competition_json(self) -> dict[str, Any] | None:
+        score = competition_score(self._competition)
+        left_out = len(self.totals) - len(self._competition)
+        return None if score is None else score.to_json() | {"scans_left_out": left_out, "leak": self.leak}

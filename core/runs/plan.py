@@ -1,0 +1,135 @@
+"""Everything that is wrong with a run, or worth a warning, before it is started: all of it at once."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.cli.options import Parser, pick
+from core.config import DatasetConfig, TrainingConfig
+from core.data.index import DatasetIndex, load_index
+from core.data.leakage import LeakBadge, leak_badge
+from core.errors import GutCheckError, WorkspaceError
+from core.runs.jobs.queue import gpus
+from core.runs.registry import find_run
+from core.storage.workspace import Workspace
+
+PARAMETERS = {"b0": 3_700_000, "b1": 13_700_000, "b2": 27_400_000, "b3": 47_200_000, "b4": 64_000_000, "b5": 84_600_000}
+"""Of SegFormer's sizes, rounded; see `core.model.segformer`."""
+BYTES = 4
+COPIES_KEPT = 8
+"""Of the weights on disk: the best and the last checkpoint with AdamW's two averages each, model/ and model.onnx."""
+SPARE_BYTES = 1_000_000_000
+SLOW_ON_A_PROCESSOR = ("b2", "b3", "b4", "b5")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that somebody is about to start."""
+
+    training: TrainingConfig | None
+    """Nothing where the settings themselves cannot be read."""
+    recipe: DatasetConfig | None
+    problems: tuple[str, ...]
+    """Sentences; with any of them the run would fail."""
+    warnings: tuple[str, ...]
+    """Sentences; the run would go on, and somebody should know."""
+    leak: LeakBadge
+    """What its scores on the validation split will carry."""
+    disk_bytes: int
+    """What it will write, roughly."""
+
+
+def read_settings(recipe: Path | None, changes: Mapping[str, object]) -> tuple[TrainingConfig, DatasetConfig]:
+    """The settings of a recipe with some of them changed, as ``fit --config RECIPE --KEY=VALUE`` reads them.
+
+    Raises:
+        ConfigError: the file is missing, or has an unknown key or a value out of range.
+    """
+    parser = Parser("python -m training fit", "Settings of a run.")
+    parser.add_argument("--config", action="config")
+    parser.add_class_arguments(TrainingConfig)
+    parser.add_class_arguments(DatasetConfig)
+    words = ["--config", str(recipe)] if recipe else []
+    options = parser.read([*words, *(f"--{key}={value}" for key, value in changes.items())])
+    return pick(TrainingConfig, options), pick(DatasetConfig, options)
+
+
+def plan_run(workspace: Workspace, name: str, dataset: Path, recipe: Path | None, changes: Mapping[str, object]) -> Plan:
+    """Look at a run before it is started; reads the data set's folder, not its pictures."""
+    problems: list[str] = []
+    warnings: list[str] = []
+    training = settings = index = None
+    try:
+        training, settings = read_settings(recipe, changes)
+    except GutCheckError as error:
+        problems.append(str(error))
+    try:
+        if workspace.run(name).root.exists():
+            problems.append(f"There is a run of this name already: {name}; choose another name.")
+    except GutCheckError as error:
+        problems.append(str(error))
+    try:
+        index = load_index(dataset)
+        empty = [split for split in ("train", "valid") if not _count(index, split)]
+        problems += [f"The data set has no {split} split: {dataset}; prepare it again." for split in empty]
+    except GutCheckError as error:
+        problems.append(str(error))
+    leak = leak_badge(index.patients("train"), index.patients("valid")) if index else LeakBadge("unknown")
+    needed = _disk_bytes(training, settings, index) if training and settings else 0
+    if leak.kind == "leaked":
+        warnings.append(f"The scores will carry the badge {leak.text}: patients of the training split are validated on.")
+    if training:
+        problems += _model_problems(training.model)
+        warnings += _machine_warnings(training)
+    problems += _disk_problem(workspace, needed)
+    return Plan(training, settings, tuple(problems), tuple(warnings), leak, needed)
+
+
+def _count(index: DatasetIndex, split: str) -> int:
+    return sum(len(scan.slices) for scan in index.splits.get(split, ()))
+
+
+def _model_problems(model: str) -> list[str]:
+    folder = Path(model)
+    # Whatever else is no short name is a hub's, and only the hub can tell.
+    missing = folder.is_absolute() and not (folder / "model.safetensors").is_file()
+    return [f"The model's folder has no model.safetensors: {model}; choose a run with a model."] if missing else []
+
+
+def _machine_warnings(training: TrainingConfig) -> list[str]:
+    warnings = []
+    if training.model in SLOW_ON_A_PROCESSOR and not gpus() and training.accelerator in ("auto", "cpu"):
+        warnings.append(f"There is no GPU here, and {training.model} takes seconds a slice on a processor; b0 is the quickest.")
+    if training.tracker == "wandb" and not os.environ.get("WANDB_API_KEY"):
+        warnings.append("WANDB_API_KEY is not set: Weights & Biases keeps the run offline, in its folder.")
+    return warnings
+
+
+def _disk_bytes(training: TrainingConfig, settings: DatasetConfig, index: DatasetIndex | None) -> int:
+    folder = Path(training.model) / "model.safetensors"
+    weights = folder.stat().st_size if folder.is_file() else PARAMETERS.get(training.model, PARAMETERS["b4"]) * BYTES
+    slices = _count(index, "train") + _count(index, "valid") if index else 0
+    cache = slices * settings.image_size**2 * 2 if training.cache else 0
+    return weights * (COPIES_KEPT + (2 if training.ema_decay else 0)) + cache
+
+
+def _disk_problem(workspace: Workspace, needed: int) -> list[str]:
+    folder = next((each for each in (workspace.root, *workspace.root.parents) if each.is_dir()), Path("/"))
+    free = shutil.disk_usage(folder).free
+    if free >= needed + SPARE_BYTES:
+        return []
+    return [f"The disk is too full: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free in {folder}; free some space."]
+
+
+def model_of(workspace: Workspace, run: str) -> str:
+    """The folder to give as ``model`` so that a run starts from another's weights.
+
+    Raises:
+        WorkspaceError: there is no such run, or it has no model.
+    """
+    found = find_run(workspace, run)
+    if not found.has_model:
+        raise WorkspaceError("The run has no model to start from", value=run, todo="choose a finished one")
+    return str(found.paths.model)

@@ -1,0 +1,221 @@
+"""The registry of training runs and evaluations, read from disk; a damaged one is listed with what is wrong."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+
+from core.data.index import DatasetIndex
+from core.data.leakage import Kind, LeakBadge, leak_badge
+from core.errors import GutCheckError, WorkspaceError
+from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
+from core.runs.evaluation_checks import check_summary
+from core.runs.status import ACTIVE, DIED, RunStatus, State, is_working, read_status, write_status
+from core.storage.files import read_json
+from core.storage.workspace import EvaluationPaths, RunPaths, Workspace
+
+__all__ = [
+    "ACTIVE", "DIED", "Evaluation", "Run", "RunStatus", "State", "badge_for", "find_run", "is_working", "list_runs", "open_run",
+    "read_status", "write_status",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of a run, as ``evaluation.json`` describes it."""
+
+    run: str
+    name: str
+    paths: EvaluationPaths
+    summary: dict[str, Any]
+
+    @property
+    def dataset_root(self) -> Path:
+        """Where the data set was; where that is gone, as in a workspace that was moved, this workspace's own of the same name."""
+        stated = Path(self.summary["dataset"]["root"])
+        own = self.paths.root.parents[3] / "datasets" / stated.name
+        return own if not stated.is_dir() and own.is_dir() else stated
+
+    @property
+    def split(self) -> str:
+        return str(self.summary["split"])
+
+    @property
+    def is_external(self) -> bool:
+        """Whether another tool drew the label maps (``evaluate masks``): nothing was trained here."""
+        return bool(self.summary.get("external"))
+
+    @property
+    def badge(self) -> LeakBadge:
+        content = self.summary["leak"]
+        if content["kind"] not in get_args(Kind):
+            raise KeyError(content["kind"])
+        return LeakBadge(content["kind"], int(content["leaked"]), int(content["patients"]))
+
+    def scan_facts(self, scan: str) -> dict[str, Any]:
+        """Hashes, slice numbers and geometry of one evaluated scan.
+
+        Raises:
+            WorkspaceError: the evaluation has no such scan.
+        """
+        facts = self.summary["scans"].get(scan)
+        if facts is None:
+            raise WorkspaceError(
+                f"The evaluation {self.name} of {self.run} has no such scan", value=scan, todo="choose one from Cases"
+            )
+        return dict(facts)
+
+    def scans(self) -> pd.DataFrame:
+        """``scans.parquet``, see `core.metrics.tables.scan_rows`.
+
+        Raises:
+            WorkspaceError: missing or damaged.
+        """
+        return _read_table(self.paths.scans)
+
+    def errors(self) -> pd.DataFrame:
+        """``errors.parquet``: connected regions of disagreement, see `core.metrics.regions.regions_frame`.
+
+        Raises:
+            WorkspaceError: missing or damaged.
+        """
+        return _read_table(self.paths.errors)
+
+    def slices(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """``slices.parquet``, see `core.metrics.tables.slice_rows`.
+
+        Args:
+            columns: those to read; all by default.
+
+        Raises:
+            WorkspaceError: missing or damaged.
+        """
+        return _read_table(self.paths.slices, columns)
+
+
+def _read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(
+            "A table of the evaluation is missing or damaged", value=path, todo="evaluate the run again"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the registry."""
+
+    name: str
+    paths: RunPaths
+    status: RunStatus | None
+    problem: str = ""
+    """What is wrong with its files; empty where nothing is."""
+
+    @property
+    def has_model(self) -> bool:
+        return (self.paths.model / "model.safetensors").is_file()
+
+    def manifest(self) -> dict[str, Any] | None:
+        """The training manifest; ``None`` where it is missing or damaged."""
+        try:
+            content = read_json(self.paths.manifest)
+        except WorkspaceError:
+            return None
+        return content if isinstance(content, dict) else None
+
+    def metrics(self) -> pd.DataFrame:
+        """``metrics.csv``, one row an epoch; empty where nothing was logged yet."""
+        try:
+            return pd.read_csv(self.paths.metrics)
+        except (OSError, ValueError):
+            return pd.DataFrame()
+
+    def evaluations(self) -> list[Evaluation]:
+        """The evaluations that can be read, by name."""
+        folders = sorted(self.paths.evaluations.glob("[!.]*/evaluation.json"))
+        found = [_read_evaluation(self.name, EvaluationPaths(path.parent)) for path in folders]
+        return [evaluation for evaluation in found if evaluation is not None]
+
+    def evaluation(self, name: str) -> Evaluation:
+        """One evaluation.
+
+        Raises:
+            WorkspaceError: it is not there, or cannot be read.
+        """
+        found = _read_evaluation(self.name, self.paths.evaluation(name))
+        if found is None:
+            raise WorkspaceError(f"Run {self.name} has no such evaluation", value=name, todo="run: python -m training evaluate")
+        return found
+
+
+def _read_evaluation(run: str, paths: EvaluationPaths) -> Evaluation | None:
+    try:
+        summary = read_json(paths.summary)
+        evaluation = Evaluation(run, paths.root.name, paths, summary)
+        # A damaged file is left out here rather than crash a page.
+        check_summary(summary)
+        evaluation.dataset_root.is_dir()  # a name that no folder can have raises here
+        return evaluation if "all_organs" in summary else replace(evaluation, summary=_with_all_organs(evaluation))
+    except (WorkspaceError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _with_all_organs(evaluation: Evaluation) -> dict[str, Any]:
+    """The summary of a file that is older than `over_all_organs`: its own headline was the mean of the organs' means.
+
+    Where the scan table cannot be read there is no headline; pages that need the table say so.
+    """
+    try:
+        found = over_all_organs(evaluation.scans())
+    except (WorkspaceError, KeyError):
+        found = over_all_organs(pd.DataFrame(columns=["patient", "scan", "outcome", "dice"]))
+    conventions = evaluation.summary.get("conventions", {}) | {"all_organs": ALL_ORGANS_RULE}
+    return evaluation.summary | {"all_organs": found, "conventions": conventions}
+
+
+def list_runs(workspace: Workspace) -> list[Run]:
+    """All runs of the workspace, newest first."""
+    folders = [path for path in workspace.runs.glob("[!.]*") if path.is_dir()] if workspace.runs.is_dir() else []
+    runs = [open_run(folder) for folder in folders]
+    return sorted(runs, key=lambda run: ((run.status.started_at or 0) if run.status else 0, run.name), reverse=True)
+
+
+def open_run(folder: Path) -> Run:
+    """The run in a folder, with its problem where its status cannot be read."""
+    paths = RunPaths(folder)
+    try:
+        return Run(folder.name, paths, read_status(paths))
+    except GutCheckError as error:
+        return Run(folder.name, paths, None, str(error))
+
+
+def find_run(workspace: Workspace, name: str) -> Run:
+    """A run by its name in the workspace, or by the path of its folder.
+
+    Raises:
+        WorkspaceError: there is none; the runs that exist are named.
+    """
+    folder = Path(name)
+    if not os.path.isdir(folder / "model"):
+        folder = workspace.run(name).root if "/" not in name else folder
+    if not os.path.isdir(folder):
+        have = ", ".join(run.name for run in list_runs(workspace)[:5]) or "none yet; run: python -m training fit"
+        raise WorkspaceError("There is no such run", value=name, todo=f"runs here: {have}")
+    return open_run(folder.resolve())
+
+
+def badge_for(manifest: dict[str, Any] | None, index: DatasetIndex, split: str) -> LeakBadge:
+    """The leak badge of a score on a split by a run with this training manifest.
+
+    It is ``unknown`` where the manifest is missing, or where a name on either side tells no patient.
+    """
+    try:
+        train = manifest["splits"]["train"] if manifest else {}
+        stated = None if train.get("unparsed") else train["patients"]
+    except (KeyError, TypeError, AttributeError):
+        stated = None
+    known = isinstance(stated, list) and not index.unparsed(split)
+    return leak_badge(stated if known else None, index.patients(split))

@@ -1,0 +1,1 @@
+"""What *Cases* shows: the worklist, its filters and its order."""

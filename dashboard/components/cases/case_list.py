@@ -1,0 +1,104 @@
+"""The worklist as a table: a page of scans, of which one row opens."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.labels import ORGANS
+from dashboard.components.common.badge import leak_badge
+from dashboard.components.common.headline import DOTS, counted
+from dashboard.components.common.reading import Desk
+from dashboard.components.common.row_table import row_table
+from dashboard.components.common.text import plain
+
+SCANS_A_PAGE = 100
+PIXELS_OF_TABLE = 620
+
+
+def score_line(desk: Desk) -> None:
+    """The evaluation's scores in one line beside the leak badge; a blind round shows none."""
+    summary = desk.evaluation.summary
+    with st.container(horizontal=True, vertical_alignment="center", key="score_line"):
+        if desk.settings.blind:
+            st.badge("blind round", icon=":material/visibility_off:", color="violet")
+            st.caption(f"{plain(desk.settings.name)}: scores and others' verdicts show once your own is in.", width="content")
+            return
+        leak_badge(desk.evaluation.badge)
+        if summary["dataset"].get("synthetic"):
+            st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
+        what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, whole volumes in 3D"
+        values = [("All organs", "", summary["all_organs"]["dice"])]
+        values += [(each.title, f":{DOTS[each.name]}[●] ", summary["organs"][each.name]["dice"]) for each in ORGANS]
+        shown = [f"{dot}{title} **{'undefined' if dice is None else f'{dice:.3f}'}**" for title, dot, dice in values]
+        st.markdown(f":small[Mean Dice: {' &nbsp; '.join(shown)}]", width="content", help=f"{what}. With intervals on *Metrics*.")
+
+
+def case_list(desk: Desk) -> str | None:
+    """Show a page of the queue; return the scan whose row was clicked."""
+    count = len(desk.names())
+    if not count:
+        st.info("No case matches the filters; clear them to see all.", icon=":material/search_off:")
+        return None
+    first = _page(count)
+    shown = desk.worklist.rows(
+        reader=desk.reader, filter=desk.queue.filter, order=desk.queue.order, first=first, count=SCANS_A_PAGE
+    )
+    at_hand = {} if desk.settings.blind else desk.worklist.at_hand()
+    shown = shown.assign(at_hand=[at_hand.get(scan, "") for scan in shown["scan"]])
+    columns = _columns(shown, blind=desk.settings.blind)
+    row = row_table(
+        shown,
+        key="case_list",
+        row_height=34,
+        height=min(PIXELS_OF_TABLE, 34 * len(shown) + 38),
+        column_order=list(columns),
+        column_config=columns,
+    )
+    return None if row is None else str(shown.iloc[row]["scan"])
+
+
+def _page(count: int) -> int:
+    """The place in the queue at which the page begins."""
+    pages = -(-count // SCANS_A_PAGE)
+    if pages == 1:
+        st.caption(f"{counted(count, 'scan')}. A click on a row opens it, as does Enter; a click on a column's head sorts.")
+        return 0
+    if st.session_state.get("case_page", 1) > pages:
+        st.session_state["case_page"] = 1
+    with st.container(horizontal=True, vertical_alignment="center"):
+        number = st.pagination(pages, key="case_page")
+        first, last = (number - 1) * SCANS_A_PAGE, min(number * SCANS_A_PAGE, count)
+        st.caption(f"{first + 1:,} to {last:,} of {count:,} scans. A click on a row opens it.", width="content")
+    return first
+
+
+def _columns(shown: pd.DataFrame, *, blind: bool) -> dict[str, Any]:
+    """Settings of the columns that say something here."""
+    config = st.column_config
+    wide: dict[str, Any] = {
+        "patient": config.TextColumn("Patient", pinned=True),
+        "scan": config.TextColumn("Scan", pinned=True),
+        "state": config.TextColumn("Review"),
+        "readers": config.TextColumn("Judged by"),
+        "at_hand": config.TextColumn("Open at", help="Who has the scan at hand now."),
+        "mean_dice": config.NumberColumn("Mean Dice", format="%.3f", help="Over the organs that have a score."),
+    }
+    for organ in ORGANS:
+        wide[organ.name] = config.ProgressColumn(f"{organ.title}, Dice", min_value=0.0, max_value=1.0, format="%.3f")
+    wide |= {
+        "change": config.NumberColumn("Change", format="%.3f", help="How far the mean Dice moved against the other run."),
+        "confidence": config.NumberColumn("Confidence", format="%.2f", help="Of the model, over what it drew."),
+        "notes": config.TextColumn(
+            "Notes", width=190, help="Missed organs, false alarms, absent organs. A Dice of 0 beside them counts."
+        ),
+        "leak": config.TextColumn("Leak", help="Whether the run was trained on this patient."),
+        "disputed": config.CheckboxColumn("Disputed", help="The reference is known or said to be wrong."),
+        "slices": config.NumberColumn("Slices", format="%d", width="small"),
+    }
+    empty = {name for name in ("readers", "at_hand", "notes") if not shown[name].astype(bool).any()}
+    empty |= {name for name in ("mean_dice", *(o.name for o in ORGANS), "change", "confidence") if shown[name].isna().all()}
+    always = set() if blind else {"mean_dice", *(organ.name for organ in ORGANS)}
+    empty |= {"leak"} if shown["leak"].nunique() == 1 else set()  # the badge above says it of all
+    empty |= set() if shown["disputed"].any() else {"disputed"}
+    return {name: column for name, column in wide.items() if name not in empty - always}

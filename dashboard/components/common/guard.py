@@ -1,0 +1,65 @@
+"""What a page shows when it cannot show its content: an error, an empty workspace, a demo in preparation."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from core.errors import GutCheckError
+from core.runs.registry import Evaluation
+from dashboard import cached
+from dashboard.components.common.text import harmless
+from dashboard.state import EVALUATION, demo_of, workspace
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Show any error of the tree as its one sentence and end the page there."""
+    try:
+        yield
+    except GutCheckError as error:
+        st.error(harmless(str(error)), icon=":material/error:")
+        st.stop()
+
+
+def require_evaluation() -> Evaluation:
+    """The evaluation that was chosen; where there is none, say what to do next and end the page."""
+    chosen = st.session_state.get(EVALUATION)
+    for each in cached.evaluations(workspace()):
+        if chosen == (each.run, each.name):
+            return each
+    if demo_of(workspace()).state in ("preparing", "failed"):
+        demo_progress()
+    else:
+        no_evaluations()
+    return st.stop()
+
+
+def no_evaluations() -> None:
+    """The empty state of the pages that need scores."""
+    root = workspace().root
+    st.info("No scores yet: this workspace holds no evaluation.", icon=":material/view_list:")
+    st.markdown(
+        "1. **Prepare a data set**, or start with synthetic patients:\n"
+        f"   `python -m training prepare phantom --out {root}/datasets/phantoms`\n"
+        "2. **Train** on the *Training* page, or: "
+        f"`python -m training fit --data phantoms --model b0 --epochs 5 --workspace {root}`\n"
+        f"3. **Evaluate:** `python -m training evaluate --run RUN --data phantoms --workspace {root}`\n\n"
+        "Or leave this workspace aside and look at the embedded demo: start `python -m dashboard --demo`."
+    )
+
+
+@st.fragment(run_every=0.5)
+def demo_progress() -> None:
+    """Progress of the embedded demo; reruns the whole page once it stands."""
+    state = demo_of(workspace())
+    if state.state == "ready":
+        st.rerun()
+    if state.state == "failed":
+        st.error(harmless(state.message), icon=":material/error:")
+        return
+    st.subheader("Setting up the demo")
+    st.write("Synthetic patients are made and a small SegFormer outlines their organs, on this machine. It takes half a minute.")
+    share = state.done / state.total if state.total else 0.0
+    count = f" ({state.done} of {state.total})" if state.total else ""
+    st.progress(share, text=harmless(f"{state.step}{count}"))

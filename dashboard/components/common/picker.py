@@ -1,0 +1,67 @@
+"""Which evaluation is looked at: the link's choice, then the session's, then the newest."""
+
+import streamlit as st
+
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation
+from dashboard import cached
+from dashboard.components.common.blind import find_token, title_of
+from dashboard.components.common.text import plain
+from dashboard.state import EVALUATION, LINKED, address, workspace
+
+Choice = tuple[str, str]
+WIDGET = "evaluation_widget"
+
+
+def choose_evaluation(found: list[Evaluation]) -> None:
+    """Settle the session's evaluation before the page is drawn."""
+    options: list[Choice] = [(each.run, each.name) for each in found]
+    if not options:
+        st.session_state.pop(EVALUATION, None)
+        return
+    named = _linked(found)
+    # A link counts when it is opened; later the page itself writes the address.
+    if named != st.session_state.get(LINKED):
+        st.session_state[LINKED] = named
+        if named in options:
+            st.session_state[EVALUATION] = named
+        elif named[0] and named[1]:
+            st.warning(f"The link names an evaluation that is not here: {plain(named[0])} · {plain(named[1])}.")
+    if st.session_state.get(EVALUATION) not in options:
+        st.session_state[EVALUATION] = options[0]
+
+
+def _linked(found: list[Evaluation]) -> tuple[str | None, str | None]:
+    here = address()
+    if here.token:
+        hidden = find_token(found, here.token)
+        return (hidden.run, hidden.name) if hidden else ("round", here.token)
+    return here.run, here.evaluation
+
+
+def page_title(title: str, *, store: ReviewStore | None = None) -> None:
+    """The page's title, with the choice of evaluation beside it.
+
+    Args:
+        store: given on pages that keep the run of a blind round hidden.
+    """
+    found = cached.evaluations(workspace())
+    rounds = store.rounds() if store else {}
+    titles = {(each.run, each.name): title_of(each, rounds.get((each.run, each.name))) for each in found}
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    left.title(title, anchor=False)
+    if not titles:
+        return
+    right.selectbox(
+        "Evaluation: a run's predictions on one split of a data set",
+        list(titles),
+        index=list(titles).index(st.session_state[EVALUATION]),
+        key=WIDGET,
+        format_func=lambda option: titles[option],
+        on_change=_chosen,
+        label_visibility="collapsed",
+    )
+
+
+def _chosen() -> None:
+    st.session_state[EVALUATION] = st.session_state[WIDGET]

@@ -1,0 +1,193 @@
+"""A reader's desk: an evaluation as a queue, what of it is to stay hidden from this reader, and whose turn it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2s
+
+import streamlit as st
+
+from core.charts.overview_table import disputed_in
+from core.errors import ConfigError, ReviewError
+from core.reviews.queue.activity import ActivityMeter
+from core.reviews.queue.filters import WorklistFilter
+from core.reviews.queue.scan_table import ScanTable
+from core.reviews.queue.worklist import Worklist
+from core.reviews.store.events import Order, Round
+from core.reviews.store.state import ScanReview
+from core.reviews.store.store import ReviewStore
+from core.runs.registry import Evaluation
+from dashboard import cached
+from dashboard.components.common.blind import named
+from dashboard.components.common.selection import disputed_scans
+from dashboard.components.common.text import harmless
+from dashboard.state import AT_WORK, JUMP, QUEUE, address, link, workspace
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What the reader works through."""
+
+    filter: WorklistFilter = field(default_factory=WorklistFilter)
+    order: Order | None = None
+    """Nothing means the round's own."""
+    other: str | None = None
+    """RUN/EVALUATION against which changes are measured, and which is laid beside."""
+
+
+def kept_queue(evaluation: Evaluation) -> Queue | None:
+    """The queue that the reader chose in this session for this evaluation."""
+    of, queue = st.session_state.get(QUEUE, (None, None))
+    return queue if of == (evaluation.run, evaluation.name) else None
+
+
+def keep_queue(evaluation: Evaluation, queue: Queue) -> None:
+    """Remember the choice for the session."""
+    st.session_state[QUEUE] = ((evaluation.run, evaluation.name), queue)
+
+
+def find_other(evaluation: Evaluation, name: str | None) -> Evaluation | None:
+    """Another evaluation of the workspace by RUN/EVALUATION."""
+    here = f"{evaluation.run}/{evaluation.name}"
+    found = (each for each in cached.evaluations(workspace()) if f"{each.run}/{each.name}" == name != here)
+    return next(found, None)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One evaluation as one reader sees it."""
+
+    evaluation: Evaluation
+    store: ReviewStore
+    reader: str
+    """Empty where nobody gave a name."""
+    queue: Queue
+    settings: Round
+    reviews: Mapping[str, ScanReview]
+
+    @classmethod
+    def at(cls, evaluation: Evaluation, reader: str, queue: Queue) -> "Desk":
+        """Sit down. Raises: see `core.reviews.store.store.ReviewStore.open`."""
+        store: ReviewStore = cached.store(workspace().reviews_db)
+        reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
+        settings = store.round(run=evaluation.run, evaluation=evaluation.name) or Round()
+        return cls(evaluation, store, reader, queue, settings, reviews)
+
+    @cached_property
+    def table(self) -> ScanTable:
+        """Raises: see `core.reviews.queue.scan_table.read_scan_table` and `core.evaluation.disputes.disputed_scans`."""
+        # In a blind round a reader's "the reference is wrong" is hidden as any other verdict.
+        disputed = disputed_in(self.evaluation, []) if self.settings.blind else disputed_scans(self.evaluation)
+        return cached.scan_table(self.evaluation, disputed, find_other(self.evaluation, self.queue.other))
+
+    @cached_property
+    def worklist(self) -> Worklist:
+        return Worklist(self.store, self.table)
+
+    @property
+    def address(self) -> dict[str, str]:
+        """The query parameters that name the evaluation, without its run where that is hidden."""
+        return named(self.evaluation, self.settings)
+
+    def bound(self, name: str, scan: str) -> str:
+        """The key of a widget that acts on this scan, for this reader.
+
+        A click may come while the page is being drawn for another scan. Streamlit calls back what was drawn last under the
+        widget's key: under a key that scans share, a verdict would go to a scan that the reader has not seen yet. The key
+        does not tell the run, which a blind round hides.
+        """
+        return bound(name, self.evaluation.run, self.evaluation.name, scan, self.reader)
+
+    def review(self, scan: str) -> ScanReview:
+        return self.reviews.get(scan, ScanReview())
+
+    def is_hidden(self, scan: str) -> bool:
+        """Whether score and others' words are to stay hidden: the round is blind and the reader has not judged the scan."""
+        return self.settings.blind and self.reader not in self.review(scan).standing
+
+    def seen(self, scan: str) -> ScanReview:
+        """The scan's review as far as the reader may see it."""
+        whole = self.review(scan)
+        if not self.is_hidden(scan):
+            return whole
+        mine = (tuple(each for each in part if each.reader == self.reader) for part in (whole.findings, whole.corrections))
+        findings, corrections = mine
+        return ScanReview(findings=findings, corrections=corrections)
+
+    def names(self) -> list[str]:
+        """The scans in the queue's order."""
+        return self.worklist.queue(reader=self.reader, filter=self.queue.filter, order=self.queue.order)
+
+    def next_case(self) -> str | None:
+        """The scan that is the reader's next, leased to them. Raises: see `core.reviews.queue.worklist.Worklist.next_case`."""
+        return self.worklist.next_case(self.reader, filter=self.queue.filter, order=self.queue.order)
+
+    def probably_next(self, scan: str) -> str | None:
+        """The scan that will most probably come after this one, to be fetched ahead."""
+        return self.worklist.probably_next(self.reader, scan, filter=self.queue.filter, order=self.queue.order)
+
+    def others_at(self, scan: str) -> list[str]:
+        """Who has the scan at hand in this reader's place; no name in a blind round, nothing where it wants one more reader."""
+        others = self.worklist.others_in_place(self.reader, scan)
+        return ["Another reader"] if others and self.settings.blind else others
+
+
+def bound(name: str, *to: object) -> str:
+    """A widget's key that goes with what the widget shows or acts on: of another subject, it is another widget."""
+    return f"{name}-{blake2s(repr(to).encode(), digest_size=8).hexdigest()}"
+
+
+def go_to(desk: Desk, scan: str, slice_number: int | None = None) -> None:
+    """Open a scan of the desk's evaluation in Review, at a slice where one is given."""
+    if slice_number is not None:
+        st.session_state[JUMP] = int(st.session_state.get(JUMP, 0)) + 1
+    here = address()
+    organ = here.organ if here.case == scan else None  # what a link led here for holds for its scan
+    place = link(case=scan, slice=slice_number, organ=organ, other=desk.queue.other)
+    st.switch_page("views/review.py", query_params=desk.address | place)
+
+
+def meter() -> ActivityMeter:
+    """What measures the readers' active time."""
+    return cached.meter(workspace().reviews_db)
+
+
+def note_work(scan: str) -> None:
+    """The reader did something with the scan: from now on it is theirs, see
+    `dashboard.components.review.scan_panel.take_scan`."""
+    st.session_state[AT_WORK] = scan
+
+
+def leave_scan(reader: str) -> None:
+    """The reader is no longer at a scan: store the active time of the visit."""
+    if reader:
+        try:
+            meter().leave(reader)
+        except ReviewError as error:
+            st.error(harmless(str(error)), icon=":material/error:")
+
+
+def queue_of_url(evaluation: Evaluation) -> Queue | None:
+    """The queue that the page's URL names; nothing where it names none.
+
+    Raises:
+        ConfigError: a value that no filter has.
+    """
+    query = {name: st.query_params.get_all(name) for name in st.query_params}
+    filter = WorklistFilter.from_query(query)
+    order, other = st.query_params.get("order"), st.query_params.get("other")
+    if order is not None and order not in ORDERS:
+        raise ConfigError("There is no such order", value=order[:40], todo=f"use one of: {', '.join(ORDERS)}")
+    if filter == WorklistFilter() and order is None and other is None:
+        return None
+    found = find_other(evaluation, other)
+    return Queue(filter, next((each for each in ORDERS if each == order), None), other if found else None)
+
+
+ORDERS: dict[Order, str] = {
+    "worst": "Worst first",
+    "least_confident": "Least confident first",
+    "most_changed": "Changed most against …",
+    "random": "Random",
+    "name": "By name",
+}

@@ -1,0 +1,1 @@
+"""What *Metrics* and *Compare* show."""

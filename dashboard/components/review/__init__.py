@@ -1,0 +1,1 @@
+"""What *Review* shows: the scan, the verdict, findings and the largest errors."""

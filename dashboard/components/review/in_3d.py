@@ -1,0 +1,70 @@
+"""Reference and prediction as solids in 3D, on demand: a look at the whole, not for measuring."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.data.index import load_index
+from core.data.masks import read_label_volume
+from core.imaging.scan_payload import payload_etag
+from core.imaging.solids import Solids, solids
+from core.labels import LabelClass
+from core.runs.registry import Evaluation, open_run
+
+SIDE_PX = 480
+"""NiiVue draws a square."""
+COLOUR_MAPS = ("red", "green", "blue")
+"""NiiVue's colour maps by the channel of an organ's colour."""
+
+
+def panel_in_3d(evaluation: Evaluation, scan: str) -> None:
+    """A switch, and behind it both label volumes side by side; nothing is read or sent before it is on."""
+    if not st.toggle("Show reference and prediction in 3D", key="in-3d", persist_state="session"):
+        return
+    with st.spinner("Preparing 3D…"):
+        sides = _solids(evaluation.run, str(evaluation.paths.root), scan, payload_etag(evaluation, scan))
+    with st.container(horizontal=True):
+        for title, side in zip(("Reference", "Prediction"), sides, strict=True):
+            with st.container(width=SIDE_PX):
+                st.markdown(f"**{title}**")
+                _show(side, f"{title}-{scan}")
+    st.caption("Drag turns, the wheel zooms. Reduced to at most 64 × 96 × 96 voxels around the organs; not for measuring.")
+
+
+def _show(side: Solids, key: str) -> None:
+    from niivue_component import niivue_viewer
+
+    if not side.organs:
+        st.caption("No organ is drawn.")
+        return
+    niivue_viewer(
+        nifti_data=side.whole,
+        filename="organs.nii",
+        overlays=[
+            {"data": data, "name": f"{organ.name}.nii", "colormap": _colour_map(organ), "opacity": 1.0}
+            for organ, data in side.organs
+        ],
+        height=SIDE_PX,
+        view_mode="3d",
+        styled=False,
+        settings={"crosshair": False},
+        update_interval_ms=None,
+        key=f"in-3d-{key}",
+    )
+
+
+def _colour_map(organ: LabelClass) -> str:
+    return COLOUR_MAPS[organ.rgb.index(max(organ.rgb))]
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _solids(run: str, root: str, scan: str, etag: str) -> tuple[Solids, Solids]:
+    folder = Path(root)
+    evaluation = open_run(folder.parents[1]).evaluation(folder.name)
+    reference = load_index(evaluation.dataset_root).scan(evaluation.split, scan).read_labels()
+    facts = evaluation.scan_facts(scan)
+    spacing = tuple(facts["spacing_mm"]) if facts["spacing_mm"] else None
+    if spacing and facts["native_size"]:
+        squash = [native / stored for native, stored in zip(facts["native_size"], reference.shape[1:], strict=True)]
+        spacing = (spacing[0], spacing[1] * squash[0], spacing[2] * squash[1])
+    return solids(reference, read_label_volume(evaluation.paths.mask(scan)), spacing)

@@ -1,0 +1,196 @@
+"""What a reader says of a scan as a whole: the verdict with a comment, on to the next case, and back again."""
+
+import streamlit as st
+
+from core.errors import GutCheckError
+from core.reviews.corrections import subject_of
+from core.reviews.store.events import MAX_COMMENT, Event, Verdict
+from core.reviews.store.state import ScanReview
+from dashboard.components.common.reader import ask_reader
+from dashboard.components.common.reading import Desk, leave_scan, note_work
+from dashboard.components.common.score_seen import saw_scores
+from dashboard.components.common.text import harmless, plain
+from dashboard.state import HELD, LAST_SAID, OPEN, REFUSED, flash
+
+SHORTCUTS = {
+    Verdict.ACCEPT: "a",
+    Verdict.MINOR_EDITS: "e",
+    Verdict.MAJOR_EDITS: "m",
+    Verdict.REJECT: "x",
+    Verdict.REFERENCE_WRONG: "w",
+    Verdict.UNUSABLE_IMAGE: "u",
+}
+ACCEPT_AND_NEXT, NEXT, UNDO = "y", "g", "z"
+"""Keys of the buttons below the scale."""
+JUDGING = (ACCEPT_AND_NEXT, *SHORTCUTS.values())
+"""Keys that give a verdict."""
+SCALE_KEY = "scale"
+"""Of the container of the buttons that give a verdict, bound to its scan, see `Desk.bound`."""
+
+
+def verdict_panel(desk: Desk, scan: str, *, free: bool) -> None:
+    """Reader, comment, the scale, each stored at once, and the way on and back.
+
+    Args:
+        free: nobody else has the scan at hand, or the reader wants to judge it all the same.
+    """
+    ask_reader()
+    if refusal := st.session_state.get(REFUSED):
+        st.error(harmless(refusal), icon=":material/error:")
+    review, reader = desk.seen(scan), desk.reader
+    st.text_input(
+        "Comment",
+        review.comments.get(reader, ""),
+        key=f"comment-{scan}",
+        placeholder="Comment (key t)",
+        max_chars=MAX_COMMENT,
+        label_visibility="collapsed",
+        on_change=note_work,
+        args=(scan,),
+    )
+    _scale(desk, scan, review, enabled=bool(reader) and free)
+    _next_and_undo(desk, scan, review)
+    _said(review, reader)
+
+
+def _scale(desk: Desk, scan: str, review: ScanReview, *, enabled: bool) -> None:
+    with st.container(gap="xsmall", key=desk.bound(SCALE_KEY, scan)):
+        st.button(
+            "Accept and next",
+            key=desk.bound("accept-and-next", scan),
+            icon=":material/done_all:",
+            shortcut=ACCEPT_AND_NEXT,
+            disabled=not enabled,
+            width="stretch",
+            on_click=_say,
+            args=(desk, scan, Verdict.ACCEPT, True),
+        )
+        for verdict in Verdict:
+            standing = review.verdicts.get(desk.reader) == verdict
+            st.button(
+                verdict.label,
+                key=desk.bound(f"verdict-{verdict.value}", scan),
+                type="primary" if standing else "secondary",
+                icon=":material/check:" if standing else None,
+                shortcut=SHORTCUTS[verdict],
+                disabled=not enabled,
+                width="stretch",
+                on_click=_say,
+                args=(desk, scan, verdict, False),
+            )
+
+
+# What follows is called back before the page is drawn again: a page that is drawn may be cut off by the next thing the reader
+# does, and a key pressed in the middle of scrolling would be lost.
+
+
+def _say(desk: Desk, scan: str, verdict: Verdict, onward: bool) -> None:
+    """Store the verdict; what was typed stays in its field."""
+    st.session_state.pop(REFUSED, None)
+    comment = str(st.session_state.get(f"comment-{scan}") or "")
+    try:
+        subject = subject_of(desk.evaluation, scan)
+        event = desk.store.add_verdict(
+            subject, reader=desk.reader, verdict=verdict, comment=comment, score_seen=saw_scores(desk.evaluation)
+        )
+    except GutCheckError as error:
+        st.session_state[REFUSED] = str(error)
+        return
+    st.session_state[LAST_SAID] = event
+    st.session_state[HELD] = None
+    leave_scan(desk.reader)
+    flash(plain(f"Saved: {verdict.label}, {scan}."))
+    if onward:
+        _onward(desk, scan, passed_over=False)
+
+
+def _onward(desk: Desk, scan: str, passed_over: bool) -> None:
+    """To the next case that wants this reader; where there is none, stay and say so."""
+    st.session_state.pop(REFUSED, None)
+    try:
+        if passed_over and desk.reader not in desk.review(scan).standing:
+            desk.worklist.skip(desk.reader, scan)
+            st.session_state[HELD] = None
+        found = desk.next_case()
+    except GutCheckError as error:
+        st.session_state[REFUSED] = str(error)
+        return
+    if found is None:
+        flash("No case of this queue wants your verdict any more.", ":material/done_all:")
+        return
+    st.session_state[HELD] = st.session_state[OPEN] = found
+
+
+def _undo(desk: Desk, scan: str) -> None:
+    """Asks anew what was said last: the button may have been drawn before it, which is why it is never off for a reader."""
+    last = _to_take_back(desk, desk.store.scan_review(subject_of(desk.evaluation, scan)))
+    if last is None:
+        flash("You have nothing to take back here.", ":material/undo:")
+    else:
+        take_back(desk, last)
+
+
+def take_back(desk: Desk, event: Event) -> None:
+    """Withdraw one of the reader's own events, and show the scan that it was about."""
+    st.session_state.pop(REFUSED, None)
+    try:
+        desk.store.withdraw(event, reader=desk.reader)
+    except GutCheckError as error:
+        st.session_state[REFUSED] = str(error)
+        return
+    st.session_state.pop(LAST_SAID, None)
+    st.session_state[OPEN] = event.subject.scan
+    note_work(event.subject.scan)
+    flash(plain(f"Taken back: {_words(event)}."), ":material/undo:")
+
+
+def _next_and_undo(desk: Desk, scan: str, review: ScanReview) -> None:
+    last = _to_take_back(desk, review)
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            "Next",
+            key=desk.bound("next-case", scan),
+            icon=":material/skip_next:",
+            type="primary" if desk.reader in review.standing else "secondary",
+            shortcut=NEXT,
+            disabled=not desk.reader,
+            width="stretch",
+            help="The next case that wants your verdict. A case without one is passed over, and comes again at the end.",
+            on_click=_onward,
+            args=(desk, scan, True),
+        )
+        st.button(
+            "Undo",
+            key=desk.bound("undo", scan),
+            icon=":material/undo:",
+            shortcut=UNDO,
+            disabled=not desk.reader,
+            width="stretch",
+            help="Takes back your last verdict or finding; both stay on record."
+            + (f" Now: {plain(_words(last))}." if last else ""),
+            on_click=_undo,
+            args=(desk, scan),
+        )
+
+
+def _to_take_back(desk: Desk, review: ScanReview) -> Event | None:
+    """What the reader said last in this session, else the verdict that stands here."""
+    last: Event | None = st.session_state.get(LAST_SAID)
+    here = (desk.evaluation.run, desk.evaluation.name, desk.reader)
+    if last is not None and (last.subject.run, last.subject.evaluation, last.reader) == here:
+        return last
+    return review.standing.get(desk.reader)
+
+
+def _words(event: Event) -> str:
+    said = Verdict(event.payload["verdict"]).label if "verdict" in event.payload else "finding"
+    return f"{said}, {event.subject.scan}"
+
+
+def _said(review: ScanReview, reader: str) -> None:
+    """Each reader's verdict as far as this one may see it, as the text it is."""
+    for name, verdict in review.verdicts.items():
+        note = f": {review.comments[name]}" if review.comments[name] else ""
+        st.text(f"{'You' if name == reader else name}: {verdict.label}{note}")
+        if name in review.carried:
+            st.caption(plain(f"Carried over: {review.standing[name].payload['basis']}."))

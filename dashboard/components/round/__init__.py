@@ -1,0 +1,1 @@
+"""What *Round* shows: settings, agreement, acceptance, the second round and exports."""

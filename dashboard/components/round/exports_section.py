@@ -1,0 +1,146 @@
+"""*Round*, out: tables, corrected masks, run lengths and reports."""
+
+import io
+import zipfile
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import streamlit as st
+
+from core.cli.progress import Progress
+from core.config import SplitConfig
+from core.data.prepare.writer import Prepared
+from core.errors import WorkspaceError
+from core.reports.round_report import PICTURES, round_report
+from core.reports.scan_report import scan_report
+from core.reviews.round.corrected import FinalMask, final_masks, run_length_csv, write_corrected_dataset
+from core.reviews.round.export import TABLE_FORMATS, TableFormat, round_tables, write_tables
+from dashboard.components.common.headline import counted
+from dashboard.components.common.reading import Desk
+from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.work import begin, is_working, result_of
+from dashboard.state import workspace
+
+
+def exports_section(desk: Desk) -> None:
+    """What a lead takes out of a round; what takes long is made beside the page."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        _tables(desk)
+        _reports(desk)
+    with right:
+        _masks(desk)
+
+
+def _tables(desk: Desk) -> None:
+    st.subheader("What was said", anchor=False)
+    st.caption("Verdicts, findings, comments, corrections and active time, one row an event, with hashes and the leak badge.")
+    with st.container(horizontal=True):
+        for form in TABLE_FORMATS:
+            st.download_button(
+                form.upper() if form != "parquet" else "Parquet",
+                partial(tables_zip, desk, form),
+                file_name=f"{_file_name(desk)}-{form}.zip",
+                mime="application/zip",
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"tables-{form}",
+            )
+
+
+def tables_zip(desk: Desk, form: TableFormat) -> bytes:
+    """The round's tables in one format, zipped. Raises: see `core.reviews.round.export.write_tables`."""
+    history = desk.store.history(run=desk.evaluation.run, evaluation=desk.evaluation.name)
+    with TemporaryDirectory() as folder:
+        files = write_tables(round_tables(desk.evaluation, history), Path(folder), [form])
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in files:
+                archive.write(file, file.name)
+    return packed.getvalue()
+
+
+def _reports(desk: Desk) -> None:
+    st.subheader("Reports", anchor=False)
+    st.caption(f"One HTML file that opens without a network, with pictures of the {PICTURES} worst scans, or of one scan.")
+    key = f"report-{_file_name(desk)}"
+    if st.button("Make the round's report", icon=":material/summarize:", disabled=is_working(key)):
+        begin(key, "Drawing", partial(_round_report, desk))
+    page = result_of(key)
+    if page:
+        name = f"{_file_name(desk)}-round.html"
+        st.download_button("Download the round's report", page, name, "text/html", icon=":material/download:", on_click="ignore")
+    scan = st.selectbox("Report of one scan", desk.table.names, key="report_scan", width=320)
+    st.download_button(
+        "Download the scan's report",
+        lambda: scan_report(workspace(), desk.evaluation, scan, desk.review(scan)),
+        file_name=f"{desk.evaluation.run}-{scan}.html",
+        mime="text/html",
+        icon=":material/download:",
+        on_click="ignore",
+        key="scan_report",
+    )
+
+
+def _round_report(desk: Desk, progress: Progress) -> str:
+    return round_report(workspace(), desk.evaluation, desk.reviews, blind=desk.settings.blind, progress=progress)
+
+
+def _masks(desk: Desk) -> None:
+    st.subheader("Corrected masks", anchor=False)
+    accepted = st.toggle("Take predictions too that every reader accepted", key="masks_accepted")
+    masks = final_masks(desk.evaluation, desk.reviews, accepted=accepted)
+    drawn = sum(each.kind == "correction" for each in masks.values())
+    st.caption(f"{counted(drawn, 'corrected scan')}, {counted(len(masks) - drawn, 'accepted prediction')}.")
+    if not masks:
+        st.info("There are no masks to export: correct a scan, or take accepted predictions too.", icon=":material/brush:")
+        return
+    _dataset(desk, masks)
+    _run_lengths(desk, masks)
+
+
+def _dataset(desk: Desk, masks: dict[str, FinalMask]) -> None:
+    patients = sorted({str(facts["patient"]) for facts in desk.evaluation.summary["scans"].values()})
+    usual = f"{desk.evaluation.summary['dataset']['name']}-corrected"
+    name = st.text_input("Name of the new data set", usual, max_chars=80, key="dataset_name", width=320)
+    held_out = st.multiselect(
+        "Validate on these patients, and train on all others",
+        patients,
+        key="dataset_hold_out",
+        placeholder="As in the source",
+        width=480,
+        help="Left empty, every slice stays on its side.",
+    )
+    key = f"dataset-{_file_name(desk)}"
+    if st.button("Write the data set", type="primary", icon=":material/dataset:", disabled=is_working(key)):
+        try:
+            out = workspace().dataset(str(name))
+        except WorkspaceError as error:
+            st.error(harmless(str(error)), icon=":material/error:")
+            return
+        split = SplitConfig(valid_patients=tuple(held_out)) if held_out else None
+        begin(key, "Writing slices", partial(_write, desk, masks, out, split))
+    written: Prepared | None = result_of(key)
+    if written is not None:
+        st.success(f"Written: {plain(str(written.root))}", icon=":material/check_circle:")
+        st.code(f"python -m training fit --data {written.root.name} --workspace {workspace().root}", language="bash")
+
+
+def _write(desk: Desk, masks: dict[str, FinalMask], out: Path, split: SplitConfig | None, progress: Progress) -> Prepared:
+    return write_corrected_dataset(workspace(), desk.evaluation, masks, out, name=out.name, split=split, progress=progress)
+
+
+def _run_lengths(desk: Desk, masks: dict[str, FinalMask]) -> None:
+    key = f"rle-{_file_name(desk)}"
+    if st.button("Make run lengths", icon=":material/table:", disabled=is_working(key), help="The competition's CSV."):
+        opened = workspace()
+        begin(key, "Coding", lambda _: run_length_csv(opened, desk.evaluation, masks))
+    coded = result_of(key)
+    if coded:
+        name = f"{_file_name(desk)}-masks.csv"
+        st.download_button("Download run lengths", coded, name, "text/csv", icon=":material/download:", on_click="ignore")
+
+
+def _file_name(desk: Desk) -> str:
+    return f"{desk.evaluation.run}-{desk.evaluation.name}"

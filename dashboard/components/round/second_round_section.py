@@ -1,0 +1,87 @@
+"""*Round*, second round: which verdicts hold for a newer run's masks, and the queue of what changed."""
+
+from functools import partial
+
+import streamlit as st
+
+from core.cli.progress import Progress
+from core.reviews.queue.filters import UNREVIEWED, WorklistFilter
+from core.reviews.round.carry_over import LEAST_DICE, Plan, carry_over, plan_carry_over
+from core.runs.registry import Evaluation
+from dashboard import cached
+from dashboard.components.common.headline import counted
+from dashboard.components.common.reading import Desk, Queue, find_other, keep_queue
+from dashboard.components.common.text import plain
+from dashboard.components.common.work import begin, forget, is_working, result_of
+from dashboard.state import EVALUATION, link, workspace
+
+LOWEST = 0.80
+PLANNING, CARRYING = "carry_plan", "carry"
+
+
+def second_round_section(desk: Desk) -> None:
+    """Choose the newer evaluation and the amount, see what would carry over, carry it over, go on with what changed."""
+    old = desk.evaluation
+    newer = [each for each in cached.evaluations(workspace()) if each.paths.root != old.paths.root and _in_common(old, each)]
+    if not newer:
+        st.info("There is no other evaluation of these scans: evaluate a newer run on the same data.", icon=":material/update:")
+        return
+    names = [f"{each.run}/{each.name}" for each in newer]
+    name = st.selectbox("Newer evaluation", names, format_func=lambda each: each.replace("/", " · "), key="newer", width=480)
+    new = newer[names.index(str(name))]
+    amount = st.slider(
+        "Least Dice between old and new mask, for every organ, at which a verdict holds",
+        LOWEST, 1.0, LEAST_DICE, step=0.005, format="%.3f", key="least_dice", width=480,
+        help="1: identical masks only. The amount is stored with each verdict that carries over.",
+    )  # fmt: skip
+    st.caption(f"{counted(sum(bool(r.standing) for r in desk.reviews.values()), 'judged scan')} here. Nothing is stored yet.")
+    key = f"{PLANNING}-{old.run}-{old.name}-{name}-{amount}"
+    if st.button("See what would carry over", icon=":material/preview:", disabled=is_working(key)):
+        forget(CARRYING)
+        begin(key, "Comparing masks", partial(_plan, desk, new, amount))
+    plan: Plan | None = result_of(key)
+    if plan is not None:
+        _show(desk, new, plan, key)
+
+
+def _in_common(old: Evaluation, new: Evaluation) -> bool:
+    return bool(old.summary["scans"].keys() & new.summary["scans"].keys())
+
+
+def _plan(desk: Desk, new: Evaluation, amount: float, progress: Progress) -> Plan:
+    already = desk.store.reviews(run=new.run, evaluation=new.name)
+    return plan_carry_over(desk.evaluation, new, desk.reviews, already, least_dice=amount, progress=progress)
+
+
+def _show(desk: Desk, new: Evaluation, plan: Plan, key: str) -> None:
+    left, middle, right = st.columns(3)
+    left.metric("Verdicts that carry over", f"{len(plan.carried):,}", border=True)
+    middle.metric("Scans that need no second look", f"{plan.scans:,}", border=True)
+    right.metric("Scans to review", f"{len(plan.queued):,}", border=True)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(
+            f"Carry {counted(len(plan.carried), 'verdict')} over",
+            type="primary",
+            icon=":material/forward:",
+            disabled=not desk.reader or not plan.carried or is_working(CARRYING),
+            help=None if desk.reader else "Enter your name first: each event says who carried it over.",
+        ):
+            begin(CARRYING, "Writing", lambda _: (key, carry_over(desk.store, plan, by=desk.reader)))
+        if st.button("Open the queue: changed most", icon=":material/queue_play_next:"):
+            _open_queue(desk, new)
+    done = result_of(CARRYING)
+    if done and done[0] == key:
+        st.success(f"{counted(done[1], 'verdict')} carried over to {plain(plan.new)}.", icon=":material/check_circle:")
+    st.caption("To review, worst change first:")
+    titles = {"scan": "Scan", "reason": "Why", "least_dice": "Dice between the masks"}
+    st.dataframe(plan.queued[list(titles)].rename(columns=titles), hide_index=True, height=320, key="carry_queue")
+
+
+def _open_queue(desk: Desk, new: Evaluation) -> None:
+    """The newer evaluation's worklist: what nobody's verdict holds for, changed most first, the old prediction beside it."""
+    other = f"{desk.evaluation.run}/{desk.evaluation.name}"
+    queue = Queue(WorklistFilter(state=(UNREVIEWED,)), "most_changed", other if find_other(new, other) else None)
+    st.session_state[EVALUATION] = (new.run, new.name)
+    keep_queue(new, queue)
+    names = link(run=new.run, evaluation=new.name, order=queue.order, other=queue.other)
+    st.switch_page("views/cases.py", query_params={**names, **queue.filter.to_query()})

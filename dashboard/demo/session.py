@@ -1,0 +1,245 @@
+"""What the demo's buttons do, apart from Gradio: open, segment, show, download; for each open tab."""
+
+import html
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.cli.progress import Progress, silent
+from core.data.readers.label_files import Spacing
+from core.data.readers.uploads import Upload, read_upload
+from core.errors import ImageError, ModelError
+from core.imaging.overlay import Rgb, num_to_rgb
+from core.storage.workspace import Workspace
+from dashboard.demo.downloads import Download, colour_download, mask_download, nifti_download, report_download
+from dashboard.demo.likeness import Likeness, likeness_of, remarks
+from dashboard.demo.linked_scan import linked_scan
+from dashboard.demo.models import ModelChoice, Segmenter, Shelf, offered_models
+from dashboard.demo.received import RECEIVED
+from dashboard.demo.results import (
+    ORGAN_IDS,
+    Segmentation,
+    get_class_statistics_gradio,
+    overlay_of,
+    segment_upload,
+    statistics_table,
+)
+from dashboard.demo.tabs import Desk
+
+Third = Literal["Mask", "Confidence"]
+Kind = Literal["mask", "colours", "nifti", "report"]
+NOTHING_YET = "Choose a slice, a scan or one of the examples, then press **Segment**."
+NOT_SEGMENTED_YET = "not segmented yet: press **Segment**"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a tab wants its slice shown."""
+
+    position: int = 0
+    opacity: float = 0.45
+    organs: Collection[int] = ORGAN_IDS
+    third: Third = "Mask"
+    spacing_mm: Spacing | None = None
+    """What the user says of the spacing (z, y, x), for files that do not state it."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a tab shows."""
+
+    status: str
+    """Markdown."""
+    count: int = 0
+    """Slices in the upload."""
+    position: int = 0
+    grey: NDArray[np.uint8] | None = None
+    overlay: Rgb | None = None
+    third: NDArray[np.uint8] | None = None
+    """The mask's colours, or the confidence: dark is unsure, white is certain."""
+    statistics: str = ""
+    """Of this slice, Markdown."""
+    scan_statistics: str = ""
+    """Of the whole scan, Markdown; nothing where the upload is none."""
+
+
+class Demo:
+    """The demo over a workspace: its models, and what every tab has open."""
+
+    def __init__(self, workspace: Workspace, run_name: str | None = None, *, shelf: Shelf | None = None) -> None:
+        self.workspace, self.run_name = workspace, run_name
+        self.shelf, self.desk = shelf or Shelf(), Desk()
+        self._likeness: dict[Path, Likeness | None] = {}
+
+    def models(self) -> dict[str, ModelChoice]:
+        """The models to choose from by name, the default first.
+
+        Raises:
+            WorkspaceError, ModelError: see `dashboard.demo.models.choose_model`.
+        """
+        return {choice.name: choice for choice in offered_models(self.workspace, self.run_name)}
+
+    def model(self, name: str | None) -> ModelChoice:
+        """One of them, or the default; never a path that a stranger names.
+
+        Raises:
+            ModelError: there is none of that name.
+        """
+        known = self.models()
+        if not name:
+            return next(iter(known.values()))
+        if name not in known:
+            raise ModelError("There is no such model", value=name[:80], todo=f"choose one of: {', '.join(list(known)[:5])}")
+        return known[name]
+
+    def warm_up(self) -> None:
+        """Load the default model.
+
+        Raises:
+            WorkspaceError, ModelError: see `dashboard.demo.models.choose_model` and `core.model.segformer.load_model`.
+        """
+        self.likeness(self.model(None))
+        self.shelf.recipe(self.model(None))
+
+    def likeness(self, choice: ModelChoice) -> Likeness | None:
+        """See `dashboard.demo.likeness`."""
+        if choice.source not in self._likeness:
+            self._likeness[choice.source] = likeness_of(choice)
+        return self._likeness[choice.source]
+
+    def open(self, session: str, upload: Upload) -> None:
+        """Lay an upload on the tab's desk, in place of the one before."""
+        self.desk.put(session, upload)
+
+    def open_files(self, session: str, paths: Sequence[Path]) -> None:
+        """Read files into memory and delete them.
+
+        Raises:
+            GutCheckError: files that were not uploaded, or see `core.data.readers.uploads.read_upload`; the tab then has
+                nothing open.
+        """
+        self.desk.clear(session)
+        with RECEIVED.taken(paths) as files:
+            self.desk.put(session, read_upload(files))
+
+    def open_link(self, session: str, query: Mapping[str, str]) -> int | None:
+        """Open the scan that an address names; the position of its slice, or nothing where it names none.
+
+        Raises:
+            GutCheckError: see `dashboard.demo.linked_scan.linked_scan`.
+        """
+        found = linked_scan(self.workspace, query)
+        if found is None:
+            return None
+        self.desk.put(session, found[0])
+        return found[1]
+
+    def segment(self, session: str, model: str | None, progress: Progress = silent) -> None:
+        """Segment what the tab has open.
+
+        Raises:
+            ImageError: nothing is open.
+            ModelError: see `core.model.segformer.load_model`.
+        """
+        upload = _upload_of(self.desk.get(session))
+        if upload is None:
+            raise ImageError("There is no picture yet", todo="choose a slice or one of the examples, then press Segment")
+        self.desk.put(session, self.segmented(upload, model, progress))
+
+    def segmented(self, upload: Upload, model: str | None, progress: Progress = silent) -> Segmentation:
+        """An upload's segmentation, with what to say of its likeness to the training data.
+
+        Raises:
+            ModelError: no such model, or see `core.model.segformer.load_model`.
+        """
+        choice = self.model(model)
+        result = segment_upload(upload, Segmenter(choice, self.shelf), progress=progress)
+        return replace(result, remarks=remarks(upload, self.likeness(choice)))
+
+    def forget_result(self, session: str) -> None:
+        """Keep the upload only: its result is of another model than the one that is chosen now."""
+        upload = _upload_of(self.desk.get(session))
+        if upload is not None:
+            self.desk.put(session, upload)
+
+    def view(self, session: str, wish: Wish) -> View:
+        """What the tab shows now; nothing is predicted for it."""
+        item = self.desk.get(session)
+        if item is None:
+            return View(NOTHING_YET)
+        upload = item if isinstance(item, Upload) else item.upload
+        count = len(upload.slices)
+        position = min(max(wish.position, 0), count - 1)
+        grey = upload.grey(position)
+        if isinstance(item, Upload):
+            return View(f"{_described(upload, position)}, {NOT_SEGMENTED_YET}.", count, position, grey)
+        overlay = overlay_of(item, position, wish.opacity, wish.organs)
+        third = item.confidence[position] if wish.third == "Confidence" else num_to_rgb(item.label_maps[position])
+        spacing_mm = spacing_of(upload, wish)
+        this = get_class_statistics_gradio(item.label_maps[position], spacing_mm=spacing_mm)
+        scan = _scan_statistics(item, spacing_mm)
+        return View(
+            _status(item, position),
+            count,
+            position,
+            grey,
+            overlay,
+            third,
+            this if not scan else f"**This slice**\n\n{this}",
+            scan,
+        )
+
+    def download(self, session: str, kind: Kind, wish: Wish) -> Download:
+        """A file of the tab's result.
+
+        Raises:
+            ImageError: nothing is segmented.
+        """
+        result = self.desk.get(session)
+        if not isinstance(result, Segmentation):
+            raise ImageError("Nothing is segmented yet", todo="press Segment first")
+        spacing_mm = spacing_of(result.upload, wish)
+        match kind:
+            case "mask":
+                return mask_download(result)
+            case "colours":
+                return colour_download(result)
+            case "nifti":
+                return nifti_download(result, wish.position, spacing_mm)
+            case "report":
+                return report_download(result, wish.position, spacing_mm)
+
+
+def _upload_of(item: Upload | Segmentation | None) -> Upload | None:
+    return item.upload if isinstance(item, Segmentation) else item
+
+
+def _described(upload: Upload, position: int) -> str:
+    image = upload.slices[position]
+    size = f"{image.shape[1]} × {image.shape[0]} pixels, {image.dtype.itemsize * 8} bits"
+    where = f", {html.escape(upload.names[position])} ({position + 1} of {len(upload.slices)})" if len(upload.slices) > 1 else ""
+    notes = "".join(f" {html.escape(note)}" for note in upload.notes)
+    return f"**{html.escape(upload.title)}**{where}, {size}{'.' + notes if notes else ''}".rstrip(".")
+
+
+def _status(result: Segmentation, position: int) -> str:
+    said = result.remarks[position]
+    warning = f'<span class="warning">{html.escape(said)}</span>' if said else ""
+    described = f"{_described(result.upload, position)}. Segmented by **{html.escape(result.model.name)}**."
+    return "\n\n".join(filter(None, [described, warning]))
+
+
+def _scan_statistics(result: Segmentation, spacing_mm: Spacing | None) -> str:
+    if not result.upload.is_scan or len(result.label_maps) == 1:
+        return ""
+    shape = (len(result.label_maps), *result.label_maps[0].shape)
+    return "**Whole scan**\n\n" + statistics_table(result.scan_statistics, shape, spacing_mm)
+
+
+def spacing_of(upload: Upload, wish: Wish) -> Spacing | None:
+    """The spacing (z, y, x) that the files state, else the one that the user states; nothing where slices are missing."""
+    return None if upload.has_gaps else upload.spacing_mm or wish.spacing_mm

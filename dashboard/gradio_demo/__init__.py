@@ -1,1 +1,0 @@
-"""What the Gradio demo is made of; `dashboard.demo` starts it."""

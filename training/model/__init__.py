@@ -1,0 +1,1 @@
+"""The network in training: its loss, its optimiser and the Lightning module."""
