@@ -30,7 +30,7 @@ def _refuse(problems: list[str], config: object) -> None:
 
 
 @dataclass(frozen=True)
-class DatasetConfig:
+class InputRecipe:
     """How slices are brought to the network; exported with the model, so that prediction needs no flag."""
 
     image_size: int = 288

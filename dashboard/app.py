@@ -10,10 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import streamlit as st
 
 from dashboard import cached
-from dashboard.components.common.guard import sentences
+from dashboard.components.common.guard import show_errors
 from dashboard.components.common.layout import narrow_margins
 from dashboard.components.common.picker import choose_evaluation
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from dashboard.state import SERVED_VARIABLE, show_flash, workspace
 
 st.set_page_config(page_title="GutCheck", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
@@ -39,9 +39,11 @@ def main() -> None:
     narrow_margins()
     body, footer = st.container(), st.container()
     with footer:
-        st.caption(f"**Not a medical device.** For research and quality review only. Workspace: {plain(str(workspace().root))}")
+        st.caption(
+            f"**Not a medical device.** For research and quality review only. Workspace: {escape_markdown(str(workspace().root))}"
+        )
     with body:
-        with sentences():
+        with show_errors():
             choose_evaluation(cached.evaluations(workspace()))
         show_flash()
         page.run()

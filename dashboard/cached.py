@@ -18,7 +18,7 @@ from core.reviews.queue.activity import ActivityMeter
 from core.reviews.queue.scan_table import ScanTable, read_scan_table
 from core.reviews.round.acceptance import Acceptance, Headline, acceptance
 from core.reviews.round.acceptance import headline as disputed_headline
-from core.reviews.round.agreement import Agreement, agreement
+from core.reviews.round.agreement import ReaderAgreement, reader_agreement
 from core.reviews.store.shared import shared_store
 from core.reviews.store.state import ScanReview
 from core.reviews.store.store import ReviewStore
@@ -226,7 +226,7 @@ def _marked(_table: ScanTable, _other: ScanTable | None, key: Key, other_key: Ke
     return table.with_change(table.dice_change(_other)) if _other else table
 
 
-def round_found(evaluation: Evaluation, store: ReviewStore) -> tuple[Agreement, list[Acceptance], list[Headline]]:
+def round_found(evaluation: Evaluation, store: ReviewStore) -> tuple[ReaderAgreement, list[Acceptance], list[Headline]]:
     """How far the readers agree, which scores they accept, and the headline without disputed references, as of now.
 
     Raises: see `core.runs.registry.Evaluation.scans` and `core.reviews.store.store.ReviewStore.reading`.
@@ -247,9 +247,9 @@ def _round_found(
     said: tuple[str, ...],
     *,
     blind: bool,
-) -> tuple[Agreement, list[Acceptance], list[Headline]]:
+) -> tuple[ReaderAgreement, list[Acceptance], list[Headline]]:
     known = _evaluation.summary["scans"]
     reviews = {scan: review for scan, review in _reviews.items() if scan in known}
     patients = {scan: str(facts["patient"]) for scan, facts in known.items()}
     table = scans(_evaluation)
-    return agreement(reviews, patients, blind=blind), acceptance(table, reviews), disputed_headline(table, reviews)
+    return reader_agreement(reviews, patients, blind=blind), acceptance(table, reviews), disputed_headline(table, reviews)

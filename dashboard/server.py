@@ -43,7 +43,7 @@ class ServerConfig:
     """Open a browser window once the server stands."""
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Serve until Ctrl-C.
 
     Raises:
@@ -53,7 +53,7 @@ def main(words: Sequence[str]) -> None:
     """
     parser = Parser("python -m dashboard", "The review dashboard. Not a medical device.")
     parser.add_class_arguments(ServerConfig)
-    config = ServerConfig(**parser.read(words))
+    config = ServerConfig(**parser.read(argv))
     access = choose_access(config.host, config.password_file)
     proxies = TrustedProxies.read(config.trusted_proxy)
     check_port(config.host, config.port)

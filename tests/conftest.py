@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.config import DatasetConfig, SplitConfig, TrainingConfig
+from core.config import InputRecipe, SplitConfig, TrainingConfig
 from core.data.images import write_png
 from core.data.index import DatasetIndex, load_index
 from core.data.prepare.pairs import prepare_pairs
@@ -107,8 +107,8 @@ def own_dataset(pairs_source: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def recipe() -> DatasetConfig:
-    return DatasetConfig(image_size=TINY)
+def recipe() -> InputRecipe:
+    return InputRecipe(image_size=TINY)
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +121,7 @@ def tiny_training() -> TrainingConfig:
 
 @pytest.fixture(scope="session")
 def tiny_run(
-    tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: DatasetConfig, tmp_path_factory: pytest.TempPathFactory
+    tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: InputRecipe, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
     """A finished run of two epochs in a workspace of its own; not to be changed."""
     from training.run.fit import fit

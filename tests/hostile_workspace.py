@@ -10,7 +10,7 @@ from core.data.manifest import read_manifest
 from core.data.survey import SurveyPaths, stamp_of
 from core.reviews.store.events import Round, Subject, Verdict
 from core.reviews.store.store import ReviewStore
-from core.runs.library import About, write_about
+from core.runs.library import RunDescription, write_about
 from core.runs.registry import RunStatus, write_status
 from core.storage.files import read_json, write_json
 from core.storage.workspace import Workspace
@@ -38,7 +38,7 @@ def hostile_workspace(root: Path) -> str:
         _rename_scan(workspace, run)
     paths = workspace.run(RUN)
     paths.config.write_text(f"{paths.config.read_text()}note: '{FORMULA}'\n")
-    write_about(paths, About(title=TEXT[:120], tags=(NAME[:40],), notes=TEXT))
+    write_about(paths, RunDescription(title=TEXT[:120], tags=(NAME[:40],), notes=TEXT))
     write_status(paths, RunStatus("finished", started_at=1_793_000_000.0, message=TEXT))
     _describe(workspace.dataset(DATASET))
     judged = list(read_json(paths.evaluation(EVALUATION).summary)["scans"])[1]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.config import DatasetConfig
+from core.config import InputRecipe
 from core.model.torch_engine import MIRRORS
 
 OTHER_ORDERS = 8
@@ -44,7 +44,7 @@ class Rounding:
         return np.stack([cv2.resize(plane, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for plane in planes]).astype(bool)
 
 
-def rounding_of(network: nn.Module, recipe: DatasetConfig, planes: np.ndarray) -> Rounding:
+def rounding_of(network: nn.Module, recipe: InputRecipe, planes: np.ndarray) -> Rounding:
     """Find it for slices as the network is shown them, (N, C, S, S) uint8, see `core.model.predictor.Predictor.network_input`."""
     exact = deepcopy(network).double().eval()
     error, views = 0.0, []
@@ -61,7 +61,7 @@ def rounding_of(network: nn.Module, recipe: DatasetConfig, planes: np.ndarray) -
     return Rounding(probability, _tied(shares, probability), _tied(shares.mean(dim=0)[None], probability)[0])
 
 
-def _logits(network: nn.Module, recipe: DatasetConfig, planes: np.ndarray, axes: tuple[int, ...]) -> torch.Tensor:
+def _logits(network: nn.Module, recipe: InputRecipe, planes: np.ndarray, axes: tuple[int, ...]) -> torch.Tensor:
     kind = next(network.parameters()).dtype
     mean, std = (torch.tensor(values, dtype=kind).view(1, 3, 1, 1) for values in (recipe.mean, recipe.std))
     pixels = (torch.from_numpy(planes).to(kind).div(255) - mean) / std

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from core.data.leakage import Kind, LeakBadge
+from core.data.leakage import LeakBadge, LeakKind
 from tests.patience import WAIT_S
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +64,7 @@ def test_every_make_command_and_every_sentence_it_quotes_is_there() -> None:
 
 def test_leak_badges_are_worded_as_the_scores_word_them() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    explained = {LeakBadge(kind).text for kind in get_args(Kind) if kind != "leaked"} | {"leaked (N of M patients)"}
+    explained = {LeakBadge(kind).text for kind in get_args(LeakKind) if kind != "leaked"} | {"leaked (N of M patients)"}
     assert [badge for badge in explained if f"`{badge}`" not in text] == []
     counts = [(int(leaked), int(patients)) for leaked, patients in re.findall(r"`leaked \((\d+) of (\d+) patients\)`", text)]
     assert counts

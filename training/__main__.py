@@ -23,17 +23,17 @@ FILES = {"export": "export_run", "import": "import_run"}
 """Modules of commands that are named otherwise: ``import`` is a word of Python's own."""
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run one command.
 
     Raises:
         GutCheckError: bad input, as one sentence.
     """
-    chosen = choose_command("python -m training", COMMANDS, words)
+    chosen = choose_command("python -m training", COMMANDS, argv)
     if chosen is None:
         return
     command, rest = chosen
-    if list(words[:2]) == ["evaluate", "masks"]:
+    if list(argv[:2]) == ["evaluate", "masks"]:
         command, rest = "evaluate_masks", rest[1:]
     command = FILES.get(command, command)
     # Only the module of this command, so that --help does not wait for torch.

@@ -5,16 +5,16 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.charts.style import GREY, framed, places, points, signed, symbols
-from core.charts.volumes_table import Agreement
+from core.charts.volumes_table import VolumeAgreement
 from core.labels import ORGANS
 
 
-def bland_altman(pairs: pd.DataFrame, agreements: dict[str, Agreement], *, source: str) -> go.Figure:
+def bland_altman(pairs: pd.DataFrame, agreements: dict[str, VolumeAgreement], *, source: str) -> go.Figure:
     """Difference of the volumes against their mean, with bias and limits of agreement.
 
     Args:
         pairs: see `core.charts.volumes_table.volume_pairs`.
-        agreements: see `core.charts.volumes_table.agreement`.
+        agreements: see `core.charts.volumes_table.volume_agreement`.
     """
     heads = [_head(each.title, agreements.get(each.name)) for each in ORGANS]
     figure = make_subplots(rows=1, cols=len(ORGANS), subplot_titles=heads, horizontal_spacing=0.07)
@@ -41,7 +41,7 @@ def bland_altman(pairs: pd.DataFrame, agreements: dict[str, Agreement], *, sourc
     return figure.update_layout(margin_t=144, height=504)
 
 
-def _head(title: str, found: Agreement | None) -> str:
+def _head(title: str, found: VolumeAgreement | None) -> str:
     if found is None:
         return f"{title}: no known volume"
     bias = f"bias {signed(found.bias_ml)} ml"

@@ -13,7 +13,7 @@ FEWEST = 3
 
 
 @dataclass(frozen=True)
-class Agreement:
+class VolumeAgreement:
     """Bias and limits of agreement of an organ's volume (Bland and Altman, Lancet 1986).
 
     Every scan counts once, scans of one patient as if they were independent of each other; scans where neither side has the
@@ -35,7 +35,7 @@ def volume_pairs(scans: pd.DataFrame) -> pd.DataFrame:
     return known.assign(mean_ml=mean, difference_ml=known["volume_error_ml"])
 
 
-def agreement(scans: pd.DataFrame) -> dict[str, Agreement]:
+def volume_agreement(scans: pd.DataFrame) -> dict[str, VolumeAgreement]:
     """The agreement of each organ that has a scan with known volumes.
 
     Args:
@@ -49,5 +49,5 @@ def agreement(scans: pd.DataFrame) -> dict[str, Agreement]:
             bias = float(values.mean())
             reach = LIMIT * float(values.std(ddof=1)) if len(values) >= FEWEST else None
             limits = (None, None) if reach is None else (bias - reach, bias + reach)
-            found[organ] = Agreement(len(values), bias, *limits)
+            found[organ] = VolumeAgreement(len(values), bias, *limits)
     return found

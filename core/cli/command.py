@@ -29,7 +29,7 @@ def run_command(main: Callable[[], None]) -> int:
     return 0
 
 
-def choose_command(program: str, commands: Mapping[str, str], words: Sequence[str]) -> tuple[str, list[str]] | None:
+def choose_command(program: str, commands: Mapping[str, str], argv: Sequence[str]) -> tuple[str, list[str]] | None:
     """The command that the words begin with, and the words behind it; nothing where they ask for help, which is printed.
 
     Args:
@@ -38,12 +38,12 @@ def choose_command(program: str, commands: Mapping[str, str], words: Sequence[st
     Raises:
         ConfigError: there is no such command.
     """
-    if not words or words[0] in ("-h", "--help"):
+    if not argv or argv[0] in ("-h", "--help"):
         width = max(map(len, commands)) + 2
         lines = [f"  {name:<{width}}{about}" for name, about in commands.items()]
         print("\n".join([f"usage: {program} COMMAND [options]", "", *lines, "", "Each command has its own --help."]))
         return None
-    command, *rest = words
+    command, *rest = argv
     if command not in commands:
         raise ConfigError("There is no such command", value=command, todo=f"use one of: {', '.join(commands)} (see --help)")
     return command, rest

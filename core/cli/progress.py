@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Progress(Protocol):
+class ReportProgress(Protocol):
     """Called with the units done, the units in all, and what is being done; must be cheap."""
 
     def __call__(self, done: int, total: int, what: str) -> None: ...

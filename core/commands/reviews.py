@@ -1,4 +1,4 @@
-"""``python -m core.reviews export``, ``report``, ``agreement`` and ``carry-over``: what a lead takes out of a round."""
+"""``python -m core.reviews export``, ``report``, ``reader_agreement`` and ``carry-over``: what a lead takes out of a round."""
 
 import json
 import sys
@@ -40,7 +40,7 @@ def _opened(options: dict[str, Any]) -> Iterator[tuple[Workspace, Evaluation, Re
         store.close()
 
 
-def export(words: Sequence[str]) -> None:
+def export(argv: Sequence[str]) -> None:
     """Write a round's tables and masks into a new folder; see `core.reviews.round.export` and `core.reviews.round.corrected`.
 
     Raises:
@@ -55,7 +55,7 @@ def export(words: Sequence[str]) -> None:
     made.add_argument("--accepted", action="store_true", help="masks: take predictions too that every reader accepted")
     made.add_argument("--hold_out", type=str, default="", help="masks: validate on these patients and train on all others")
     made.add_argument("--name", type=str, default=None, help="masks: the data set's name; default: the source's and -corrected")
-    options = made.read(words)
+    options = made.read(argv)
     formats = words_of(options["format"].replace(" ", ","))
     unknown = [each for each in formats if each not in FORMATS]
     if unknown or not formats:
@@ -90,7 +90,7 @@ def _export_masks(
         write_run_lengths(workspace, evaluation, masks, folder / RUN_LENGTHS)
 
 
-def report(words: Sequence[str]) -> None:
+def report(argv: Sequence[str]) -> None:
     """Write an HTML report of a round, or with ``--scan`` of one scan; see `core.reports`.
 
     Raises:
@@ -103,7 +103,7 @@ def report(words: Sequence[str]) -> None:
     made.add_argument("--out", type=str, required=True, help="the HTML file; one that is there is replaced")
     made.add_argument("--scan", type=str, default=None, help="report this scan; default: the whole round")
     made.add_argument("--pictures", type=int, default=PICTURES, help="scans of a round to show as pictures, the worst first")
-    options = made.read(words)
+    options = made.read(argv)
     if options["pictures"] < 0:
         raise ConfigError("--pictures is negative", value=options["pictures"], todo="use 0 or more")
     out = Path(options["out"])
@@ -121,15 +121,15 @@ def report(words: Sequence[str]) -> None:
     print(f"Report: {out.resolve()}")
 
 
-def agreement(words: Sequence[str]) -> None:
+def agreement(argv: Sequence[str]) -> None:
     """Print how far the readers agree, as JSON; see `core.reviews.round.agreement`.
 
     Raises:
         WorkspaceError, ReviewError: something cannot be read.
     """
-    from core.reviews.round.agreement import agreement as found
+    from core.reviews.round.agreement import reader_agreement as found
 
-    options = _parser("agreement", "Print the readers' agreement on one evaluation as one JSON object.").read(words)
+    options = _parser("agreement", "Print the readers' agreement on one evaluation as one JSON object.").read(argv)
     with _opened(options) as (_, evaluation, store):
         patients = {scan: str(known["patient"]) for scan, known in evaluation.summary["scans"].items()}
         reviews = {s: r for s, r in store.reviews(run=evaluation.run, evaluation=evaluation.name).items() if s in patients}
@@ -139,7 +139,7 @@ def agreement(words: Sequence[str]) -> None:
     print(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False))
 
 
-def carry_over(words: Sequence[str]) -> None:
+def carry_over(argv: Sequence[str]) -> None:
     """Carry verdicts over to a newer evaluation of the same scans; see `core.reviews.round.carry_over`.
 
     Raises:
@@ -155,7 +155,7 @@ def carry_over(words: Sequence[str]) -> None:
     )
     made.add_argument("--by", type=str, required=True, help="who carries them over, for the record")
     made.add_argument("--dry_run", action="store_true", help="only say what would be done")
-    options = made.read(words)
+    options = made.read(argv)
     with _opened(options) as (workspace, old, store):
         new = find_run(workspace, options["to_run"]).evaluation(options["to_evaluation"] or old.name)
         present = (store.reviews(run=each.run, evaluation=each.name) for each in (old, new))

@@ -12,7 +12,7 @@ from core.reviews.store.store import ReviewStore
 from core.storage.workspace import Workspace
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command.
 
     Raises:
@@ -26,7 +26,7 @@ def main(words: Sequence[str]) -> None:
         default=None,
         help="file that keeps the last event, best on another machine: checked where it is there, then brought up to date",
     )
-    options = parser.read(words)
+    options = parser.read(argv)
     file = Path(options["head"]) if options["head"] else None
     head = check(Workspace.locate(options["workspace"]), read_head(file) if file and file.exists() else None)
     if file:

@@ -4,14 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["patient-clean", "leaked", "unknown"]
+LeakKind = Literal["patient-clean", "leaked", "unknown"]
 
 
 @dataclass(frozen=True)
 class LeakBadge:
     """Shown on every page and in every file that shows the score."""
 
-    kind: Kind
+    kind: LeakKind
     leaked: int = 0
     """Patients that were both trained and measured on."""
     patients: int = 0

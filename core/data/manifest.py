@@ -11,7 +11,7 @@ from core.errors import DatasetError, WorkspaceError
 from core.labels import class_table
 from core.storage.files import read_json, sha256_of
 
-FORMAT = "gutcheck-dataset/1"
+DATASET_FORMAT = "gutcheck-dataset/1"
 FILE_NAME = "dataset.json"
 
 
@@ -66,7 +66,7 @@ class DatasetManifest:
         del content["stated"]
         if not self.provenance:
             del content["provenance"]
-        return {"format": FORMAT, "classes": class_table(), "contested_pixels": self.contested_pixels} | content
+        return {"format": DATASET_FORMAT, "classes": class_table(), "contested_pixels": self.contested_pixels} | content
 
 
 def read_manifest(root: Path) -> DatasetManifest:
@@ -88,7 +88,7 @@ def read_manifest(root: Path) -> DatasetManifest:
 
 
 def _from_json(content: dict[str, Any]) -> DatasetManifest:
-    if content["format"] != FORMAT:
+    if content["format"] != DATASET_FORMAT:
         raise ValueError(f"format {content['format']}")
     if content["classes"] != class_table():
         raise ValueError("another class table")

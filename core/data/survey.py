@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from core.cli.command import run_command
-from core.cli.progress import Progress
+from core.cli.progress import ReportProgress
 from core.data.duplicates import WORDS, Hashes, difference_hash, near_pairs
 from core.data.index import SPLITS, DatasetIndex, Scan, SliceFile, load_index
 from core.data.manifest import FILE_NAME
@@ -31,7 +31,7 @@ from core.storage.locks import BusyError, locked
 from core.storage.processes import ProcessIdentity, stated_process
 
 PROJECT = Path(__file__).resolve().parents[2]
-FORMAT = 1
+SURVEY_FORMAT = 1
 READERS = 2
 """Threads that decode pictures; more would be felt on the page that waits."""
 REPORT_S = 1.0
@@ -52,7 +52,7 @@ class SurveyState:
     """Whoever reads the pictures; older files have only ``pid``."""
     stamp: str = ""
     """Identity of the folders that were read, see `stamp_of`."""
-    format: int = FORMAT
+    format: int = SURVEY_FORMAT
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def survey_state(root: Path) -> SurveyState:
         return SurveyState("absent")
     if state.state == "running" and (state.process is None or not state.process.lives()):
         return replace(state, state="failed", message="Reading the pictures was cut off.")
-    if state.state == "ready" and (state.stamp != stamp_of(root) or state.format != FORMAT):
+    if state.state == "ready" and (state.stamp != stamp_of(root) or state.format != SURVEY_FORMAT):
         return replace(state, state="outdated")
     return state
 
@@ -141,7 +141,7 @@ def read_survey(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise DatasetError("The survey of the data set is damaged", value=paths.folder, todo="read the pictures again") from error
 
 
-def survey(index: DatasetIndex, progress: Progress) -> pd.DataFrame:
+def survey(index: DatasetIndex, progress: ReportProgress) -> pd.DataFrame:
     """Read every slice of a data set.
 
     Returns:

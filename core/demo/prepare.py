@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.cli.progress import Progress
+from core.cli.progress import ReportProgress
 from core.config import InferenceConfig, PhantomConfig, SplitConfig
 from core.data.prepare.phantoms import prepare_phantom
 from core.errors import GutCheckError, WorkspaceError
@@ -146,7 +146,7 @@ def _copy_run(workspace: Workspace) -> None:
             shutil.copytree(CARRIED_RUN, folder, dirs_exist_ok=True)
 
 
-def _evaluate(workspace: Workspace, progress: Progress) -> None:
+def _evaluate(workspace: Workspace, progress: ReportProgress) -> None:
     progress(0, 0, "")
     # Torch takes seconds to import, and the pages that ask for the state of the demo must not pay for it.
     from core.data.index import load_index

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import ScoringConfig
 from core.data.index import DatasetIndex, Scan
 from core.data.masks import LabelMap, read_label_volume, write_label_volume
@@ -22,16 +22,16 @@ from core.metrics.confidence import Confidence
 from core.model.predictor import Predictor
 from core.runs.registry import Evaluation, Run, badge_for
 from core.storage.files import sha256_of_array, write_json
-from core.storage.partial import Kept, kept_count, kept_folder
+from core.storage.partial import PartialOutput, partial_count, partial_folder
 from core.storage.workspace import EvaluationPaths
 from core.versions import package_versions
 
-FORMAT = "gutcheck-evaluation/1"
-PredictAhead = Callable[[Kept, Sequence[Scan]], None]
+EVALUATION_FORMAT = "gutcheck-evaluation/1"
+PredictAhead = Callable[[PartialOutput, Sequence[Scan]], None]
 """Has others predict scans into an evaluation's folder, by `predicted`; what they leave out is predicted as if they were not."""
 
 
-def alone(kept: Kept, scans: Sequence[Scan]) -> None:
+def predict_nothing_ahead(kept: PartialOutput, scans: Sequence[Scan]) -> None:
     """Nobody predicts ahead."""
 
 
@@ -42,8 +42,8 @@ def evaluate(
     split: str,
     *,
     scoring: ScoringConfig | None = None,
-    progress: Progress = silent,
-    ahead: PredictAhead = alone,
+    progress: ReportProgress = silent,
+    ahead: PredictAhead = predict_nothing_ahead,
 ) -> Evaluation:
     """Predict every scan of a split and write ``evaluations/NAME-SPLIT``, replacing an earlier one when all is done.
 
@@ -58,7 +58,7 @@ def evaluate(
     badge = badge_for(run.manifest(), index, split)
     scores = ScoreSet(leak=badge.text, config=scoring or ScoringConfig())
     facts: dict[str, dict[str, Any]] = {}
-    with kept_folder(paths.root, _key(predictor), replace=True) as kept:
+    with partial_folder(paths.root, _key(predictor), replace=True) as kept:
         partial = EvaluationPaths(kept.folder)
         ahead(kept, scans)
         for done, scan in enumerate(scans):
@@ -79,7 +79,7 @@ def evaluate(
 
 def scans_taken_over(run: Run, predictor: Predictor, index: DatasetIndex, split: str) -> int:
     """How many scans an earlier evaluation had predicted when it was cut off; those that changed since are predicted again."""
-    return kept_count(_paths(run, index, split).root, _key(predictor))
+    return partial_count(_paths(run, index, split).root, _key(predictor))
 
 
 def _paths(run: Run, index: DatasetIndex, split: str) -> EvaluationPaths:
@@ -87,10 +87,10 @@ def _paths(run: Run, index: DatasetIndex, split: str) -> EvaluationPaths:
 
 
 def _key(predictor: Predictor) -> dict[str, Any]:
-    return {"format": FORMAT, "versions": package_versions(), **predictor.identity()}
+    return {"format": EVALUATION_FORMAT, "versions": package_versions(), **predictor.identity()}
 
 
-def predicted(kept: Kept, scan: Scan, image: NDArray[Any], predictor: Predictor) -> tuple[LabelMap, Confidence]:
+def predicted(kept: PartialOutput, scan: Scan, image: NDArray[Any], predictor: Predictor) -> tuple[LabelMap, Confidence]:
     """Label volume (Z, H, W) uint8 and confidence of a scan: kept, or predicted now and then kept.
 
     Raises:
@@ -146,7 +146,7 @@ def _provenance(
     run: Run, predictor: Predictor, index: DatasetIndex, split: str, facts: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     return {
-        "format": FORMAT,
+        "format": EVALUATION_FORMAT,
         "run": run.name,
         "dataset": {"name": index.name, "root": str(Path(index.root).resolve()), "synthetic": index.manifest.synthetic},
         "split": split,

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import ScoringConfig
 from core.data.images import encode_png
 from core.data.index import SPLITS, DatasetIndex, load_index
 from core.data.leakage import leak_badge
 from core.data.manifest import FILE_NAME, DatasetManifest, ScanInfo, hash_files, read_manifest
 from core.data.masks import write_label_volume
-from core.data.readers.label_files import PATTERN, LabelScan, LabelTable, NiftiSource, PngSource, Source, Spacing, find_pairs
+from core.data.readers.label_files import PATTERN, LabelScan, LabelSource, LabelTable, NiftiSource, PngSource, Spacing, find_pairs
 from core.errors import ConfigError, WorkspaceError
 from core.evaluation.score_set import ScoreSet
 from core.runs.registry import Evaluation, RunStatus, write_status
@@ -48,7 +48,7 @@ class MaskFolders:
 
 
 @dataclass(frozen=True)
-class Home:
+class ReviewDataset:
     """The data set that an evaluation is shown on."""
 
     name: str
@@ -66,7 +66,7 @@ def evaluate_masks(
     name: str,
     *,
     scoring: ScoringConfig | None = None,
-    progress: Progress = silent,
+    progress: ReportProgress = silent,
 ) -> Evaluation:
     """Score label maps and write them as an evaluation of a run of that name, which has no model.
 
@@ -99,7 +99,7 @@ def evaluate_masks(
     return Evaluation(name, paths.root.name, paths, summary)
 
 
-def open_folders(folders: MaskFolders, workspace: Workspace, name: str) -> tuple[Source, Home]:
+def open_folders(folders: MaskFolders, workspace: Workspace, name: str) -> tuple[LabelSource, ReviewDataset]:
     """Pair the files and decide which data set they belong to.
 
     Raises:
@@ -114,8 +114,8 @@ def open_folders(folders: MaskFolders, workspace: Workspace, name: str) -> tuple
         split = folders.truth.resolve().parent.name
         manifest = index.manifest
         infos = {scan.id: scan.info for scan in index.scans(split)}
-        source: Source = PngSource(pairs, *tables, spacing_mm=folders.spacing_mm, pattern=manifest.pattern, infos=infos)
-        return source, Home(index.name, index.root.resolve(), split, manifest.pattern, manifest.synthetic)
+        source: LabelSource = PngSource(pairs, *tables, spacing_mm=folders.spacing_mm, pattern=manifest.pattern, infos=infos)
+        return source, ReviewDataset(index.name, index.root.resolve(), split, manifest.pattern, manifest.synthetic)
     if kind == "nifti":
         if folders.spacing_mm is not None:
             todo = "leave --spacing_mm out"
@@ -124,7 +124,7 @@ def open_folders(folders: MaskFolders, workspace: Workspace, name: str) -> tuple
     else:
         source = PngSource(pairs, *tables, spacing_mm=folders.spacing_mm, pattern=folders.pattern)
     root = workspace.dataset(name) if images else folders.truth.resolve()
-    return source, Home(name, root, SPLIT, PATTERN if kind == "nifti" else folders.pattern, write=images is not None)
+    return source, ReviewDataset(name, root, SPLIT, PATTERN if kind == "nifti" else folders.pattern, write=images is not None)
 
 
 def _dataset_of(folders: MaskFolders) -> DatasetIndex | None:
@@ -134,7 +134,7 @@ def _dataset_of(folders: MaskFolders) -> DatasetIndex | None:
     return load_index(split.parent) if ours and folders.truth_table.classes is None and folders.images is None else None
 
 
-def _check_free(paths: RunPaths, home: Home) -> None:
+def _check_free(paths: RunPaths, home: ReviewDataset) -> None:
     if paths.manifest.exists() or paths.model.exists() or paths.config.exists():
         raise WorkspaceError("A training run has this name", value=paths.root, todo="choose another --name")
     if home.write and home.root.exists() and not read_manifest(home.root).source.startswith(SOURCE):
@@ -176,7 +176,7 @@ class _Work:
         write_json(paths.summary, summary)
         return summary
 
-    def provenance(self, name: str, folders: MaskFolders, home: Home, source: Source) -> dict[str, Any]:
+    def provenance(self, name: str, folders: MaskFolders, home: ReviewDataset, source: LabelSource) -> dict[str, Any]:
         """What the scores rest on."""
         patients = {str(facts["patient"]) for facts in self.facts.values()}
         ignored = [f"{len(self.ignored)} other labels count as background: {sorted(self.ignored)}"] if self.ignored else []
@@ -225,7 +225,7 @@ class _DatasetDraft:
 
 
 @contextmanager
-def _dataset(home: Home, source: Source) -> Iterator[_DatasetDraft | None]:
+def _dataset(home: ReviewDataset, source: LabelSource) -> Iterator[_DatasetDraft | None]:
     """Fill the data set beside the evaluation, where one is to be made."""
     with new_folder(home.root, replace=True) if home.write else nullcontext() as folder:
         draft = None if folder is None else _DatasetDraft(folder)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from core.config import DatasetConfig
+from core.config import InputRecipe
 from core.errors import ConfigError, ModelError
 
 WEIGHTS = "model.safetensors"
@@ -13,7 +13,7 @@ RECIPE = "preprocessor_config.json"
 ONNX = "model.onnx"
 
 
-def read_recipe(folder: Path) -> DatasetConfig:
+def read_recipe(folder: Path) -> InputRecipe:
     """The input recipe beside a model; the default where a model came without one.
 
     Raises:
@@ -21,12 +21,12 @@ def read_recipe(folder: Path) -> DatasetConfig:
     """
     path = folder / RECIPE
     if not path.exists():
-        return DatasetConfig()
+        return InputRecipe()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         size, mean, std = content["size"]["height"], content["image_mean"], content["image_std"]
         stride, window = int(content.get("context_stride", 0)), content.get("window", "none")
-        return DatasetConfig(int(size), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), stride, window)
+        return InputRecipe(int(size), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), stride, window)
     except (ValueError, KeyError, TypeError, IndexError, ConfigError) as error:
         raise ModelError(f"The model's {RECIPE} is not as expected", value=path, todo="export the model again") from error
 

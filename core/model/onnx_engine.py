@@ -19,7 +19,7 @@ from core.model.folder import ONNX, source_hash
 if TYPE_CHECKING:
     import onnxruntime
 
-FORMAT = "gutcheck-onnx/1"
+ONNX_FORMAT = "gutcheck-onnx/1"
 INPUT, OUTPUT = "planes", "logits"
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
 """Axes of (C, H, W) along which a slice is mirrored: none first."""
@@ -126,7 +126,7 @@ def open_session(content: bytes, *, threads: int | None = None) -> "onnxruntime.
 def _is_of(session: "onnxruntime.InferenceSession", folder: Path) -> bool:
     stated = session.get_modelmeta().custom_metadata_map
     try:
-        return bool(stated.get("format") == FORMAT and stated.get("source_sha256") == source_hash(folder))
+        return bool(stated.get("format") == ONNX_FORMAT and stated.get("source_sha256") == source_hash(folder))
     except OSError:
         return False
 

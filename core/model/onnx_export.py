@@ -18,10 +18,10 @@ from torch import nn
 from torch.nn import functional
 from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig, InferenceConfig
+from core.config import InferenceConfig, InputRecipe
 from core.errors import ModelError
 from core.model.folder import ONNX, source_hash
-from core.model.onnx_engine import FORMAT, INPUT, OUTPUT, OnnxEngine, open_session, probabilities
+from core.model.onnx_engine import INPUT, ONNX_FORMAT, OUTPUT, OnnxEngine, open_session, probabilities
 from core.model.segformer import load_model, weights_hash
 from core.model.torch_engine import TorchEngine
 from core.storage.files import write_whole
@@ -46,7 +46,7 @@ class DeployedSegformer(nn.Module):
     std: torch.Tensor
     enlarge: torch.Tensor
 
-    def __init__(self, network: SegformerForSemanticSegmentation, recipe: DatasetConfig) -> None:
+    def __init__(self, network: SegformerForSemanticSegmentation, recipe: InputRecipe) -> None:
         super().__init__()
         self.encoder, self.side = network.segformer, recipe.image_size // 4
         self.levels = nn.ModuleList(_level_layers(network.decode_head))
@@ -105,7 +105,7 @@ def export_onnx(folder: Path) -> Path:
         WorkspaceError: the disk refuses.
     """
     network, recipe = load_model(folder)
-    stated = {"format": FORMAT, "source_sha256": source_hash(folder), "weights_sha256": weights_hash(network)}
+    stated = {"format": ONNX_FORMAT, "source_sha256": source_hash(folder), "weights_sha256": weights_hash(network)}
     with _quiet():
         content = _written(DeployedSegformer(network, recipe).eval(), sample_planes(recipe), stated)
     differs = disagreement(content, network, recipe)
@@ -128,7 +128,7 @@ def _written(model: nn.Module, planes: NDArray[np.uint8], stated: dict[str, str]
     return bytes(program.model_proto.SerializeToString())
 
 
-def sample_planes(recipe: DatasetConfig) -> NDArray[np.uint8]:
+def sample_planes(recipe: InputRecipe) -> NDArray[np.uint8]:
     """Smooth pictures that fill the range of grey values, (`SAMPLE`, C, S, S) uint8, always the same."""
     side, channels = recipe.image_size, 3 if recipe.context_stride else 1
     noise = np.random.default_rng(0).normal(size=(SAMPLE * channels, side, side))
@@ -138,7 +138,7 @@ def sample_planes(recipe: DatasetConfig) -> NDArray[np.uint8]:
     return scaled
 
 
-def disagreement(content: bytes, network: SegformerForSemanticSegmentation, recipe: DatasetConfig) -> NDArray[np.bool_]:
+def disagreement(content: bytes, network: SegformerForSemanticSegmentation, recipe: InputRecipe) -> NDArray[np.bool_]:
     """The sample's pixels in which ONNX Runtime finds another class than torch, or is less or more sure of it, (N, S, S).
 
     Where the best two classes are no further apart than `ROUNDING`, either is right.
@@ -174,14 +174,12 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def main(words: list[str]) -> None:
+def main(argv: list[str]) -> None:
     """Run the command.
 
     Raises:
         ModelError: see `export_onnx`, or no folder was given.
     """
-    if len(words) != 1:
-        raise ModelError(
-            "One model folder is wanted", value=" ".join(words) or "nothing", todo="python -m core.onnx_export MODEL"
-        )
-    print(f"Written: {export_onnx(Path(words[0]))}")
+    if len(argv) != 1:
+        raise ModelError("One model folder is wanted", value=" ".join(argv) or "nothing", todo="python -m core.onnx_export MODEL")
+    print(f"Written: {export_onnx(Path(argv[0]))}")

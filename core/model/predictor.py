@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import DatasetConfig, InferenceConfig
+from core.config import InferenceConfig, InputRecipe
 from core.data.images import Window, model_window
 from core.data.masks import LabelMap
 from core.errors import ModelError
@@ -48,7 +48,7 @@ class Predictor:
     slice's own size (nearest).
     """
 
-    def __init__(self, model: Union["Module", OnnxEngine], recipe: DatasetConfig, config: InferenceConfig) -> None:
+    def __init__(self, model: Union["Module", OnnxEngine], recipe: InputRecipe, config: InferenceConfig) -> None:
         self.recipe, self.config = recipe, config
         self.engine = model if isinstance(model, OnnxEngine) else _torch_engine(model, recipe, config)
 
@@ -147,7 +147,7 @@ class Predictor:
         return np.stack([np.stack([planes[z] for z in row]) for row in wanted.tolist()])
 
 
-def _torch_engine(model: "Module", recipe: DatasetConfig, config: InferenceConfig) -> "TorchEngine":
+def _torch_engine(model: "Module", recipe: InputRecipe, config: InferenceConfig) -> "TorchEngine":
     from core.model.torch_engine import TorchEngine
 
     return TorchEngine(model, recipe, config)

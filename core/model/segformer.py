@@ -15,7 +15,7 @@ from huggingface_hub import HfApi
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 from transformers.utils import logging as transformers_logging
 
-from core.config import DatasetConfig
+from core.config import InputRecipe
 from core.errors import ConfigError, ModelError
 from core.labels import CLASSES, NUM_CLASSES
 from core.model.folder import ARCHITECTURE, RECIPE, WEIGHTS, read_recipe
@@ -139,7 +139,7 @@ class _quiet:
             transformers_logging.enable_progress_bar()
 
 
-def save_model(model: SegformerForSemanticSegmentation, folder: Path, recipe: DatasetConfig, *, half: bool = False) -> None:
+def save_model(model: SegformerForSemanticSegmentation, folder: Path, recipe: InputRecipe, *, half: bool = False) -> None:
     """Write ``config.json``, ``model.safetensors`` and ``preprocessor_config.json`` (how to bring a slice to the network).
 
     Args:
@@ -166,7 +166,7 @@ def save_model(model: SegformerForSemanticSegmentation, folder: Path, recipe: Da
     (folder / RECIPE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def load_model(folder: Path) -> tuple[SegformerForSemanticSegmentation, DatasetConfig]:
+def load_model(folder: Path) -> tuple[SegformerForSemanticSegmentation, InputRecipe]:
     """Load what `save_model` wrote, in single precision and evaluation mode, with its input recipe.
 
     Raises:
@@ -198,12 +198,12 @@ def _check_classes(model: SegformerForSemanticSegmentation, source: Path) -> Non
         raise ModelError(f"The model has {model.config.num_labels} classes", value=source, todo=todo)
 
 
-def checkpoint_content(model: SegformerForSemanticSegmentation, recipe: DatasetConfig) -> dict[str, Any]:
+def checkpoint_content(model: SegformerForSemanticSegmentation, recipe: InputRecipe) -> dict[str, Any]:
     """What a training checkpoint must hold beside the weights so that `load_checkpoint` can read it; primitives only."""
     return {"architecture": json.loads(model.config.to_json_string(use_diff=False)), "recipe": asdict(recipe)}
 
 
-def load_checkpoint(path: Path) -> tuple[SegformerForSemanticSegmentation, DatasetConfig]:
+def load_checkpoint(path: Path) -> tuple[SegformerForSemanticSegmentation, InputRecipe]:
     """Load a Lightning checkpoint of this project (``weights_only=True``), in evaluation mode, with its input recipe.
 
     Raises:
@@ -215,7 +215,7 @@ def load_checkpoint(path: Path) -> tuple[SegformerForSemanticSegmentation, Datas
         stated = hyper["recipe"]
         # Checkpoints of earlier versions lack what came later.
         added = {name: stated[name] for name in ("context_stride", "window") if name in stated}
-        recipe = DatasetConfig(int(stated["image_size"]), tuple(stated["mean"]), tuple(stated["std"]), **added)
+        recipe = InputRecipe(int(stated["image_size"]), tuple(stated["mean"]), tuple(stated["std"]), **added)
         model = SegformerForSemanticSegmentation(SegformerConfig.from_dict(hyper["architecture"]))
         prefix = "network."
         weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from core.config import DatasetConfig, InferenceConfig
+from core.config import InferenceConfig, InputRecipe
 from core.errors import ConfigError
 from core.metrics.confidence import NetworkOutput, mirror_pairs
 from core.model.segformer import weights_hash
@@ -19,7 +19,7 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, model: torch.nn.Module, recipe: DatasetConfig, config: InferenceConfig) -> None:
+    def __init__(self, model: torch.nn.Module, recipe: InputRecipe, config: InferenceConfig) -> None:
         self.config, self.device = config, choose_device(config.device)
         if config.threads:
             torch.set_num_threads(config.threads)

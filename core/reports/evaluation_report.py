@@ -11,7 +11,7 @@ from core.charts.scan_order import worst_first
 from core.charts.scores import dice_bars, dice_distribution
 from core.charts.style import as_text
 from core.charts.volumes import bland_altman
-from core.charts.volumes_table import agreement, volume_pairs
+from core.charts.volumes_table import volume_agreement, volume_pairs
 from core.charts.where import confidence_and_dice, dice_along_body, dice_by_volume
 from core.charts.where_table import along_body, calibration, calibration_error, scan_confidence
 from core.reports.page import Section, figure, html_page, paragraph, table
@@ -76,7 +76,7 @@ def _volumes(scans: pd.DataFrame, source: str) -> Section:
         return Section("Volumes", [paragraph("Volumes are unknown: the spacing is not stated, or slices are missing.")])
     unknown = scans.loc[scans["reference_ml"].isna(), "scan"].nunique()
     left_out = [paragraph(f"Scans of unknown volume, left out: {unknown:,}.", quiet=True)] if unknown else []
-    return Section("Volumes", [*left_out, figure(bland_altman(pairs, agreement(scans), source=source), height=490)])
+    return Section("Volumes", [*left_out, figure(bland_altman(pairs, volume_agreement(scans), source=source), height=490)])
 
 
 def _confidence(scans: pd.DataFrame, slices: pd.DataFrame, source: str) -> Section:

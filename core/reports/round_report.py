@@ -9,15 +9,24 @@ import pandas as pd
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.errors import GutCheckError
 from core.evaluation.cases import case_table
 from core.labels import CLASSES, ORGANS
 from core.reports.page import Section, facts, figure, gallery, html_page, paragraph, picture, table
 from core.reports.pictures import panel, read_shown_scan, worst_positions
 from core.reports.scan_report import nsd_title, without_empty
-from core.reviews.round.acceptance import MACRO, OF_WHOLE_SCANS, Acceptance, Headline, Limit, acceptance, effort, headline
-from core.reviews.round.agreement import Agreement, Coefficient, agreement
+from core.reviews.round.acceptance import (
+    MACRO,
+    OF_WHOLE_SCANS,
+    Acceptance,
+    Headline,
+    ScoreThreshold,
+    acceptance,
+    effort,
+    headline,
+)
+from core.reviews.round.agreement import Coefficient, ReaderAgreement, reader_agreement
 from core.reviews.store.events import Verdict
 from core.reviews.store.state import ScanReview
 from core.runs.registry import Evaluation
@@ -38,13 +47,13 @@ def round_report(
     *,
     blind: bool = False,
     pictures: int = PICTURES,
-    progress: Progress = silent,
+    progress: ReportProgress = silent,
 ) -> str:
     """One HTML document about the reviews of one evaluation; one scan is in memory at a time.
 
     Args:
         reviews: the present state by scan, see `ReviewStore.reviews`.
-        blind: the round is blind, see `core.reviews.round.agreement.agreement`.
+        blind: the round is blind, see `core.reviews.round.agreement.reader_agreement`.
         pictures: how many scans to show, the worst first. A scan whose files cannot be read is named instead.
 
     Raises:
@@ -58,7 +67,7 @@ def round_report(
         Section("Progress", _progress(cases, reviews)),
         Section("Mean Dice with and without disputed references", _headline(headline(scans, reviews))),
         Section("Verdicts", _verdicts(reviews)),
-        Section("Do the readers agree?", _agreement(agreement(reviews, patients, blind=blind))),
+        Section("Do the readers agree?", _agreement(reader_agreement(reviews, patients, blind=blind))),
         Section("At which score is a scan accepted?", _acceptance(acceptance(scans, reviews))),
         Section("Disputed references", _disputed(reviews)),
         Section("Scans, worst first", [_cases(cases, reviews)]),
@@ -134,7 +143,7 @@ def _verdicts(reviews: Reviews) -> list[Markup]:
     return [table(pd.DataFrame(rows))]
 
 
-def _agreement(found: Agreement) -> list[Markup]:
+def _agreement(found: ReaderAgreement) -> list[Markup]:
     left_out = [paragraph(sentence, quiet=True) for sentence in score_sentences(found)]
     if not found.pairs:
         return [paragraph("No scan has verdicts of two readers yet."), *left_out]
@@ -169,7 +178,7 @@ _KAPPA_NOTE = (
 )
 
 
-def score_sentences(found: Agreement) -> list[str]:
+def score_sentences(found: ReaderAgreement) -> list[str]:
     """What a blind round's coefficients leave out, and what nobody knows of their verdicts."""
     said = []
     if found.score_known:
@@ -214,7 +223,7 @@ def _acceptance(found: Sequence[Acceptance]) -> list[Markup]:
     return [table(without_empty(pd.DataFrame(rows))), *told, *figures]
 
 
-def _limit(limits: Sequence[Limit], place: int) -> str:
+def _limit(limits: Sequence[ScoreThreshold], place: int) -> str:
     return interval_text(limits[place].score, limits[place].low, limits[place].high) if limits else "–"
 
 
@@ -265,7 +274,9 @@ def _cases(cases: pd.DataFrame, reviews: Reviews) -> Markup:
     return table(shown.assign(Findings=[len(each.findings) for each in known], Comments=said))
 
 
-def _pictures(workspace: Workspace, evaluation: Evaluation, cases: pd.DataFrame, count: int, progress: Progress) -> list[Markup]:
+def _pictures(
+    workspace: Workspace, evaluation: Evaluation, cases: pd.DataFrame, count: int, progress: ReportProgress
+) -> list[Markup]:
     slices = evaluation.slices()
     found, problems = [], []
     rows = cases.head(count)

@@ -15,13 +15,13 @@ COMMANDS = {
 }
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run one command.
 
     Raises:
         GutCheckError: bad input or a store that does not hold, as one sentence.
     """
-    chosen = choose_command("python -m core.reviews", COMMANDS, words)
+    chosen = choose_command("python -m core.reviews", COMMANDS, argv)
     if chosen is None:
         return
     command, rest = chosen

@@ -19,7 +19,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Version:
+class MaskVersion:
     """A corrected mask of a scan."""
 
     mask_sha256: str
@@ -45,7 +45,7 @@ def subject_of(evaluation: Evaluation, scan: str) -> Subject:
     return Subject(evaluation.run, evaluation.name, scan, facts["image_sha256"], facts["prediction_sha256"])
 
 
-def corrections_of(store: ReviewStore, subject: Subject) -> list[Version]:
+def corrections_of(store: ReviewStore, subject: Subject) -> list[MaskVersion]:
     """The versions of a scan's mask that were drawn on this very image and not taken back, newest first.
 
     Raises:
@@ -55,9 +55,9 @@ def corrections_of(store: ReviewStore, subject: Subject) -> list[Version]:
     return [version_of(each) for each in reversed(events) if each.subject.image_sha256 == subject.image_sha256]
 
 
-def version_of(event: Event) -> Version:
+def version_of(event: Event) -> MaskVersion:
     """The version that an event tells of."""
-    return Version(reader=event.reader, at=event.at, **event.payload)
+    return MaskVersion(reader=event.reader, at=event.at, **event.payload)
 
 
 def correction_path(workspace: Workspace, mask_sha256: str) -> Path:
@@ -98,7 +98,7 @@ def save_correction(
     reader: str,
     seconds: float,
     event_id: str | None = None,
-) -> Version:
+) -> MaskVersion:
     """Store a corrected mask beside the reference and the prediction, which stay as they are.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pyarrow
 from pyarrow import types
 
-from core.data.leakage import Kind
+from core.data.leakage import LeakKind
 from core.labels import ORGANS
 from core.metrics.regions import COLUMNS as REGION_COLUMNS
 from core.metrics.tables import ALL_ORGANS_MEANS, OTHER_MEANS
@@ -46,7 +46,7 @@ def check_summary(content: Any) -> None:
     for name in ("conventions", "external"):
         _need(isinstance(content.get(name) or {}, dict), "conventions, or another tool, of another kind")
     leak = content["leak"]
-    _need(leak["kind"] in get_args(Kind) and is_count(leak["leaked"]) and is_count(leak["patients"]), "no leak badge")
+    _need(leak["kind"] in get_args(LeakKind) and is_count(leak["leaked"]) and is_count(leak["patients"]), "no leak badge")
     for organ in ORGANS:
         check_scores(content["organs"][organ.name])
     if "all_organs" in content:

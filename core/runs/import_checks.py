@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from core.cli.options import pick
 from core.cli.settings_file import read_settings_file
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.masks import read_label_volume
 from core.errors import GutCheckError, WorkspaceError
 from core.runs.evaluation_checks import check_columns, check_summary
@@ -30,7 +30,7 @@ MAX_DEPTH, MAX_TEXT = 12, 100_000
 MAX_NUMBER = 1e18
 """Larger ones are no time, count or score, and cannot be calculated with."""
 MAX_COLUMNS, MAX_ROWS = 500, 50_000_000
-SETTINGS = {"data"} | {field.name for config in (TrainingConfig, DatasetConfig) for field in fields(config)}
+SETTINGS = {"data"} | {field.name for config in (TrainingConfig, InputRecipe) for field in fields(config)}
 EXTERNAL_WEIGHTS = b"\x0a\x08location"
 """How a file of ONNX says that weights lie in another file: the key ``location`` of a ``StringStringEntryProto``."""
 FAULTS = (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, csv.Error, SafetensorError, ArrowException)
@@ -53,7 +53,7 @@ def read_run_settings(path: Path) -> dict[str, Any]:
     if any(isinstance(value, dict) for value in content.values()) or not isinstance(content.get("data", ""), str):
         raise ValueError("a setting of another kind")
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-    pick(TrainingConfig, options), pick(DatasetConfig, options)
+    pick(TrainingConfig, options), pick(InputRecipe, options)
     return content
 
 

@@ -33,7 +33,7 @@ PIECE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
-class About:
+class RunDescription:
     """``about.json``: what people say of a run."""
 
     title: str = ""
@@ -44,17 +44,17 @@ class About:
     """UTC, ISO 8601; the demo uses the run that was promoted last."""
 
 
-def read_about(run: RunPaths) -> About:
+def read_about(run: RunPaths) -> RunDescription:
     """What people say of a run; nothing where nobody has, or where the file is damaged: it holds no result."""
     try:
         content = read_json(run.about)
-        known = {key: value for key, value in content.items() if key in {field.name for field in fields(About)}}
-        return _checked(About(**known | {"tags": tuple(known.get("tags", ()))}))
+        known = {key: value for key, value in content.items() if key in {field.name for field in fields(RunDescription)}}
+        return _checked(RunDescription(**known | {"tags": tuple(known.get("tags", ()))}))
     except (WorkspaceError, TypeError, AttributeError):
-        return About()
+        return RunDescription()
 
 
-def write_about(run: RunPaths, about: About) -> None:
+def write_about(run: RunPaths, about: RunDescription) -> None:
     """Store what people say of a run.
 
     Raises:
@@ -69,7 +69,7 @@ def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
 
 
-def _checked(about: About) -> About:
+def _checked(about: RunDescription) -> RunDescription:
     for what, text, limit in (
         ("title", about.title, MAX_TITLE),
         ("notes", about.notes, MAX_NOTES),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.cli.options import Parser, pick
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.data.leakage import LeakBadge, leak_badge
 from core.errors import GutCheckError, WorkspaceError
@@ -25,12 +25,12 @@ SLOW_ON_A_PROCESSOR = ("b2", "b3", "b4", "b5")
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A run that somebody is about to start."""
 
     training: TrainingConfig | None
     """Nothing where the settings themselves cannot be read."""
-    recipe: DatasetConfig | None
+    recipe: InputRecipe | None
     problems: tuple[str, ...]
     """Sentences; with any of them the run would fail."""
     warnings: tuple[str, ...]
@@ -41,7 +41,7 @@ class Plan:
     """What it will write, roughly."""
 
 
-def read_settings(recipe: Path | None, changes: Mapping[str, object]) -> tuple[TrainingConfig, DatasetConfig]:
+def read_settings(recipe: Path | None, changes: Mapping[str, object]) -> tuple[TrainingConfig, InputRecipe]:
     """The settings of a recipe with some of them changed, as ``fit --config RECIPE --KEY=VALUE`` reads them.
 
     Raises:
@@ -50,13 +50,13 @@ def read_settings(recipe: Path | None, changes: Mapping[str, object]) -> tuple[T
     parser = Parser("python -m training fit", "Settings of a run.")
     parser.add_argument("--config", action="config")
     parser.add_class_arguments(TrainingConfig)
-    parser.add_class_arguments(DatasetConfig)
+    parser.add_class_arguments(InputRecipe)
     words = ["--config", str(recipe)] if recipe else []
     options = parser.read([*words, *(f"--{key}={value}" for key, value in changes.items())])
-    return pick(TrainingConfig, options), pick(DatasetConfig, options)
+    return pick(TrainingConfig, options), pick(InputRecipe, options)
 
 
-def plan_run(workspace: Workspace, name: str, dataset: Path, recipe: Path | None, changes: Mapping[str, object]) -> Plan:
+def plan_run(workspace: Workspace, name: str, dataset: Path, recipe: Path | None, changes: Mapping[str, object]) -> RunPlan:
     """Look at a run before it is started; reads the data set's folder, not its pictures."""
     problems: list[str] = []
     warnings: list[str] = []
@@ -84,7 +84,7 @@ def plan_run(workspace: Workspace, name: str, dataset: Path, recipe: Path | None
         problems += _model_problems(training.model)
         warnings += _machine_warnings(training)
     problems += _disk_problem(workspace, needed)
-    return Plan(training, settings, tuple(problems), tuple(warnings), leak, needed)
+    return RunPlan(training, settings, tuple(problems), tuple(warnings), leak, needed)
 
 
 def _count(index: DatasetIndex, split: str) -> int:
@@ -107,7 +107,7 @@ def _machine_warnings(training: TrainingConfig) -> list[str]:
     return warnings
 
 
-def _disk_bytes(training: TrainingConfig, settings: DatasetConfig, index: DatasetIndex | None) -> int:
+def _disk_bytes(training: TrainingConfig, settings: InputRecipe, index: DatasetIndex | None) -> int:
     folder = Path(training.model) / "model.safetensors"
     weights = folder.stat().st_size if folder.is_file() else PARAMETERS.get(training.model, PARAMETERS["b4"]) * BYTES
     slices = _count(index, "train") + _count(index, "valid") if index else 0

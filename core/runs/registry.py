@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from core.data.index import DatasetIndex
-from core.data.leakage import Kind, LeakBadge, leak_badge
+from core.data.leakage import LeakBadge, LeakKind, leak_badge
 from core.errors import GutCheckError, WorkspaceError
 from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
 from core.runs.evaluation_checks import check_summary
@@ -50,7 +50,7 @@ class Evaluation:
     @property
     def badge(self) -> LeakBadge:
         content = self.summary["leak"]
-        if content["kind"] not in get_args(Kind):
+        if content["kind"] not in get_args(LeakKind):
             raise KeyError(content["kind"])
         return LeakBadge(content["kind"], int(content["leaked"]), int(content["patients"]))
 

@@ -15,12 +15,12 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
 
     Numbers stay numbers, also where a column of texts holds one.
     """
-    plain = table.rename(columns=harmless_cell)
+    plain = table.rename(columns=escape_formula)
     for place, kind in enumerate(plain.dtypes):
         if isinstance(kind, pd.DatetimeTZDtype):
             plain.isetitem(place, plain.iloc[:, place].map(_iso, na_action="ignore").to_list())
         elif not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)):
-            plain.isetitem(place, plain.iloc[:, place].astype(object).map(harmless_cell, na_action="ignore").to_list())
+            plain.isetitem(place, plain.iloc[:, place].astype(object).map(escape_formula, na_action="ignore").to_list())
     return plain.to_csv(index=False, lineterminator="\n").encode()
 
 
@@ -28,7 +28,7 @@ def _iso(value: pd.Timestamp) -> str:
     return value.isoformat(timespec="milliseconds")
 
 
-def harmless_cell(value: object) -> object:
+def escape_formula(value: object) -> object:
     """The value, or a text that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return value

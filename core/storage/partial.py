@@ -25,7 +25,7 @@ SILENCE_LIMIT_S = 3600.0
 
 
 @dataclass(frozen=True)
-class Kept:
+class PartialOutput:
     """A folder that is being filled, and a record for each thing in it that is done."""
 
     folder: Path
@@ -70,7 +70,7 @@ class Kept:
 
 
 @contextmanager
-def kept_folder(path: Path, key: dict[str, Any], *, replace: bool = False) -> Iterator[Kept]:
+def partial_folder(path: Path, key: dict[str, Any], *, replace: bool = False) -> Iterator[PartialOutput]:
     """Fill a folder under a temporary name and move it to ``path`` when the block ends well; else keep it for the next attempt.
 
     An attempt goes on with what an earlier one with the same key left when it failed or was killed; what others left is
@@ -89,7 +89,7 @@ def kept_folder(path: Path, key: dict[str, Any], *, replace: bool = False) -> It
     mine = path.with_name(f"{name}.{ProcessIdentity.own().mark}@{HOST}.partial")
     try:
         _take_over(path, name, mine)
-        yield Kept(mine)
+        yield PartialOutput(mine)
         swap_folder(mine, path)
     except OSError as error:
         todo = "free some space or choose another folder"
@@ -98,7 +98,7 @@ def kept_folder(path: Path, key: dict[str, Any], *, replace: bool = False) -> It
         _let_go(mine, path.with_name(f"{name}.{NOBODY}.partial"))
 
 
-def kept_count(path: Path, key: dict[str, Any]) -> int:
+def partial_count(path: Path, key: dict[str, Any]) -> int:
     """How many things the next attempt with this key finds done."""
     return max((_done(folder) for folder in _left(path) if folder.name.startswith(_prefix(path, key))), default=0)
 

@@ -13,7 +13,7 @@ from typing import Any
 from core.errors import GutCheckError
 from dashboard.demo.examples import example_scans, example_slices
 from dashboard.demo.limits import too_large
-from dashboard.demo.session import Demo, Kind, Third, View, Wish
+from dashboard.demo.session import Demo, DisplayOptions, DownloadKind, Third, View
 from dashboard.web.access import reader_of
 
 Handler = Callable[..., Any]
@@ -25,11 +25,11 @@ def model_note(demo: Demo, name: str | None) -> str:
     return html.escape(note[0].upper() + note[1:]) + "."
 
 
-def read_wish(values: tuple[Any, ...]) -> Wish:
+def read_wish(values: tuple[Any, ...]) -> DisplayOptions:
     """The wish that the page's widgets state: slice (from 1), opacity, organs, third picture, sizes in mm."""
     position, opacity, organs, third, pixel_mm, slice_mm = values
     spacing_mm = (float(slice_mm), float(pixel_mm), float(pixel_mm)) if pixel_mm and slice_mm else None
-    return Wish(int(position) - 1, float(opacity), organs, third, spacing_mm)
+    return DisplayOptions(int(position) - 1, float(opacity), organs, third, spacing_mm)
 
 
 def _tab(request: Any) -> str:
@@ -74,7 +74,7 @@ class Actions:
                 self.demo.open_files(_tab(request), paths)
             except GutCheckError as error:
                 return None, *self._problem(error)
-            middle = self.demo.view(_tab(request), Wish()).count // 2
+            middle = self.demo.view(_tab(request), DisplayOptions()).count // 2
             return None, *self._first(request, values, middle)
 
         return open_files
@@ -158,7 +158,7 @@ class Actions:
 
         return show
 
-    def download(self, kind: Kind) -> Handler:
+    def download(self, kind: DownloadKind) -> Handler:
         """A file of the result, as JSON of its name and data address."""
         import gradio as gr
 

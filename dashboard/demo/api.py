@@ -17,7 +17,7 @@ from core.labels import CLASSES
 from dashboard.demo.downloads import nifti_download
 from dashboard.demo.received import RECEIVED
 from dashboard.demo.results import OPACITY, ORGAN_IDS, Segmentation, ml_a_voxel, overlay_of
-from dashboard.demo.session import Demo, Wish, spacing_of
+from dashboard.demo.session import Demo, DisplayOptions, spacing_of
 from dashboard.demo.widgets import file_input
 
 NOTICE = "Not a medical device."
@@ -61,7 +61,7 @@ def predict_scan(demo: Demo, paths: Sequence[Path], model: str | None) -> dict[s
     if not result.upload.is_scan:
         todo = "use slices of one size, named alike but for their numbers; or call /predict for each"
         raise ImageError("The pictures are not one scan", value=result.upload.title, todo=todo)
-    packed = nifti_download(result, 0, spacing_of(result.upload, Wish())).content
+    packed = nifti_download(result, 0, spacing_of(result.upload, DisplayOptions())).content
     return {"mask_nifti": base64.b64encode(packed).decode(), "slices": len(result.label_maps)} | _told(demo, result)
 
 
@@ -76,7 +76,7 @@ def _png(pixels: NDArray[np.uint8]) -> str:
 
 
 def _told(demo: Demo, result: Segmentation) -> dict[str, Any]:
-    spacing_mm = spacing_of(result.upload, Wish())
+    spacing_mm = spacing_of(result.upload, DisplayOptions())
     ml = None if spacing_mm is None else ml_a_voxel(spacing_mm)
     return {
         "classes": [

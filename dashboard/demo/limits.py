@@ -27,7 +27,7 @@ def queue_full() -> GutCheckError:
     return GutCheckError("The demo is busy", value=f"{QUEUE_SIZE} requests wait already", todo="try again in a minute")
 
 
-class Worded:
+class PlainRefusals:
     """An ASGI application in front of Gradio's that says these sentences in place of Gradio's own.
 
     Gradio's browser side replaces whatever comes with 503 by a text of its own, but shows what comes with 429; its Python

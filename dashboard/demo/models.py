@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from core.config import DatasetConfig, InferenceConfig
+from core.config import InferenceConfig, InputRecipe
 from core.data.images import Window
 from core.errors import ModelError, WorkspaceError
 from core.runs.library import promoted
@@ -127,7 +127,7 @@ def _of_run(run: Run, source: Path, *, name: str | None = None) -> ModelChoice:
     return ModelChoice(name or run.name, source, trained_on, synthetic, dataset)
 
 
-class Shelf:
+class ModelCache:
     """The models in memory, each loaded once; beyond a few, the one that was unused for longest goes.
 
     All predict in one thread, slice by slice in the order asked: two at once would be no faster on the same cores, and
@@ -144,7 +144,7 @@ class Shelf:
         """Models in memory."""
         return len(self._kept)
 
-    def recipe(self, choice: ModelChoice) -> DatasetConfig:
+    def recipe(self, choice: ModelChoice) -> InputRecipe:
         """The model's input recipe; loads it unless that is done.
 
         Raises:
@@ -194,4 +194,4 @@ class Segmenter:
     """A model together with the shelf that it is loaded onto."""
 
     choice: ModelChoice
-    shelf: Shelf = field(default_factory=Shelf)
+    shelf: ModelCache = field(default_factory=ModelCache)

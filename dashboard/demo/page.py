@@ -15,15 +15,15 @@ from dashboard.demo import limits
 from dashboard.demo.actions import Actions, model_note
 from dashboard.demo.api import add_api
 from dashboard.demo.examples import example_scans, example_slices
-from dashboard.demo.limits import AT_ONCE, QUEUE_SIZE, Worded
+from dashboard.demo.limits import AT_ONCE, QUEUE_SIZE, PlainRefusals
 from dashboard.demo.looks import BUSY, CSS, DONE, HEADING, HINT, INTAKE, SAVE, TOO_LARGE, thumbnails
 from dashboard.demo.received import KEPT_S, Arriving
 from dashboard.demo.results import OPACITY, ORGAN_IDS
 from dashboard.demo.routes import OnlyAnswered
-from dashboard.demo.session import NOTHING_YET, Demo, Kind
+from dashboard.demo.session import NOTHING_YET, Demo, DownloadKind
 from dashboard.demo.widgets import blocks, file_input, load_gradio, picture
 
-DOWNLOADS: dict[Kind, str] = {
+DOWNLOADS: dict[DownloadKind, str] = {
     "mask": "Mask, class ids (PNG)",
     "colours": "Mask, colours (PNG)",
     "nifti": "NIfTI",
@@ -64,7 +64,7 @@ def page_options(*, shared: bool = False) -> dict[str, Any]:
         "footer_links": ["settings"],
         "allowed_paths": [],
         "max_file_size": limits.MAX_FILE_BYTES,
-        "app_kwargs": {"middleware": [Middleware(Worded), Middleware(OnlyAnswered, shared=shared), Middleware(Arriving)]},
+        "app_kwargs": {"middleware": [Middleware(PlainRefusals), Middleware(OnlyAnswered, shared=shared), Middleware(Arriving)]},
     }
 
 
@@ -107,7 +107,7 @@ class _Outputs:
     which: Any
     statistics: Any
     scan_statistics: Any
-    downloads: dict[Kind, Any]
+    downloads: dict[DownloadKind, Any]
     saved: Any
 
 

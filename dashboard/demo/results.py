@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import InferenceConfig
 from core.data.images import model_window
 from core.data.masks import LabelMap
@@ -49,7 +49,7 @@ class Segmentation:
         return self.upload.nbytes + sum(each.nbytes for each in (*self.label_maps, *self.confidence))
 
 
-def segment_upload(upload: Upload, segmenter: Segmenter, *, progress: Progress = silent) -> Segmentation:
+def segment_upload(upload: Upload, segmenter: Segmenter, *, progress: ReportProgress = silent) -> Segmentation:
     """Segment every slice; those of a scan as `core.model.predictor.Predictor.predict_volume` does, the same pixels included.
 
     Raises:

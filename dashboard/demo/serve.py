@@ -92,7 +92,7 @@ class DemoOptions:
         return access_for(self.host, self.password, remedy=REMEDY, note=NAME_NOTE, named=check_reader)
 
 
-def read_options(words: Sequence[str]) -> DemoOptions:
+def read_options(argv: Sequence[str]) -> DemoOptions:
     """The options of these command line words and the environment's password.
 
     Raises:
@@ -100,19 +100,19 @@ def read_options(words: Sequence[str]) -> DemoOptions:
     """
     parser = Parser("python -m dashboard.demo", "Segment single MR slices in the browser. Not a medical device.")
     parser.add_class_arguments(DemoOptions)
-    options = parser.read(words)
+    options = parser.read(argv)
     if options["password"] is None:
         options["password"] = os.environ.get(PASSWORD_VARIABLE)
     return DemoOptions(**options)
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Serve the demo until it is stopped.
 
     Raises:
         GutCheckError: bad input, as one sentence.
     """
-    options = read_options(words)
+    options = read_options(argv)
     check_port(options.host, options.port)
     proxies = TrustedProxies.read(options.trusted_proxy)
     demo = Demo(Workspace.locate(options.workspace), options.run)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.data.readers.label_files import Spacing
 from core.data.readers.uploads import Upload, read_upload
 from core.errors import ImageError, ModelError
@@ -18,7 +18,7 @@ from core.storage.workspace import Workspace
 from dashboard.demo.downloads import Download, colour_download, mask_download, nifti_download, report_download
 from dashboard.demo.likeness import Likeness, likeness_of, remarks
 from dashboard.demo.linked_scan import linked_scan
-from dashboard.demo.models import ModelChoice, Segmenter, Shelf, offered_models
+from dashboard.demo.models import ModelCache, ModelChoice, Segmenter, offered_models
 from dashboard.demo.received import RECEIVED
 from dashboard.demo.results import (
     ORGAN_IDS,
@@ -28,16 +28,16 @@ from dashboard.demo.results import (
     segment_upload,
     statistics_table,
 )
-from dashboard.demo.tabs import Desk
+from dashboard.demo.tabs import TabUploads
 
 Third = Literal["Mask", "Confidence"]
-Kind = Literal["mask", "colours", "nifti", "report"]
+DownloadKind = Literal["mask", "colours", "nifti", "report"]
 NOTHING_YET = "Choose a slice, a scan or one of the examples, then press **Segment**."
 NOT_SEGMENTED_YET = "not segmented yet: press **Segment**"
 
 
 @dataclass(frozen=True)
-class Wish:
+class DisplayOptions:
     """How a tab wants its slice shown."""
 
     position: int = 0
@@ -70,9 +70,9 @@ class View:
 class Demo:
     """The demo over a workspace: its models, and what every tab has open."""
 
-    def __init__(self, workspace: Workspace, run_name: str | None = None, *, shelf: Shelf | None = None) -> None:
+    def __init__(self, workspace: Workspace, run_name: str | None = None, *, shelf: ModelCache | None = None) -> None:
         self.workspace, self.run_name = workspace, run_name
-        self.shelf, self.desk = shelf or Shelf(), Desk()
+        self.shelf, self.desk = shelf or ModelCache(), TabUploads()
         self._likeness: dict[Path, Likeness | None] = {}
 
     def models(self) -> dict[str, ModelChoice]:
@@ -138,7 +138,7 @@ class Demo:
         self.desk.put(session, found[0])
         return found[1]
 
-    def segment(self, session: str, model: str | None, progress: Progress = silent) -> None:
+    def segment(self, session: str, model: str | None, progress: ReportProgress = silent) -> None:
         """Segment what the tab has open.
 
         Raises:
@@ -150,7 +150,7 @@ class Demo:
             raise ImageError("There is no picture yet", todo="choose a slice or one of the examples, then press Segment")
         self.desk.put(session, self.segmented(upload, model, progress))
 
-    def segmented(self, upload: Upload, model: str | None, progress: Progress = silent) -> Segmentation:
+    def segmented(self, upload: Upload, model: str | None, progress: ReportProgress = silent) -> Segmentation:
         """An upload's segmentation, with what to say of its likeness to the training data.
 
         Raises:
@@ -166,7 +166,7 @@ class Demo:
         if upload is not None:
             self.desk.put(session, upload)
 
-    def view(self, session: str, wish: Wish) -> View:
+    def view(self, session: str, wish: DisplayOptions) -> View:
         """What the tab shows now; nothing is predicted for it."""
         item = self.desk.get(session)
         if item is None:
@@ -193,7 +193,7 @@ class Demo:
             scan,
         )
 
-    def download(self, session: str, kind: Kind, wish: Wish) -> Download:
+    def download(self, session: str, kind: DownloadKind, wish: DisplayOptions) -> Download:
         """A file of the tab's result.
 
         Raises:
@@ -240,6 +240,6 @@ def _scan_statistics(result: Segmentation, spacing_mm: Spacing | None) -> str:
     return "**Whole scan**\n\n" + statistics_table(result.scan_statistics, shape, spacing_mm)
 
 
-def spacing_of(upload: Upload, wish: Wish) -> Spacing | None:
+def spacing_of(upload: Upload, wish: DisplayOptions) -> Spacing | None:
     """The spacing (z, y, x) that the files state, else the one that the user states; nothing where slices are missing."""
     return None if upload.has_gaps else upload.spacing_mm or wish.spacing_mm

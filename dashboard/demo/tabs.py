@@ -14,7 +14,7 @@ KEPT_BYTES = 2**30
 """How much memory all uploads may take; beyond it the one that was unused for longest goes."""
 
 
-class Desk:
+class TabUploads:
     """The uploads of the open tabs, by session."""
 
     def __init__(

@@ -15,7 +15,7 @@ _LINK = re.compile(r"[\w.:~/+-]{0,400}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Finding:
+class PinnedFinding:
     """A place that a reader marked; drawn in every pane."""
 
     slice_number: int
@@ -79,7 +79,7 @@ def viewer(
     jump: str | int | None = None,
     organ: str | None = None,
     link: str = "",
-    findings: Sequence[Finding] = (),
+    findings: Sequence[PinnedFinding] = (),
     others: Sequence[OtherRun] = (),
     next_url: str | None = None,
     edit: Mapping[str, Any] | None = None,

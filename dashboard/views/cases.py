@@ -10,18 +10,18 @@ from dashboard import cached
 from dashboard.components.cases.case_list import case_list, score_line
 from dashboard.components.cases.worklist import asked_queue, choose_queue, next_case_button, progress_bar, saved_filters_menu
 from dashboard.components.common.blind import named
-from dashboard.components.common.guard import require_evaluation, sentences
+from dashboard.components.common.guard import require_evaluation, show_errors
 from dashboard.components.common.page_keys import page_keys
 from dashboard.components.common.picker import page_title
 from dashboard.components.common.reader import ask_reader, reader_name
-from dashboard.components.common.reading import Desk, Queue, go_to, keep_queue, kept_queue, leave_scan, queue_of_url
-from dashboard.components.common.text import harmless
+from dashboard.components.common.reading import Queue, ReaderView, go_to, keep_queue, kept_queue, leave_scan, queue_of_url
+from dashboard.components.common.text import escape_links
 from dashboard.components.round.round_settings import round_menu
 from dashboard.state import link, set_query, workspace
 
 
 def main() -> None:
-    with sentences():
+    with show_errors():
         evaluation = require_evaluation()
         store: ReviewStore = cached.store(workspace().reviews_db)
         page_title("Cases", store=store)
@@ -35,7 +35,7 @@ def main() -> None:
             way, bar = st.container(width="content"), st.container(width="content")
             with st.container(width=230):
                 reader = ask_reader()
-        desk = Desk.at(evaluation, reader, queue)
+        desk = ReaderView.at(evaluation, reader, queue)
         with aside:
             saved_filters_menu(desk)
         with bar:
@@ -57,7 +57,7 @@ def _queue(evaluation: Evaluation, store: ReviewStore) -> Queue:
     try:
         start = asked_queue() or queue_of_url(evaluation) or kept_queue(evaluation) or Queue()
     except ConfigError as error:
-        st.warning(f"The link's filter makes no sense, so every scan is shown. {harmless(str(error))}")
+        st.warning(f"The link's filter makes no sense, so every scan is shown. {escape_links(str(error))}")
         start = Queue()
     patients = sorted({str(facts["patient"]) for facts in evaluation.summary["scans"].values()})
     queue = choose_queue(evaluation, settings, start, store.readers() if not settings.blind else [], patients)

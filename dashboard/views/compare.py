@@ -11,11 +11,11 @@ from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.blind import named, title_of, token_of
 from dashboard.components.common.charts import picture_format
-from dashboard.components.common.guard import require_evaluation, sentences
+from dashboard.components.common.guard import require_evaluation, show_errors
 from dashboard.components.common.hidden_scores import may_see_scores
 from dashboard.components.common.picker import page_title
 from dashboard.components.common.sections import choose_section
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from dashboard.components.metrics import compare_sections as comparison
 from dashboard.state import link, set_query, workspace
 
@@ -23,7 +23,7 @@ SECTIONS = {"difference": "Difference", "runs": "All runs", "settings": "Setting
 
 
 def main() -> None:
-    with sentences():
+    with show_errors():
         store: ReviewStore = cached.store(workspace().reviews_db)
         page_title("Compare", store=store)
         b = require_evaluation()
@@ -66,7 +66,7 @@ def _other(b: Evaluation, rounds: Mapping[tuple[str, str], Round]) -> Evaluation
     titles = {name: title_of(each, rounds.get((each.run, each.name))) for name, each in zip(names, others, strict=True)}
     wanted = st.query_params.get("other")
     if wanted and wanted not in names:
-        st.warning(f"The link names an evaluation that is not here, or the same one twice: {plain(wanted)}.")
+        st.warning(f"The link names an evaluation that is not here, or the same one twice: {escape_markdown(wanted)}.")
     chosen = st.selectbox(
         "A, to compare with (above, at the right, is B)",
         names,

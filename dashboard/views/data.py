@@ -9,9 +9,9 @@ from core.errors import DatasetError
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.charts import picture_format
-from dashboard.components.common.guard import sentences
+from dashboard.components.common.guard import show_errors
 from dashboard.components.common.sections import choose_section
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from dashboard.components.data import data_sections as sections
 from dashboard.components.data.slice_grid import slice_grid
 from dashboard.state import EVALUATION, set_url, workspace
@@ -20,7 +20,7 @@ SECTIONS = {"contents": "Contents", "leaks": "Leaks and duplicates", "references
 
 
 def main() -> None:
-    with sentences():
+    with show_errors():
         left, right = st.columns([2, 1], vertical_alignment="bottom")
         left.title("Data", anchor=False)
         folders = _folders()
@@ -70,7 +70,7 @@ def _choose(names: list[str], place: "st.delta_generator.DeltaGenerator") -> str
     evaluated = {(each.run, each.name): each.dataset_root.name for each in cached.evaluations(workspace())}
     wanted = st.query_params.get("dataset") or (evaluated.get(looked_at) if looked_at else None)
     if wanted and st.query_params.get("dataset") and wanted not in names:
-        st.warning(f"The link names a data set that is not here: {plain(wanted)}.")
+        st.warning(f"The link names a data set that is not here: {escape_markdown(wanted)}.")
     index = names.index(wanted) if wanted in names else 0
     return str(place.selectbox("Data set", names, index=index, key="data_name", label_visibility="collapsed"))
 

@@ -6,7 +6,7 @@ from core.reviews.store.store import ReviewStore
 from dashboard import cached
 from dashboard.components.common.blind import named
 from dashboard.components.common.charts import picture_format
-from dashboard.components.common.guard import require_evaluation, sentences
+from dashboard.components.common.guard import require_evaluation, show_errors
 from dashboard.components.common.headline import what_was_measured
 from dashboard.components.common.hidden_scores import may_see_scores
 from dashboard.components.common.picker import page_title
@@ -35,7 +35,7 @@ CHARTS = {
 
 
 def main() -> None:
-    with sentences():
+    with show_errors():
         store: ReviewStore = cached.store(workspace().reviews_db)
         page_title("Metrics", store=store)
         evaluation = require_evaluation()

@@ -7,11 +7,11 @@ from core.reports.scan_report import scan_report
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.badge import leak_badge
-from dashboard.components.common.guard import require_evaluation, sentences
+from dashboard.components.common.guard import require_evaluation, show_errors
 from dashboard.components.common.page_keys import finding_place, page_keys
 from dashboard.components.common.reader import reader_name
-from dashboard.components.common.reading import Desk, Queue, find_other, go_to, kept_queue
-from dashboard.components.common.text import plain
+from dashboard.components.common.reading import Queue, ReaderView, find_other, go_to, kept_queue
+from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.case_header import case_header
 from dashboard.components.review.findings import findings_panel
 from dashboard.components.review.in_3d import panel_in_3d
@@ -22,11 +22,11 @@ from dashboard.state import OPEN, PICK, address, link, set_query, workspace
 
 
 def main() -> None:
-    with sentences():
+    with show_errors():
         evaluation = require_evaluation()
         pick = st.session_state.get(PICK)
         page_keys(finding_place(pick.slice_number, pick.x, pick.y) if pick else "")
-        desk = Desk.at(evaluation, reader_name(), _queue(evaluation))
+        desk = ReaderView.at(evaluation, reader_name(), _queue(evaluation))
         if wanted := st.session_state.pop(OPEN, None):
             go_to(desk, wanted)
         scan = _scan(desk)
@@ -43,16 +43,18 @@ def _queue(evaluation: Evaluation) -> Queue:
     return Queue(kept.filter, kept.order, other) if find_other(evaluation, other) else kept
 
 
-def _scan(desk: Desk) -> str:
+def _scan(desk: ReaderView) -> str:
     named = address().case
     if named in desk.table.positions:
         return str(named)
     if named:
-        st.warning(f"Scan {plain(named)} is not in {plain(desk.evaluation.name)}; this is the queue's first instead.")
+        st.warning(
+            f"Scan {escape_markdown(named)} is not in {escape_markdown(desk.evaluation.name)}; this is the queue's first instead."
+        )
     return (desk.names() or desk.table.names)[0]
 
 
-def _panels(desk: Desk, scan: str, *, free: bool) -> None:
+def _panels(desk: ReaderView, scan: str, *, free: bool) -> None:
     organ = address().organ if address().case == scan else None
     picture, panel = st.columns([4, 1.25], gap="medium")
     with picture:
@@ -65,7 +67,7 @@ def _panels(desk: Desk, scan: str, *, free: bool) -> None:
         regions_panel(desk, scan, organ)
 
 
-def _below(desk: Desk, scan: str) -> None:
+def _below(desk: ReaderView, scan: str) -> None:
     evaluation = desk.evaluation
     if not desk.is_hidden(scan):
         with st.expander("Dice along the scan: which slice to look at"):

@@ -5,12 +5,12 @@ import streamlit as st
 from core.reviews.store.store import ReviewStore
 from dashboard import cached
 from dashboard.components.cases.worklist import progress_bar
-from dashboard.components.common.guard import require_evaluation, sentences
-from dashboard.components.common.hidden_scores import closed_desks, is_lifted
+from dashboard.components.common.guard import require_evaluation, show_errors
+from dashboard.components.common.hidden_scores import hidden_rounds, shown_to_lead
 from dashboard.components.common.page_keys import page_keys
 from dashboard.components.common.picker import page_title
 from dashboard.components.common.reader import ask_reader, reader_name
-from dashboard.components.common.reading import Desk, Queue, kept_queue, leave_scan
+from dashboard.components.common.reading import Queue, ReaderView, kept_queue, leave_scan
 from dashboard.components.common.score_seen import note_scores_seen
 from dashboard.components.common.sections import choose_section
 from dashboard.components.round.acceptance_section import scores_section
@@ -29,7 +29,7 @@ SHOWN = {"readers": readers_section, "scores": scores_section, "second": second_
 
 
 def main() -> None:
-    with sentences():
+    with show_errors():
         evaluation = require_evaluation()
         store: ReviewStore = cached.store(workspace().reviews_db)
         page_title("Round", store=store)
@@ -40,11 +40,11 @@ def main() -> None:
             bar = st.container(width="content")
             with st.container(width=230):
                 reader = ask_reader()
-        desk = Desk.at(evaluation, reader, kept_queue(evaluation) or Queue())
+        desk = ReaderView.at(evaluation, reader, kept_queue(evaluation) or Queue())
         with bar:
             progress_bar(desk)
         set_query(desk.address | {"section": section})
-        if is_lifted(closed_desks([evaluation]), "the run, its scores and what the others said"):
+        if shown_to_lead(hidden_rounds([evaluation]), "the run, its scores and what the others said"):
             note_scores_seen([evaluation])
             SHOWN[section](desk)
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.runs.registry import Run, is_working, list_runs
-from dashboard.components.common.guard import sentences
+from dashboard.components.common.guard import show_errors
 from dashboard.components.training.new_run import new_run_form
 from dashboard.components.training.run_actions import import_and_trash
 from dashboard.components.training.runs_panel import run_details, run_table
@@ -12,7 +12,7 @@ from dashboard.state import SELECTED_RUN, address, set_url, workspace
 
 def main() -> None:
     st.title("Training")
-    with sentences():
+    with show_errors():
         runs = list_runs(workspace())
         with st.expander("New run", icon=":material/add:", expanded=not runs):
             new_run_form(workspace(), runs)
@@ -41,7 +41,7 @@ def _runs(*, active: bool) -> None:
 
     @st.fragment(run_every=2 if active else None)
     def draw() -> None:
-        with sentences():
+        with show_errors():
             runs = list_runs(workspace())
             if not runs or (active and not any(_active(run) for run in runs)):
                 st.rerun()

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from dashboard.components.common.guard import sentences
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.guard import show_errors
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.demo.lazy import LazyDemo
 from dashboard.demo.link import DEMO_PATH
 from dashboard.demo.models import offered_models
@@ -16,10 +16,13 @@ def main() -> None:
         "Upload an abdominal MR slice or a whole scan and see stomach, small bowel and large bowel outlined: "
         "PNG, JPEG or TIFF slices, a zip of them, a NIfTI volume or a DICOM series."
     )
-    with sentences():
+    with show_errors():
         models = offered_models(workspace())
         _start_and_open()
-        st.caption(f"Model: {plain(models[0].name)}, {plain(models[0].training_note)}. To choose from: {len(models)}.")
+        st.caption(
+            f"Model: {escape_markdown(models[0].name)}, {escape_markdown(models[0].training_note)}. "
+            f"To choose from: {len(models)}."
+        )
     st.warning(
         "What you upload is sent to the machine that serves this page. Remove names and dates from it first.",
         icon=":material/lock:",
@@ -51,7 +54,7 @@ def _controls(demo: LazyDemo, *, waiting: bool) -> None:
     elif progress.state == "starting":
         st.info("The demo is starting; this takes some seconds.", icon=":material/hourglass_top:")
     else:
-        st.error(harmless(progress.problem), icon=":material/error:")
+        st.error(escape_links(progress.problem), icon=":material/error:")
         st.button("Try again", icon=":material/refresh:", on_click=demo.start)
 
 

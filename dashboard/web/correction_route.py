@@ -1,8 +1,8 @@
 """The route by which a reader's correction comes from the viewer, and by which its versions go back there.
 
 ``POST /gutcheck/correction/RUN/EVALUATION/SCAN`` takes, gzipped: 8 bytes ``GCEDIT1\\0``; the header's length in bytes,
-little-endian uint32; the header, JSON (`Sent`); the class ids of the whole volume (Z·H·W), four to a byte, the first in the
-lowest bits. It answers the stored version as JSON. ``GET …/SCAN/SHA256`` answers a version's class ids, packed likewise.
+little-endian uint32; the header, JSON (`SentCorrection`); the class ids of the whole volume (Z·H·W), four to a byte, the first in
+the lowest bits. It answers the stored version as JSON. ``GET …/SCAN/SHA256`` answers a version's class ids, packed likewise.
 """
 
 import gzip
@@ -25,7 +25,7 @@ from starlette.routing import BaseRoute, Route
 from core.data.masks import LabelMap, read_label_volume
 from core.errors import MaskError
 from core.imaging.scan_payload import payload_etag
-from core.reviews.corrections import Version, corrections_of, read_correction, save_correction, subject_of
+from core.reviews.corrections import MaskVersion, corrections_of, read_correction, save_correction, subject_of
 from core.reviews.store.shared import shared_store
 from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
@@ -43,7 +43,7 @@ SLACK_BYTES = 65_536
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentCorrection:
     """The header of a correction as the viewer sends it."""
 
     id: str
@@ -59,7 +59,7 @@ class Sent:
 
 def correction_routes(workspace: Workspace) -> list[BaseRoute]:
     """The routes to serve before `dashboard.web.scan_route.scan_routes`; refusals are one sentence as plain text."""
-    desk = _Desk(workspace)
+    desk = _CorrectionStore(workspace)
     path = f"{PREFIX}/{{run}}/{{evaluation}}/{{scan}}"
 
     async def post(request: Request) -> Response:
@@ -82,7 +82,7 @@ def correction_routes(workspace: Workspace) -> list[BaseRoute]:
     return [Route(path, post, methods=["POST"]), Route(f"{path}/{{sha256}}", get, methods=["GET"])]
 
 
-def edit_data(evaluation: Evaluation, scan: str, versions: Iterable[Version], reader: str) -> dict[str, Any]:
+def edit_data(evaluation: Evaluation, scan: str, versions: Iterable[MaskVersion], reader: str) -> dict[str, Any]:
     """What the viewer needs to correct a scan, for ``viewer(edit=…)``.
 
     Args:
@@ -94,7 +94,7 @@ def edit_data(evaluation: Evaluation, scan: str, versions: Iterable[Version], re
     return {"url": f"{PREFIX}/{names}", "version": payload_etag(evaluation, scan), "reader": reader, "versions": shown}
 
 
-class _Desk:
+class _CorrectionStore:
     """Where corrections are handed in and out."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -167,7 +167,7 @@ async def _read_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def unpack(body: bytes, shape: tuple[int, ...]) -> tuple[Sent, LabelMap]:
+def unpack(body: bytes, shape: tuple[int, ...]) -> tuple[SentCorrection, LabelMap]:
     """A gzipped correction's header and its label volume of ``shape``, (Z, H, W) uint8.
 
     Raises:
@@ -191,13 +191,13 @@ def unpack(body: bytes, shape: tuple[int, ...]) -> tuple[Sent, LabelMap]:
     return sent, unpack_classes(packed, shape)
 
 
-def _read_header(raw: bytes) -> Sent:
+def _read_header(raw: bytes) -> SentCorrection:
     try:
-        sent = Sent(**json.loads(raw))
+        sent = SentCorrection(**json.loads(raw))
         texts = (sent.id, sent.version, sent.reader, sent.base)
         if not all(isinstance(each, str) for each in texts) or isinstance(sent.seconds, bool):
             raise TypeError
-        return Sent(*texts, float(sent.seconds))
+        return SentCorrection(*texts, float(sent.seconds))
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise Refusal(400, "The correction arrived damaged; save it again.") from error
 

@@ -14,12 +14,12 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassF1Score
 from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig
+from core.config import InputRecipe
 from core.labels import NUM_CLASSES
 from training.data.augmentation import albumentations
 
 SIDE = 288
-RECIPE = DatasetConfig(image_size=SIDE)
+RECIPE = InputRecipe(image_size=SIDE)
 
 
 class CourseDataset(Dataset[tuple[Tensor, Tensor]]):

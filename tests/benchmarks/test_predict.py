@@ -13,7 +13,7 @@ import pytest
 import torch
 from onnxruntime import InferenceSession, SessionOptions
 
-from core.config import DatasetConfig, InferenceConfig, PhantomConfig, SplitConfig
+from core.config import InferenceConfig, InputRecipe, PhantomConfig, SplitConfig
 from core.data.images import read_image
 from core.data.index import load_index
 from core.data.prepare.phantoms import prepare_phantom
@@ -33,7 +33,7 @@ CPU = InferenceConfig(device="cpu", threads=THREADS)
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench") / "model"
     network, _ = load_model(Path(shutil.copytree(CARRIED_RUN / "model", folder)))
-    save_model(network, folder, DatasetConfig(image_size=288))
+    save_model(network, folder, InputRecipe(image_size=288))
     started = time.perf_counter()
     export_onnx(folder)
     print(f"\nexport: {time.perf_counter() - started:.1f} s, {(folder / ONNX).stat().st_size / 1e6:.1f} MB")
@@ -125,7 +125,7 @@ def test_the_network_alone(model: Path) -> None:
     options = SessionOptions()
     options.intra_op_num_threads = 1
     session = InferenceSession((model / ONNX).read_bytes(), options, providers=["CPUExecutionProvider"])
-    planes = sample_planes(DatasetConfig(image_size=288))
+    planes = sample_planes(InputRecipe(image_size=288))
     session.run(None, {INPUT: planes})
     started = time.process_time()
     for _ in range(TURNS):

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig
+from core.config import InputRecipe
 from core.model.segformer import architecture, save_model
 from dashboard.demo.serve import PASSWORD_VARIABLE
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def save_small_model(folder: Path) -> Path:
     """A model of random weights, always the same."""
     torch.manual_seed(0)
-    save_model(SegformerForSemanticSegmentation(architecture("b0")), folder, DatasetConfig(image_size=64))
+    save_model(SegformerForSemanticSegmentation(architecture("b0")), folder, InputRecipe(image_size=64))
     return folder
 
 

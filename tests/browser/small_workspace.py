@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import DatasetConfig, InferenceConfig, SplitConfig
+from core.config import InferenceConfig, InputRecipe, SplitConfig
 from core.data.images import write_png
 from core.data.index import load_index
 from core.data.prepare.pairs import prepare_pairs
@@ -31,7 +31,7 @@ class ShiftedReference:
     """Stands for a network: predicts the reference of the scans in order, two voxels to the right, one organ missed."""
 
     weights_hash = "0" * 64
-    config, recipe = InferenceConfig(), DatasetConfig()
+    config, recipe = InferenceConfig(), InputRecipe()
     engine = SimpleNamespace(name="stub")
 
     def __init__(self, references: list[NDArray[np.uint8]], missed: int = 3) -> None:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from core.data.masks import read_label_volume
-from core.reviews.corrections import Version, corrections_of, read_correction, subject_of
+from core.reviews.corrections import MaskVersion, corrections_of, read_correction, subject_of
 from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation, open_run
 from core.storage.workspace import Workspace
@@ -130,7 +130,7 @@ def swept(voxels: list[tuple[int, int]], diameter: float) -> np.ndarray:
     return mask
 
 
-def stored(folder: Path, mine: Evaluation, scan: str = SCAN) -> list[Version]:
+def stored(folder: Path, mine: Evaluation, scan: str = SCAN) -> list[MaskVersion]:
     store = ReviewStore.open(Workspace(folder).reviews_db)
     try:
         assert store.verify() is None

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.runs.registry import list_runs
 from core.storage.workspace import Workspace
-from dashboard.viewer.component import Finding, OtherRun, viewer
+from dashboard.viewer.component import OtherRun, PinnedFinding, viewer
 from dashboard.web.scan_route import scan_url
 
 st.set_page_config(layout="wide")
@@ -29,7 +29,7 @@ state = viewer(
     jump=jump,
     organ=st.query_params.get("organ"),
     link=st.query_params.get("view", ""),
-    findings=[Finding(9, 30, 20, "small_bowel", "boundary")] if "findings" in st.query_params else (),
+    findings=[PinnedFinding(9, 30, 20, "small_bowel", "boundary")] if "findings" in st.query_params else (),
     others=[OtherRun("again/same", "Run again", url)] if "others" in st.query_params else (),
     next_url=scan_url(evaluation, scans[(at + 1) % len(scans)]),
 )

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from core.config import DatasetConfig, InferenceConfig, PhantomConfig, SplitConfig, TrainingConfig, default_workers
+from core.config import InferenceConfig, InputRecipe, PhantomConfig, SplitConfig, TrainingConfig, default_workers
 from core.errors import ConfigError
 
-ALL = [DatasetConfig, TrainingConfig, InferenceConfig, SplitConfig, PhantomConfig]
+ALL = [InputRecipe, TrainingConfig, InferenceConfig, SplitConfig, PhantomConfig]
 
 
 @pytest.mark.parametrize("config", ALL)
@@ -19,14 +19,14 @@ def test_defaults_are_possible_and_frozen(config: type) -> None:
 
 @pytest.mark.parametrize("size", [0, 31, 100, -32])
 def test_image_size_must_be_a_multiple_of_32(size: int) -> None:
-    sentence = rf"^A setting is not possible: image_size {size} is not a positive multiple of 32; correct the DatasetConfig\.$"
+    sentence = rf"^A setting is not possible: image_size {size} is not a positive multiple of 32; correct the InputRecipe\.$"
     with pytest.raises(ConfigError, match=sentence):
-        DatasetConfig(image_size=size)
+        InputRecipe(image_size=size)
 
 
 def test_std_must_be_positive() -> None:
     with pytest.raises(ConfigError, match=r"std \(0\.0, 1\.0, 1\.0\) holds a value that is not positive"):
-        DatasetConfig(std=(0.0, 1.0, 1.0))
+        InputRecipe(std=(0.0, 1.0, 1.0))
 
 
 def test_all_mistakes_are_named_at_once() -> None:

@@ -11,13 +11,13 @@ from core.errors import ConfigError
 from core.storage.workspace import Workspace
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run a job.
 
     Raises:
         GutCheckError: bad input, as one sentence.
     """
-    command, *rest = words or [""]
+    command, *rest = argv or [""]
     if command == "fit" and len(rest) == 2:
         from training.cluster.train import run_job
 
@@ -28,7 +28,7 @@ def main(words: Sequence[str]) -> None:
 
         evaluate(rest[1:], cluster=ClusterConfig(**json.loads(rest[0])))
     else:
-        raise ConfigError("This is for Ray jobs alone", value=" ".join(words[:3]), todo="use: python -m training submit")
+        raise ConfigError("This is for Ray jobs alone", value=" ".join(argv[:3]), todo="use: python -m training submit")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 from core.config import ClusterConfig, InferenceConfig
 from core.data.index import Scan, load_index
 from core.errors import GutCheckError
-from core.storage.partial import Kept
+from core.storage.partial import PartialOutput
 from training.commands.shared import progress_bar
 
 BLOCKS_A_WORKER = 16
@@ -21,7 +21,7 @@ class ScanWorker:
         from core.model.predictor import Predictor
 
         self.scans = {scan.id: scan for scan in load_index(data).scans(split)}
-        self.predictor, self.kept = Predictor.load(model, config), Kept(folder)
+        self.predictor, self.kept = Predictor.load(model, config), PartialOutput(folder)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Predict the scan that a row names into the evaluation's folder."""
@@ -37,7 +37,7 @@ class ScanWorker:
 
 
 def predict_on(
-    kept: Kept,
+    kept: PartialOutput,
     scans: Sequence[Scan],
     *,
     data: Path,

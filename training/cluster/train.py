@@ -122,11 +122,11 @@ def work(settings: dict[str, Any]) -> None:
     """
     from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 
-    from training.commands.fit import read, train
+    from training.commands.fit import read_arguments, train
     from training.run.trainer import Launch
 
     check_visible(RunPaths(Path(settings["run"])))
-    train(read(settings["words"]), Launch(RayDDPStrategy(), RayLightningEnvironment()))
+    train(read_arguments(settings["words"]), Launch(RayDDPStrategy(), RayLightningEnvironment()))
 
 
 def _sentence(error: "TrainingFailedError") -> JobError:
@@ -141,11 +141,11 @@ def _sentence(error: "TrainingFailedError") -> JobError:
 def _evaluate(job: Queued, cluster: ClusterConfig, run: RunPaths) -> None:
     """Evaluate the validation split by Ray Data if the words of the run ask for it, as ``fit`` would."""
     from training.commands.evaluate import evaluate_run, table
-    from training.commands.fit import read
+    from training.commands.fit import read_arguments
 
     trained = open_run(run.root)
     if not any(word.startswith("--evaluate") for word in job.words) or not trained.has_model:
         return
-    wanted = read(job.words)
+    wanted = read_arguments(job.words)
     inference = InferenceConfig(threads=wanted.training.threads)
     print(table(evaluate_run(trained, load_index(wanted.data), "valid", inference, cluster=cluster)))

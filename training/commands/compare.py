@@ -33,9 +33,9 @@ def parser() -> Parser:
     return made
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command; see `core.evaluation.compare.compare` for what it raises."""
-    options = parser().read(words)
+    options = parser().read(argv)
     if options["count"] < 0:
         raise ConfigError("--count is negative", value=options["count"], todo="use 0 or more")
     workspace = Workspace.locate(options["workspace"])

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import asdict
 
 from core.cli.options import Parser, pick
-from core.cli.progress import Progress
-from core.config import DatasetConfig, TrainingConfig
+from core.cli.progress import ReportProgress
+from core.config import InputRecipe, TrainingConfig
 from core.data.index import load_index
 from core.storage.workspace import Workspace
 from training.commands.shared import find_dataset, progress_bar
@@ -21,22 +21,22 @@ def parser() -> Parser:
     made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
     made.add_argument("--json", type=bool, default=False, help="print one JSON object and nothing else")
     made.add_class_arguments(TrainingConfig)
-    made.add_class_arguments(DatasetConfig)
+    made.add_class_arguments(InputRecipe)
     return made
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command; see `training.run.estimate.estimate` for what it raises."""
-    options = parser().read(words)
+    options = parser().read(argv)
     index = load_index(find_dataset(Workspace.locate(options["workspace"]), options["data"]))
 
     from training.run.estimate import estimate
     from training.run.failures import in_one_sentence
 
-    training, recipe = pick(TrainingConfig, options), pick(DatasetConfig, options)
+    training, recipe = pick(TrainingConfig, options), pick(InputRecipe, options)
     with ExitStack() as bars, in_one_sentence(index.root, batch_size=training.batch_size):
 
-        def watch(work: str) -> Progress:
+        def watch(work: str) -> ReportProgress:
             return bars.enter_context(progress_bar(work))
 
         found = estimate(index, training, recipe, watch=watch)

@@ -36,9 +36,9 @@ def parser() -> Parser:
     return made
 
 
-def main(words: Sequence[str], *, cluster: ClusterConfig | None = None) -> None:
+def main(argv: Sequence[str], *, cluster: ClusterConfig | None = None) -> None:
     """Run the command; see `evaluate_run` for ``cluster`` and `core.evaluation.evaluate.evaluate` for what it raises."""
-    options = parser().read(words)
+    options = parser().read(argv)
     config, scoring = pick(InferenceConfig, options), pick(ScoringConfig, options)
     workspace = Workspace.locate(options["workspace"])
     run = find_run(workspace, options["run"])
@@ -69,10 +69,10 @@ def evaluate_run(
     """
     scans = index.scans(split)
 
-    from core.evaluation.evaluate import alone, evaluate, scans_taken_over
+    from core.evaluation.evaluate import evaluate, predict_nothing_ahead, scans_taken_over
     from core.model.predictor import Predictor
 
-    ahead: PredictAhead = alone
+    ahead: PredictAhead = predict_nothing_ahead
     if cluster is not None:
         from training.cluster.predict import predict_on
 

@@ -36,12 +36,12 @@ def parser() -> Parser:
     return made
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command; see `core.evaluation.external.evaluate_masks` for what it raises."""
     from core.data.readers.label_files import PATTERN, LabelTable
     from core.evaluation.external import MaskFolders, evaluate_masks
 
-    options = parser().read(words)
+    options = parser().read(argv)
     truth, prediction = Path(options["truth"]), Path(options["prediction"])
     if truth.resolve() == prediction.resolve():
         raise ConfigError("--truth and --prediction are one folder", value=truth, todo="give two")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.options import Parser, pick
-from core.cli.progress import Progress
-from core.config import ArchiveConfig, DatasetConfig, InferenceConfig, TrainingConfig
+from core.cli.progress import ReportProgress
+from core.config import ArchiveConfig, InferenceConfig, InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.errors import ConfigError, DatasetError
 from core.runs.registry import find_run, open_run
@@ -41,12 +41,12 @@ def parser() -> Parser:
     made.add_argument("--workspace", type=str | None, default=None, help="default: GUTCHECK_WORKSPACE, else ./workspace")
     made.add_argument("--evaluate", type=bool, default=False, help="evaluate the validation split afterwards, for review")
     made.add_class_arguments(TrainingConfig)
-    made.add_class_arguments(DatasetConfig)
+    made.add_class_arguments(InputRecipe)
     return made
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FitArguments:
     """What the words of a ``fit`` ask for."""
 
     workspace: Workspace
@@ -55,7 +55,7 @@ class Wanted:
     archive: ArchiveConfig | None
     paths: RunPaths
     training: TrainingConfig
-    recipe: DatasetConfig
+    recipe: InputRecipe
     resume: bool
     evaluate: bool
 
@@ -64,24 +64,24 @@ class Wanted:
         return self.data if self.archive else load_index(self.data)
 
 
-def read(words: Sequence[str]) -> Wanted:
+def read_arguments(argv: Sequence[str]) -> FitArguments:
     """Understand the words of a ``fit``.
 
     Raises:
         ConfigError, DatasetError, WorkspaceError: something is wrong with them; nothing is written then.
     """
-    options = parser().read(_with_settings(words))
-    training, recipe = pick(TrainingConfig, options), pick(DatasetConfig, options)
+    options = parser().read(_with_settings(argv))
+    training, recipe = pick(TrainingConfig, options), pick(InputRecipe, options)
     workspace = Workspace.locate(options["workspace"])
     data, archive = choose_data(workspace, options)
     resume = options["resume"] is not None
     paths = find_run(workspace, options["resume"]).paths if resume else choose_run(workspace, options["run"], training.model)
-    return Wanted(workspace, data, archive, paths, training, recipe, resume, options["evaluate"])
+    return FitArguments(workspace, data, archive, paths, training, recipe, resume, options["evaluate"])
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command; see `training.run.fit.fit` for what it raises."""
-    wanted = read(words)
+    wanted = read_arguments(argv)
     if not is_first():
         # The first process tells the person and sets the exit code; another code than 0 here would have it killed.
         with suppress(KeyboardInterrupt):
@@ -93,7 +93,7 @@ def main(words: Sequence[str]) -> None:
         _evaluate(wanted)
 
 
-def _evaluate(wanted: Wanted) -> None:
+def _evaluate(wanted: FitArguments) -> None:
     from training.run.failures import in_one_sentence
     from training.run.fit import evaluation_recorded
 
@@ -103,7 +103,7 @@ def _evaluate(wanted: Wanted) -> None:
     print(table(done))
 
 
-def _with_settings(words: Sequence[str]) -> list[str]:
+def _with_settings(argv: Sequence[str]) -> list[str]:
     """The words, after the settings of the run that they resume, if they do.
 
     Raises:
@@ -113,12 +113,12 @@ def _with_settings(words: Sequence[str]) -> list[str]:
     early = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for option in ("--resume", "--run", "--workspace"):
         early.add_argument(option, nargs="?")
-    known, _ = early.parse_known_args(list(words))
+    known, _ = early.parse_known_args(list(argv))
     if known.resume is None:
-        return list(words)
+        return list(argv)
     if known.run is not None:
         raise ConfigError("A resumed run keeps its name", value=f"--run {known.run}", todo="leave out --run or --resume")
-    return ["--config", str(find_run(Workspace.locate(known.workspace), known.resume).paths.config), *words]
+    return ["--config", str(find_run(Workspace.locate(known.workspace), known.resume).paths.config), *argv]
 
 
 def choose_data(workspace: Workspace, options: Mapping[str, Any]) -> tuple[Path, ArchiveConfig | None]:
@@ -158,9 +158,9 @@ def choose_run(workspace: Workspace, name: str | None, model: str) -> RunPaths:
     return paths
 
 
-def train(wanted: Wanted, launch: "Launch | None" = None) -> "FitResult":
+def train(wanted: FitArguments, launch: "Launch | None" = None) -> "FitResult":
     """`training.run.fit.fit` with a bar for each piece of long work before it."""
-    from training.data.datamodule import unwatched
+    from training.data.datamodule import silent_work
     from training.run.fit import fit
 
     source = wanted.source()
@@ -168,12 +168,12 @@ def train(wanted: Wanted, launch: "Launch | None" = None) -> "FitResult":
         print("Note: the data set has no dataset.json; names are read as the UW-Madison set's, spacing is unknown.")
     with ExitStack() as bars:
 
-        def watch(work: str) -> Progress:
+        def watch(work: str) -> ReportProgress:
             return bars.enter_context(progress_bar(work))
 
         return fit(
             source, wanted.paths, wanted.training, wanted.recipe, archive=wanted.archive, resume=wanted.resume,
-            watch=watch if is_first() else unwatched, launch=launch,
+            watch=watch if is_first() else silent_work, launch=launch,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import InputWindow
 from core.data.identity import parse_slice_name
 from core.data.images import SUFFIXES, Pixels, Window, model_window, read_image, write_png
@@ -17,7 +17,7 @@ from core.errors import ImageError
 from core.imaging.overlay import blend, class_statistics
 from core.model.context import neighbours
 from core.storage.files import sha256_of_array
-from core.storage.partial import Kept
+from core.storage.partial import PartialOutput
 
 if TYPE_CHECKING:
     from core.model.predictor import Predictor
@@ -53,7 +53,7 @@ class Checked:
     problems: dict[Path, str]
 
 
-def check_pictures(paths: list[Path], *, progress: Progress = silent) -> Checked:
+def check_pictures(paths: list[Path], *, progress: ReportProgress = silent) -> Checked:
     """Decode every picture once, before anything is predicted."""
     scans: dict[str, list[Path]] = defaultdict(list)
     problems: dict[Path, str] = {}
@@ -94,7 +94,7 @@ def scan_window(images: Sequence[Pixels], depth: np.dtype[Any], kind: InputWindo
     return model_window(np.concatenate([image.ravel() for image in images if image.dtype == depth]), kind)
 
 
-def predict_pictures(checked: Checked, predictor: "Predictor", kept: Kept) -> Iterator[dict[str, Any]]:
+def predict_pictures(checked: Checked, predictor: "Predictor", kept: PartialOutput) -> Iterator[dict[str, Any]]:
     """Write ``NAME_mask.png`` (class ids, the picture's own size) and ``NAME_overlay.png`` for each picture.
 
     One scan, which pictures are by their names, is in memory at a time, and has one window. What is done already, from the very

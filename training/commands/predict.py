@@ -7,7 +7,7 @@ from core.cli.options import Parser, pick
 from core.config import InferenceConfig
 from core.errors import ModelError
 from core.runs.registry import find_run
-from core.storage.partial import kept_count, kept_folder
+from core.storage.partial import partial_count, partial_folder
 from core.storage.workspace import Workspace
 from core.versions import package_versions
 from training.commands.pictures import Checked, check_pictures, find_pictures, predict_pictures, refuse_problems
@@ -30,7 +30,7 @@ def parser() -> Parser:
     return made
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command.
 
     Raises:
@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> None:
         ModelError: no usable model.
         WorkspaceError: no such run, or the output folder holds something.
     """
-    options = parser().read(words)
+    options = parser().read(argv)
     config = pick(InferenceConfig, options)
     model = find_model(options["run"], Workspace.locate(options["workspace"]))
     out = Path(options["out"])
@@ -53,7 +53,7 @@ def main(words: Sequence[str]) -> None:
     results = []
     total = sum(len(paths) for paths in checked.scans.values())
     key = {"opacity": config.opacity, "versions": package_versions(), **predictor.identity()}
-    with progress_bar(going_on("Predicting", kept_count(out, key), total)) as progress, kept_folder(out, key) as kept:
+    with progress_bar(going_on("Predicting", partial_count(out, key), total)) as progress, partial_folder(out, key) as kept:
         for result in predict_pictures(checked, predictor, kept):
             results.append(result)
             progress(len(results), total, result["mask"])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.options import Parser, numbers, pick, words_of
-from core.cli.progress import Progress
+from core.cli.progress import ReportProgress
 from core.config import ArchiveConfig, PhantomConfig, SplitConfig
 from core.data.identity import UW_MADISON_PATTERN
 from core.data.prepare.writer import Prepared
@@ -43,13 +43,13 @@ def parser(source: str) -> Parser:
     return made
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command; see `core.data.prepare` for what it raises."""
-    if not words or words[0] in ("-h", "--help"):
+    if not argv or argv[0] in ("-h", "--help"):
         lines = [f"  {name:<10} {about}" for name, about in SOURCES.items()]
         print("\n".join(["usage: python -m training prepare SOURCE [DIR] --out DATASET [options]", "", *lines]))
         return
-    source, *rest = words
+    source, *rest = argv
     if source not in SOURCES:
         raise ConfigError("There is no such source of data", value=source, todo=f"use one of: {', '.join(SOURCES)} (see --help)")
     options = parser(source).read(rest)
@@ -66,14 +66,14 @@ def _spacing(text: str) -> tuple[float, float, float] | None:
     return z, y, x
 
 
-def _uw_madison(options: dict[str, Any], split: SplitConfig, progress: Progress) -> Prepared:
+def _uw_madison(options: dict[str, Any], split: SplitConfig, progress: ReportProgress) -> Prepared:
     from core.data.prepare.uw_madison import prepare_uw_madison
 
     config, spacing_mm = pick(ArchiveConfig, options), _spacing(options["spacing_mm"])
     return prepare_uw_madison(Path(options["out"]), config=config, name=options["name"], spacing_mm=spacing_mm, progress=progress)
 
 
-def _pairs(options: dict[str, Any], split: SplitConfig, progress: Progress) -> Prepared:
+def _pairs(options: dict[str, Any], split: SplitConfig, progress: ReportProgress) -> Prepared:
     from core.data.prepare.pairs import prepare_pairs
 
     return prepare_pairs(
@@ -87,21 +87,21 @@ def _pairs(options: dict[str, Any], split: SplitConfig, progress: Progress) -> P
     )
 
 
-def _kaggle(options: dict[str, Any], split: SplitConfig, progress: Progress) -> Prepared:
+def _kaggle(options: dict[str, Any], split: SplitConfig, progress: ReportProgress) -> Prepared:
     from core.data.prepare.kaggle import prepare_kaggle
 
     source, out = Path(options["source"]), Path(options["out"])
     return prepare_kaggle(source, out, split=split, name=options["name"], progress=progress)
 
 
-def _phantom(options: dict[str, Any], split: SplitConfig, progress: Progress) -> Prepared:
+def _phantom(options: dict[str, Any], split: SplitConfig, progress: ReportProgress) -> Prepared:
     from core.data.prepare.phantoms import prepare_phantom
 
     config = pick(PhantomConfig, options)
     return prepare_phantom(Path(options["out"]), config=config, split=split, name=options["name"], progress=progress)
 
 
-MAKERS: dict[str, Callable[[dict[str, Any], SplitConfig, Progress], Prepared]] = {
+MAKERS: dict[str, Callable[[dict[str, Any], SplitConfig, ReportProgress], Prepared]] = {
     "uw-madison": _uw_madison,
     "pairs": _pairs,
     "kaggle": _kaggle,

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from core.cli.progress import Progress
+from core.cli.progress import ReportProgress
 from core.errors import DatasetError, WorkspaceError
 from core.runs.registry import Run
 from core.storage.workspace import Workspace, check_name
@@ -55,7 +55,7 @@ def check_home(run: Run, workspace: Workspace, *, stated: bool) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Progress]:
+def progress_bar(title: str) -> Iterator[ReportProgress]:
     """A bar on standard error, gone when the block ends; work in several parts gets one after the other."""
     shown = sys.stderr.isatty()
     pause_s = {"delay": 0 if shown else QUIET_S, "mininterval": 0.1 if shown else QUIET_S}

@@ -29,9 +29,9 @@ def parser() -> Parser:
     return made
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command; see `training.run.panels` for what it raises."""
-    options = parser().read(words)
+    options = parser().read(argv)
     config, out = pick(InferenceConfig, options), Path(options["out"])
     if options["count"] <= 0:
         raise ConfigError("There is nothing to show", value=f"--count {options['count']}", todo="give 1 or more")

@@ -31,7 +31,7 @@ def parser() -> Parser:
     return made
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the command.
 
     Raises:
@@ -39,8 +39,8 @@ def main(words: Sequence[str]) -> None:
         JobError: Ray is not installed here, the cluster does not answer, or its job failed.
         GutCheckError: whatever is wrong with the words of the command, before anything is handed over.
     """
-    place = next((number for number, word in enumerate(words) if word in COMMANDS), len(words))
-    options, command = parser().read(words[:place]), list(words[place:])
+    place = next((number for number, word in enumerate(argv) if word in COMMANDS), len(argv))
+    options, command = parser().read(argv[:place]), list(argv[place:])
     if not command:
         raise ConfigError("submit wants a command", todo=f"use one of: {', '.join(COMMANDS)}")
     cluster = pick(ClusterConfig, options)
@@ -51,9 +51,9 @@ def main(words: Sequence[str]) -> None:
         submit_evaluate(cluster, command[1:])
 
 
-def submit_fit(cluster: ClusterConfig, words: Sequence[str]) -> None:
+def submit_fit(cluster: ClusterConfig, argv: Sequence[str]) -> None:
     """Queue a run at the cluster; like one that the dashboard queues it outlives whoever did."""
-    wanted = fit.read(words)
+    wanted = fit.read_arguments(argv)
     if wanted.archive is not None:
         todo = "run: python -m training prepare"
         raise ConfigError("A cluster trains on a data set that is there", value=wanted.data, todo=todo)
@@ -84,9 +84,9 @@ def changed(*configs: "DataclassInstance") -> dict[str, str]:
     return found
 
 
-def submit_evaluate(cluster: ClusterConfig, words: Sequence[str]) -> None:
+def submit_evaluate(cluster: ClusterConfig, argv: Sequence[str]) -> None:
     """Have the cluster evaluate a run, and show what it prints until it ends; Ctrl-C ends the job too."""
-    options = evaluate.parser().read(words)
+    options = evaluate.parser().read(argv)
     workspace = Workspace.locate(options["workspace"])
     run = find_run(workspace, options["run"])
     check_home(run, workspace, stated=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.errors import GutCheckError
 from training.data.dataset import Planes
 from training.data.order import SeededSampler
@@ -41,7 +41,7 @@ def _repeat(group: NDArray[np.intp], size: int, numbers: np.random.Generator) ->
     return np.concatenate(rounds)[:size]
 
 
-def organs_shown(planes: Planes, count: int, *, progress: Progress = silent) -> list[bool]:
+def organs_shown(planes: Planes, count: int, *, progress: ReportProgress = silent) -> list[bool]:
     """Whether each slice's reference shows an organ; one that cannot be read counts as showing none, and fails when drawn."""
     shown = []
     for index in range(count):

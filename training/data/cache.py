@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import InputWindow
 from core.data.index import SPLITS, DatasetIndex, Scan, SliceFile
 from core.data.manifest import FILE_NAME
@@ -26,7 +26,7 @@ from core.errors import WorkspaceError
 from core.storage.files import new_folder, read_json, sha256_of, write_json
 from training.data.dataset import FilePlanes, Plane, scan_windows
 
-FORMAT = "gutcheck-cache/1"
+CACHE_FORMAT = "gutcheck-cache/1"
 FOLDER = ".cache"
 ARRAYS = ("images", "masks")
 SPARE_BYTES = 2**28
@@ -34,7 +34,7 @@ SPARE_BYTES = 2**28
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """One source file as it was when the cache was built."""
 
     path: str
@@ -78,7 +78,7 @@ class Cache:
         """
         content = read_index(folder)
         wanted = [source_path(index, path) for each in slices_of(index) for path in (each.image, each.mask)]
-        if content["format"] != FORMAT or [source["path"] for source in content["sources"]] != wanted:
+        if content["format"] != CACHE_FORMAT or [source["path"] for source in content["sources"]] != wanted:
             raise ValueError("other slices")
         self.folder, self.index, self.content = folder, index, content
         if any(len(_mapped(folder / f"{name}.npy")) != len(wanted) // 2 for name in ARRAYS):
@@ -90,7 +90,7 @@ class Cache:
         rows = np.asarray([row_of[source_path(self.index, each.image)] for each in slices], np.intp)
         return CachedPlanes(self.folder, rows)
 
-    def check(self, *, progress: Progress = silent) -> None:
+    def check(self, *, progress: ReportProgress = silent) -> None:
         """Compare with the source files and with the cache's own hashes.
 
         A source file of the same size and time is taken as unchanged; any other is hashed.
@@ -100,7 +100,7 @@ class Cache:
         """
         if self.content["manifest"] != _manifest_hash(self.index):
             raise ValueError("another dataset.json")
-        sources = [Source(**source) for source in self.content["sources"]]
+        sources = [SourceFile(**source) for source in self.content["sources"]]
         for done, source in enumerate(sources):
             progress(done, len(sources), source.path)
             path = self.index.root / source.path
@@ -124,7 +124,7 @@ def cache_folder(index: DatasetIndex, side: int, window: InputWindow = "none") -
 
 
 def open_cache(
-    index: DatasetIndex, side: int, window: InputWindow = "none", *, check: bool = True, progress: Progress = silent
+    index: DatasetIndex, side: int, window: InputWindow = "none", *, check: bool = True, progress: ReportProgress = silent
 ) -> Cache | None:
     """The cache of a data set; nothing where there is none, or one that no longer holds.
 
@@ -142,7 +142,7 @@ def open_cache(
 
 
 def build_cache(
-    index: DatasetIndex, side: int, window: InputWindow = "none", *, workers: int = 1, progress: Progress = silent
+    index: DatasetIndex, side: int, window: InputWindow = "none", *, workers: int = 1, progress: ReportProgress = silent
 ) -> Cache:
     """Read every slice of the data set and write its cache, whole, in place of an earlier one.
 
@@ -189,16 +189,16 @@ def _description(index: DatasetIndex, slices: Sequence[SliceFile], folder: Path,
     files = [path for each in slices for path in (each.image, each.mask)]
     sources = pool.map(lambda path: asdict(_source(index, path)), files)
     return {
-        "format": FORMAT,
+        "format": CACHE_FORMAT,
         "manifest": _manifest_hash(index),
         "arrays": {name: sha256_of(folder / f"{name}.npy") for name in ARRAYS},
         "sources": list(sources),
     }
 
 
-def _source(index: DatasetIndex, path: Path) -> Source:
+def _source(index: DatasetIndex, path: Path) -> SourceFile:
     found = path.stat()
-    return Source(source_path(index, path), found.st_size, found.st_mtime_ns, sha256_of(path))
+    return SourceFile(source_path(index, path), found.st_size, found.st_mtime_ns, sha256_of(path))
 
 
 def _manifest_hash(index: DatasetIndex) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.data.images import check_picture
 from core.data.index import MAX_NAMED, Scan, SliceFile
 from core.errors import DatasetError, ImageError
 
 
-def check_slices(scans: Sequence[Scan], *, progress: Progress = silent) -> None:
+def check_slices(scans: Sequence[Scan], *, progress: ReportProgress = silent) -> None:
     """Check size and checksums of every image and mask, without decoding them.
 
     Raises:

@@ -11,8 +11,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from core.cli.progress import Progress, silent
-from core.config import ArchiveConfig, DatasetConfig, TrainingConfig
+from core.cli.progress import ReportProgress, silent
+from core.config import ArchiveConfig, InputRecipe, TrainingConfig
 from core.data.index import SPLITS, DatasetIndex, Scan, load_index
 from core.data.prepare.uw_madison import prepare_uw_madison
 from core.errors import DatasetError
@@ -24,11 +24,11 @@ from training.data.dataset import MedicalDataset, Unreadable, collate, scan_wind
 from training.data.fast_augmentation import FastTransform
 from training.data.order import SeededSampler
 
-WatchWork = Callable[[str], Progress]
+WatchWork = Callable[[str], ReportProgress]
 """Told the name of a piece of long work; gives what the work reports its progress to."""
 
 
-def unwatched(work: str) -> Progress:
+def silent_work(work: str) -> ReportProgress:
     """Report nothing."""
     return silent
 
@@ -44,9 +44,9 @@ class MedicalSegmentationDataModule(pl.LightningDataModule):  # type: ignore[mis
         data: DatasetIndex | Path,
         *,
         training: TrainingConfig,
-        recipe: DatasetConfig,
+        recipe: InputRecipe,
         archive: ArchiveConfig | None = None,
-        watch: WatchWork = unwatched,
+        watch: WatchWork = silent_work,
     ) -> None:
         """
         Args:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from core.cli.progress import Progress, silent
-from core.config import DatasetConfig, InputWindow
+from core.cli.progress import ReportProgress, silent
+from core.config import InputRecipe, InputWindow
 from core.data.identity import UW_MADISON_PATTERN, parse_slice_name
 from core.data.images import FULL_8BIT, Window, check_picture, decode_grey, model_window, read_image
 from core.data.index import Scan, SliceFile
@@ -101,7 +101,7 @@ class MedicalDataset(Dataset[Item | Unreadable]):
         self,
         *,
         slices: Sequence[SliceFile],
-        recipe: DatasetConfig,
+        recipe: InputRecipe,
         windows: Mapping[str, Window] | None = None,
         cached: Planes | None = None,
         transform: Any = None,
@@ -193,7 +193,7 @@ def _channels(slices: Sequence[SliceFile], stride: int) -> NDArray[np.intp]:
     return table
 
 
-def to_network(batch: Item, recipe: DatasetConfig) -> Item:
+def to_network(batch: Item, recipe: InputRecipe) -> Item:
     """What the network takes, on the device where the batch is: three channels normalised by the recipe, and an int64 mask.
 
     Args:
@@ -214,7 +214,7 @@ def collate(items: list[Item | Unreadable]) -> Any:
     return default_collate(items)
 
 
-def scan_windows(scans: Sequence[Scan], kind: InputWindow = "none", *, progress: Progress = silent) -> dict[str, Window]:
+def scan_windows(scans: Sequence[Scan], kind: InputWindow = "none", *, progress: ReportProgress = silent) -> dict[str, Window]:
     """The window under which the network sees each scan; whole volumes are read only where it depends on them.
 
     Args:

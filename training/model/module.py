@@ -12,7 +12,7 @@ from torchmetrics import MeanMetric, SumMetric
 from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassF1Score
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.labels import NUM_CLASSES, ORGANS
 from core.metrics.overlap import Overlap
 from core.model.segformer import checkpoint_content
@@ -41,7 +41,7 @@ class MedicalSegmentationModel(pl.LightningModule):  # type: ignore[misc]
         """
         Args:
             architecture: SegFormer's configuration; with the recipe, what `core.model.segformer.load_checkpoint` reads.
-            recipe: the fields of `core.config.DatasetConfig`.
+            recipe: the fields of `core.config.InputRecipe`.
             seed: of what is random inside the network, such as dropout.
             plan: the fields of `training.model.optim.RatePlan`; the learning rate stays as it is without one.
             network: the model to train; a new one of that architecture if none is given, as when a checkpoint is loaded.
@@ -64,7 +64,7 @@ class MedicalSegmentationModel(pl.LightningModule):  # type: ignore[misc]
         cls,
         network: SegformerForSemanticSegmentation,
         *,
-        recipe: DatasetConfig,
+        recipe: InputRecipe,
         training: TrainingConfig,
         plan: RatePlan | None = None,
     ) -> "MedicalSegmentationModel":

@@ -14,11 +14,11 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex
 from core.model.segformer import build_model
 from core.storage.workspace import RunPaths
-from training.data.datamodule import MedicalSegmentationDataModule, WatchWork, unwatched
+from training.data.datamodule import MedicalSegmentationDataModule, WatchWork, silent_work
 from training.model.module import MedicalSegmentationModel
 from training.run.trainer import build_trainer, quiet
 
@@ -65,7 +65,7 @@ class _Clock(pl.Callback):  # type: ignore[misc]
         return statistics.median([later - earlier for earlier, later in pairwise(times)] or [otherwise])
 
 
-def estimate(index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig, *, watch: WatchWork = unwatched) -> Estimate:
+def estimate(index: DatasetIndex, training: TrainingConfig, recipe: InputRecipe, *, watch: WatchWork = silent_work) -> Estimate:
     """Train for a few steps and validate a few batches, in a folder that is thrown away.
 
     The data set's cache is built if it is not there, since the run would build it too.

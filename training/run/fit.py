@@ -8,7 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from core.config import ArchiveConfig, DatasetConfig, TrainingConfig
+from core.config import ArchiveConfig, InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex
 from core.errors import GutCheckError
 from core.model.segformer import build_model, load_checkpoint, save_model
@@ -18,7 +18,7 @@ from core.runs.status import UNEVALUATED, stored_status, write_status
 from core.storage.files import new_folder
 from core.storage.locks import runs_locked
 from core.storage.workspace import RunPaths
-from training.data.datamodule import MedicalSegmentationDataModule, WatchWork, unwatched
+from training.data.datamodule import MedicalSegmentationDataModule, WatchWork, silent_work
 from training.model.module import MONITOR, MedicalSegmentationModel
 from training.model.optim import RatePlan
 from training.run.callbacks import COLUMNS, RunRecorder
@@ -30,7 +30,7 @@ from training.run.record import (
     MetricsFile,
     RunLog,
     StatusFile,
-    check_free,
+    check_name_is_free,
     check_same_data,
     note_resumed,
     write_manifest,
@@ -58,11 +58,11 @@ def fit(
     source: DatasetIndex | Path,
     paths: RunPaths,
     training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     *,
     archive: ArchiveConfig | None = None,
     resume: bool = False,
-    watch: WatchWork = unwatched,
+    watch: WatchWork = silent_work,
     launch: Launch | None = None,
 ) -> FitResult:
     """Train on a data set and fill the run's folder.
@@ -125,12 +125,10 @@ def _check_data(data: MedicalSegmentationDataModule, paths: RunPaths, *, resume:
             check_same_data(paths, data.index)
 
 
-def _find_last(
-    paths: RunPaths, training: TrainingConfig, recipe: DatasetConfig, *, resume: bool, queued: bool
-) -> LastState | None:
+def _find_last(paths: RunPaths, training: TrainingConfig, recipe: InputRecipe, *, resume: bool, queued: bool) -> LastState | None:
     if not resume:
         if is_first():
-            check_free(paths)
+            check_name_is_free(paths)
         return None
     status = check_resumable(paths, queued=queued)
     check_settings(paths, training, recipe)
@@ -138,7 +136,7 @@ def _find_last(
 
 
 def _build(
-    index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig, *, last: LastState | None, world: int, log: RunLog
+    index: DatasetIndex, training: TrainingConfig, recipe: InputRecipe, *, last: LastState | None, world: int, log: RunLog
 ) -> MedicalSegmentationModel:
     if last is not None and last.module is not None:
         # Not built again by name: a local folder of weights may be gone, and the checkpoint has all of them.
@@ -154,7 +152,7 @@ def begin(
     log: RunLog,
     index: DatasetIndex,
     training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     *,
     last: LastState | None = None,
     queued: bool = False,
@@ -196,7 +194,7 @@ def _take(status: StatusFile, last: LastState | None, *, queued: bool) -> None:
     status.refused = True
     with runs_locked(status.paths.root.parent):
         if last is None:
-            check_free(status.paths)
+            check_name_is_free(status.paths)
         else:
             check_resumable(status.paths, queued=queued)
         status.refused = False

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.config import DatasetConfig
+from core.config import InputRecipe
 from core.data.images import encode_png
 from core.errors import WorkspaceError
 from core.imaging.overlay import blend
@@ -39,7 +39,7 @@ class LearningPictures(pl.Callback):  # type: ignore[misc]
     split. They are drawn from the very weights that were validated. A disk that refuses a picture does not end a run.
     """
 
-    def __init__(self, paths: RunPaths, recipe: DatasetConfig) -> None:
+    def __init__(self, paths: RunPaths, recipe: InputRecipe) -> None:
         self.folder, self.recipe = paths.learning, recipe
         self._choices: dict[int, _Choice] = {}
         self._chosen = False
@@ -86,7 +86,7 @@ class LearningPictures(pl.Callback):  # type: ignore[misc]
         write_whole(self.folder / name, encode_png(np.hstack(tiles)))
 
 
-def grey_of(images: Tensor, recipe: DatasetConfig) -> NDArray[np.uint8]:
+def grey_of(images: Tensor, recipe: InputRecipe) -> NDArray[np.uint8]:
     """The grey slices (B, S, S) uint8 that normalised images (B, 3, S, S) came from; the middle one of three neighbours."""
     middle = images[:, 1].float() * recipe.std[1] + recipe.mean[1]
     return (middle * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.config import DatasetConfig
+from core.config import InputRecipe
 from core.data.index import DatasetIndex
 from core.data.masks import LabelMap
 from core.errors import DatasetError, ModelError
@@ -91,7 +91,7 @@ def inference_and_visualize(
         DatasetError, ImageError: a slice cannot be read.
     """
     stated: dict[str, Any] = dict(model.hparams["recipe"])
-    recipe = DatasetConfig(**stated | {key: tuple(stated[key]) for key in ("mean", "std")})
+    recipe = InputRecipe(**stated | {key: tuple(stated[key]) for key in ("mean", "std")})
     wanted = set(names)
     scans = [scan for scan in index.scans(split) if any(each.image.stem in wanted for each in scan.slices)]
     slices = [each for scan in scans for each in scan.slices]

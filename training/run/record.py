@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.index import SPLITS, DatasetIndex
 from core.data.manifest import hash_files
 from core.errors import DatasetError, WorkspaceError
@@ -24,10 +24,10 @@ from core.storage.workspace import RunPaths
 from core.versions import git_commit, package_versions
 from training.run.ranks import is_first
 
-FORMAT = "gutcheck-run/1"
+RUN_FORMAT = "gutcheck-run/1"
 
 
-def check_free(paths: RunPaths) -> None:
+def check_name_is_free(paths: RunPaths) -> None:
     """Check that a run may be started in this folder: new, empty, or queued by whoever started this process.
 
     Raises:
@@ -67,7 +67,7 @@ def check_same_data(paths: RunPaths, index: DatasetIndex) -> None:
         raise DatasetError(what, value=index.root, todo="restore it, or start a new run")
 
 
-def write_settings(paths: RunPaths, index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig) -> None:
+def write_settings(paths: RunPaths, index: DatasetIndex, training: TrainingConfig, recipe: InputRecipe) -> None:
     """Write ``config.yaml``: every setting and the data set, in the flat keys that ``fit --config`` reads."""
     settings = {"data": str(index.root.resolve())} | asdict(training) | asdict(recipe)
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
@@ -78,7 +78,7 @@ def write_manifest(paths: RunPaths, index: DatasetIndex, seed: int) -> None:
     """Write ``manifest.json``: versions, seed, commit, and the patients and file hashes of every split."""
     hashes = {} if index.manifest.files else hash_files(index.root)
     content = {
-        "format": FORMAT,
+        "format": RUN_FORMAT,
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "git_commit": git_commit(),

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from core.cli.options import pick
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.errors import ConfigError, ModelError, WorkspaceError
 from core.runs.registry import RunStatus, is_working, read_status
 from core.storage.workspace import RunPaths
@@ -62,7 +62,7 @@ def check_resumable(paths: RunPaths, *, queued: bool = False) -> RunStatus:
     return status
 
 
-def check_settings(paths: RunPaths, training: TrainingConfig, recipe: DatasetConfig) -> None:
+def check_settings(paths: RunPaths, training: TrainingConfig, recipe: InputRecipe) -> None:
     """Check that a run is taken up with the settings that it began with.
 
     Raises:
@@ -82,7 +82,7 @@ def _differences(before: Any, now: Any) -> list[str]:
     return [f"{name} was {getattr(before, name)}, not {getattr(now, name)}" for name in changed]
 
 
-def read_settings(paths: RunPaths) -> tuple[TrainingConfig, DatasetConfig]:
+def read_settings(paths: RunPaths) -> tuple[TrainingConfig, InputRecipe]:
     """The settings in a run's ``config.yaml``; those that it lacks have their defaults.
 
     Raises:
@@ -91,7 +91,7 @@ def read_settings(paths: RunPaths) -> tuple[TrainingConfig, DatasetConfig]:
     try:
         content = yaml.safe_load(paths.config.read_text(encoding="utf-8"))
         options = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-        return pick(TrainingConfig, options), pick(DatasetConfig, options)
+        return pick(TrainingConfig, options), pick(InputRecipe, options)
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError, ConfigError) as error:
         raise WorkspaceError("config.yaml is not as expected", value=paths.config, todo="start a new run") from error
 

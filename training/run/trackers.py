@@ -8,12 +8,12 @@ from typing import Any
 
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.errors import ConfigError
 from core.storage.workspace import RunPaths
 from training.run.ranks import is_first
 
-PROJECT = "gutcheck"
+WANDB_PROJECT = "gutcheck"
 FOLDER = "tracker"
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 
@@ -30,7 +30,7 @@ def check_tracker(training: TrainingConfig) -> None:
         raise ConfigError("The tracker's library is not installed", value=training.tracker, todo=todo)
 
 
-def build_tracker(paths: RunPaths, training: TrainingConfig, recipe: DatasetConfig) -> list[Logger]:
+def build_tracker(paths: RunPaths, training: TrainingConfig, recipe: InputRecipe) -> list[Logger]:
     """The tracker that the settings name, told the settings; none where they name none.
 
     Raises:
@@ -78,7 +78,7 @@ def _wandb(name: str, folder: Path) -> Logger:
     # Neither the command line nor the host's name: both may tell where the data lies.
     settings = wandb.Settings(silent=True, console="off", x_disable_meta=True, x_disable_stats=True, disable_git=True)
     options: dict[str, Any] = {"mode": wandb_mode(), "settings": settings, "resume": "allow"}
-    return WandbLogger(name=name, id=name, project=PROJECT, save_dir=str(folder), log_model=False, **options)
+    return WandbLogger(name=name, id=name, project=WANDB_PROJECT, save_dir=str(folder), log_model=False, **options)
 
 
 def finish(trackers: list[Logger], result: dict[str, float]) -> None:

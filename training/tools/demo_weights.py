@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from core.cli.options import Parser, pick
-from core.config import DatasetConfig, PhantomConfig, SplitConfig, TrainingConfig
+from core.config import InputRecipe, PhantomConfig, SplitConfig, TrainingConfig
 from core.data.index import load_index
 from core.data.prepare.phantoms import prepare_phantom
 from core.errors import ModelError
@@ -26,7 +26,7 @@ DATASET = "phantoms-101-124"
 MAX_BYTES = 8_000_000
 
 
-def main(words: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> None:
     """Make the phantoms, train, and write the run without its checkpoints, its weights in half precision.
 
     Raises:
@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, type=str, help="folder of the run; an earlier one is replaced")
     parser.add_argument("--config", dest="recipe", type=str, default=str(RECIPE), help="the recipe, a YAML file")
     parser.add_argument("--patients", type=int, default=PATIENTS.patients, help="phantoms to train and validate on")
-    options = parser.read(words)
+    options = parser.read(argv)
     training, recipe = read_recipe(options["recipe"])
     phantoms = replace(PATIENTS, patients=options["patients"])
     with tempfile.TemporaryDirectory() as scratch:
@@ -46,17 +46,17 @@ def main(words: Sequence[str]) -> None:
     print(f"Demo run: {options['out']} ({size / 1e6:.1f} MB)")
 
 
-def read_recipe(path: str) -> tuple[TrainingConfig, DatasetConfig]:
+def read_recipe(path: str) -> tuple[TrainingConfig, InputRecipe]:
     """The settings in a recipe.
 
     Raises:
         ConfigError: the file is missing, or has an unknown key or a value out of range.
     """
     options = fit_command.parser().read(["--config", path, "--data", DATASET])
-    return pick(TrainingConfig, options), pick(DatasetConfig, options)
+    return pick(TrainingConfig, options), pick(InputRecipe, options)
 
 
-def train(scratch: Path, phantoms: PhantomConfig, training: TrainingConfig, recipe: DatasetConfig) -> RunPaths:
+def train(scratch: Path, phantoms: PhantomConfig, training: TrainingConfig, recipe: InputRecipe) -> RunPaths:
     """Make the phantoms and train on them, below ``scratch``."""
     from training.run.fit import fit
 

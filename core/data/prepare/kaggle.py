@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import SplitConfig
 from core.data.identity import parse_slice_name
 from core.data.images import check_picture, encode_png, read_image
@@ -36,7 +36,7 @@ class SourceSlice:
 
 
 def prepare_kaggle(
-    source: Path, out: Path, *, split: SplitConfig, name: str | None = None, progress: Progress = silent
+    source: Path, out: Path, *, split: SplitConfig, name: str | None = None, progress: ReportProgress = silent
 ) -> Prepared:
     """Decode the run lengths of ``source/train.csv`` and write the data set ``out``, divided as ``split`` says.
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import SplitConfig
 from core.data.identity import UW_MADISON_PATTERN, check_pattern, parse_slice_name
 from core.data.images import read_image
@@ -21,7 +21,7 @@ def prepare_pairs(
     name: str | None = None,
     pattern: str = UW_MADISON_PATTERN,
     spacing_mm: tuple[float, float, float] | None = None,
-    progress: Progress = silent,
+    progress: ReportProgress = silent,
 ) -> Prepared:
     """Check every pair of ``source``, split them by patient and write the data set ``out``; files are copied as they are.
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import PhantomConfig, SplitConfig
 from core.data.images import encode_png
 from core.data.manifest import DatasetManifest, ScanInfo
@@ -22,7 +22,7 @@ def prepare_phantom(
     config: PhantomConfig,
     split: SplitConfig,
     name: str | None = None,
-    progress: Progress = silent,
+    progress: ReportProgress = silent,
 ) -> Prepared:
     """Make ``config.patients`` synthetic patients, every second one with two days, and write the data set ``out``.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import ADDRESS_VARIABLE, ArchiveConfig
 from core.data.identity import parse_slice_name
 from core.data.images import check_picture, decode, encode_png
@@ -35,7 +35,7 @@ def prepare_uw_madison(
     config: ArchiveConfig,
     name: str | None = None,
     spacing_mm: tuple[float, float, float] | None = None,
-    progress: Progress = silent,
+    progress: ReportProgress = silent,
 ) -> Prepared:
     """Fetch the archive unless it is given, unpack and check it, and write the data set ``out`` in the split it came in.
 
@@ -80,7 +80,7 @@ def describe(root: Path) -> Prepared:
     return Prepared(root, index.manifest, {split: len(index.patients(split)) for split in index.splits}, slices)
 
 
-def obtain(config: ArchiveConfig, folder: Path, progress: Progress) -> Path:
+def obtain(config: ArchiveConfig, folder: Path, progress: ReportProgress) -> Path:
     """The zip: the one given, or fetched into ``folder``.
 
     Raises:
@@ -121,7 +121,7 @@ def find_root(unpacked: Path) -> Path:
     return found[0]
 
 
-def take_over(source: Path, out: Path, progress: Progress) -> None:
+def take_over(source: Path, out: Path, progress: ReportProgress) -> None:
     """Move the pairs of both splits to ``out``; a mask of three equal channels becomes one.
 
     Raises:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.data.readers.download import check_free_space
 from core.errors import DatasetError
 
@@ -24,7 +24,7 @@ def unpack(
     max_bytes: int,
     max_entries: int = MAX_ENTRIES,
     only: Collection[str] | None = None,
-    progress: Progress = silent,
+    progress: ReportProgress = silent,
 ) -> None:
     """Unpack a zip into ``folder``, which exists.
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.errors import DatasetError, WorkspaceError
 from core.storage.files import read_json, sha256_of, write_json
 
@@ -27,7 +27,7 @@ RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
-class Version:
+class FileVersion:
     """Which version of the file the part on disk is of; written beside it."""
 
     address: str
@@ -45,7 +45,7 @@ def fetch(
     *,
     sha256: str | None = None,
     max_bytes: int = 20 * 10**9,
-    progress: Progress = silent,
+    progress: ReportProgress = silent,
     pause: Callable[[float], None] = time.sleep,
 ) -> Path:
     """Fetch ``address`` to ``target``; a file that is there, with the right hash where one is given, is not fetched again.
@@ -77,7 +77,7 @@ def fetch(
     return target
 
 
-def _attempts(address: str, part: Path, max_bytes: int, progress: Progress, pause: Callable[[float], None]) -> None:
+def _attempts(address: str, part: Path, max_bytes: int, progress: ReportProgress, pause: Callable[[float], None]) -> None:
     reason = ""
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -92,7 +92,7 @@ def _attempts(address: str, part: Path, max_bytes: int, progress: Progress, paus
     raise DatasetError(f"The download failed {ATTEMPTS} times ({reason})", value=address, todo=todo)
 
 
-def _transfer(address: str, part: Path, max_bytes: int, progress: Progress) -> None:
+def _transfer(address: str, part: Path, max_bytes: int, progress: ReportProgress) -> None:
     """One connection: from where the part ends to the end of the file."""
     validator = _resumable(address, part)
     have = part.stat().st_size if validator else 0
@@ -106,7 +106,7 @@ def _transfer(address: str, part: Path, max_bytes: int, progress: Progress) -> N
             have = 0
         total = _total(answer, have)
         _check_room(part, address, have, total, max_bytes)
-        write_json(_version_file(part), asdict(Version(address, _validator(answer))))
+        write_json(_version_file(part), asdict(FileVersion(address, _validator(answer))))
         done = _append(answer, part, have, max_bytes, total, progress)
     if total is not None and done < total:
         raise _Cut(f"the connection ended after {done:,} of {total:,} bytes")
@@ -145,7 +145,7 @@ def _refusal(error: urllib.error.HTTPError, address: str, part: Path) -> Excepti
 
 
 def _append(
-    answer: http.client.HTTPResponse, part: Path, have: int, max_bytes: int, total: int | None, progress: Progress
+    answer: http.client.HTTPResponse, part: Path, have: int, max_bytes: int, total: int | None, progress: ReportProgress
 ) -> int:
     """Write what comes behind the first ``have`` bytes; return the part's length."""
     with part.open("ab") as file:
@@ -163,7 +163,7 @@ def _append(
 def _resumable(address: str, part: Path) -> str:
     """The validator of the part on disk; empty where there is no part of this address that can be resumed."""
     try:
-        version = Version(**read_json(_version_file(part)))
+        version = FileVersion(**read_json(_version_file(part)))
     except (WorkspaceError, TypeError):
         return ""
     return version.validator if version.address == address and part.exists() and part.stat().st_size else ""

@@ -36,7 +36,7 @@ class LabelScan:
     notes: tuple[str, ...] = ()
 
 
-class Source(Protocol):
+class LabelSource(Protocol):
     """Where label maps come from."""
 
     @property
@@ -189,7 +189,7 @@ class NiftiSource:
         depth, height, width = reference.shape
         names = [parse_slice_name(f"{scan}_slice_{number:04d}", PATTERN) for number in range(1, depth + 1)]
         notes = [f"{each.path.name} does not state where it lies" for each in (truth, prediction) if not each.stated]
-        made = make_scan(names, ScanInfo(truth.spacing_mm, (height, width)), truth_path)
+        made = scan_of_files(names, ScanInfo(truth.spacing_mm, (height, width)), truth_path)
         return LabelScan(made, reference, drawn, image, ignored | also_ignored, tuple(notes))
 
 
@@ -209,7 +209,7 @@ def to_pixels(voxels: NDArray[Any]) -> Pixels:
     return pixels
 
 
-def make_scan(names: Sequence[SliceName], info: ScanInfo, path: Path) -> Scan:
+def scan_of_files(names: Sequence[SliceName], info: ScanInfo, path: Path) -> Scan:
     """A scan of these slices, whose files are not our own."""
     slices = tuple(SliceFile(name, path, path) for name in names)
     return Scan(names[0].scan, names[0].patient, names[0].day, slices, info)
@@ -265,7 +265,7 @@ class PngSource:
             raise ImageError("Images and label maps differ in size", value=scan, todo="export them at one size")
         info = self.infos.get(scan) or ScanInfo(native_size=(reference.shape[1], reference.shape[2]))
         info = replace(info, spacing_mm=info.spacing_mm or self.spacing_mm)
-        return LabelScan(make_scan(names, info, files[0][0]), reference, drawn, image, ignored | also_ignored)
+        return LabelScan(scan_of_files(names, info, files[0][0]), reference, drawn, image, ignored | also_ignored)
 
 
 def read_label_png(path: Path) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode
 
 from sqlalchemy import Connection, delete, insert, select
 
-from core.data.leakage import Kind
+from core.data.leakage import LeakKind
 from core.errors import ConfigError
 from core.labels import ORGAN_NAMES
 from core.metrics.regions import ErrorKind
@@ -25,7 +25,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "organ": ORGAN_NAMES,
     "state": STATES,
     "kind": tuple(ErrorKind),
-    "leak": get_args(Kind),
+    "leak": get_args(LeakKind),
 }
 _WORDS = ("patient", "organ", "state", "reader", "kind", "leak")
 _NUMBERS = ("dice_from", "dice_to", "confidence_from", "confidence_to")

@@ -21,7 +21,7 @@ NO_REVIEW = ScanReview()
 
 
 @dataclass(frozen=True)
-class Progress:
+class RoundProgress:
     """How far a round is."""
 
     done: int
@@ -81,13 +81,13 @@ class Worklist:
                 found[column] = found[column].mask(hidden, blanks.get(column, np.nan))
         return found
 
-    def progress(self, reader: str) -> Progress:
+    def progress(self, reader: str) -> RoundProgress:
         """How far the round is, and what of it the reader did."""
         reviews, settings = self._now()
         names = set(self._names(np.flatnonzero(self._in_round(reviews, settings))))
         inside = [review.standing for scan, review in reviews.items() if scan in names]
         done = sum(len(standing) >= settings.readers_per_scan for standing in inside)
-        return Progress(done, len(names), sum(_has_judged(standing, reader) for standing in inside))
+        return RoundProgress(done, len(names), sum(_has_judged(standing, reader) for standing in inside))
 
     def next_case(self, reader: str, *, filter: WorklistFilter = EVERYTHING, order: Order | None = None) -> str | None:
         """The scan that the reader is to judge next, leased to them; ``None`` where none is left for them.

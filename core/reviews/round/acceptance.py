@@ -46,7 +46,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Limit:
+class ScoreThreshold:
     """The score at which a share of scans would be accepted."""
 
     probability: float
@@ -75,7 +75,7 @@ class Acceptance:
     """Why there is no line, as one sentence; empty where there is one."""
     gap: tuple[float, float] | None
     """Where acceptance splits cleanly: the highest score that was not accepted, and the lowest that was."""
-    limits: tuple[Limit, ...]
+    limits: tuple[ScoreThreshold, ...]
     curve: pd.DataFrame
     """Columns score, p, low, high, over the range of the scores judged; empty without a line."""
     points: pd.DataFrame
@@ -166,7 +166,7 @@ def _line(score: Floats, accepted: NDArray[np.bool_]) -> tuple[float, float]:
     return float(intercept), float(slope)
 
 
-def _read_off(line: tuple[float, float], points: pd.DataFrame) -> tuple[tuple[Limit, ...], pd.DataFrame]:
+def _read_off(line: tuple[float, float], points: pd.DataFrame) -> tuple[tuple[ScoreThreshold, ...], pd.DataFrame]:
     """Limits and curve with their intervals from the resampled lines."""
     score, accepted = points["score"].to_numpy(np.float64), points["accepted"].to_numpy(np.float64)
     names, code = np.unique(points["patient"].to_numpy(str), return_inverse=True)
@@ -179,13 +179,13 @@ def _read_off(line: tuple[float, float], points: pd.DataFrame) -> tuple[tuple[Li
     return limits, pd.DataFrame({"score": grid, "p": _sigmoid(line[0] + line[1] * grid), "low": low, "high": high})
 
 
-def _limit(line: tuple[float, float], lines: Floats, probability: float, span: tuple[float, float]) -> Limit:
+def _limit(line: tuple[float, float], lines: Floats, probability: float, span: tuple[float, float]) -> ScoreThreshold:
     log_odds = np.log(probability / (1 - probability))
     score = float((log_odds - line[0]) / line[1])
     rising = lines[lines[:, 1] > 0]
     low, high = _quantiles(np.clip((log_odds - rising[:, 0]) / rising[:, 1], 0.0, 1.0)[:, None], len(lines))
     inside = span[0] <= score <= span[1]
-    return Limit(probability, score if inside else None, _number(low[0]), _number(high[0]))
+    return ScoreThreshold(probability, score if inside else None, _number(low[0]), _number(high[0]))
 
 
 def _quantiles(defined: Floats, resamples: int) -> tuple[Floats, Floats]:

@@ -68,7 +68,7 @@ class PairAgreement:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ReaderAgreement:
     """How far the readers of one evaluation agree."""
 
     readers: tuple[str, ...]
@@ -93,7 +93,7 @@ class Agreement:
     verdicts that the coefficients leave out."""
 
 
-def agreement(reviews: Mapping[str, ScanReview], patients: Mapping[str, str], *, blind: bool = False) -> Agreement:
+def reader_agreement(reviews: Mapping[str, ScanReview], patients: Mapping[str, str], *, blind: bool = False) -> ReaderAgreement:
     """How far the readers agree.
 
     Args:
@@ -110,7 +110,7 @@ def agreement(reviews: Mapping[str, ScanReview], patients: Mapping[str, str], *,
     several = len(readers) > 2
     shared = sum(len([1 for verdict in verdicts.values() if verdict in SCALE]) > 1 for verdicts in given.values())
     counts, per_scan, other = _ratings(given, patients)
-    return Agreement(
+    return ReaderAgreement(
         readers=readers,
         pairs=tuple(_pair(*pair, _stacked(table)) for pair, table in tables.items()),
         fleiss=_fleiss(counts) if several else None,

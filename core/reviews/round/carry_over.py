@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.data.masks import read_label_volume
 from core.errors import ReviewError
 from core.labels import ORGANS
@@ -38,7 +38,7 @@ class Carried:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CarryOverPlan:
     """What would carry over, and what is left to review."""
 
     old: str
@@ -72,8 +72,8 @@ def plan_carry_over(
     already: Mapping[str, ScanReview],
     *,
     least_dice: float = LEAST_DICE,
-    progress: Progress = silent,
-) -> Plan:
+    progress: ReportProgress = silent,
+) -> CarryOverPlan:
     """See which verdicts on ``old`` hold for ``new``, reading one scan at a time, and only those whose mask is another.
 
     Args:
@@ -103,10 +103,10 @@ def plan_carry_over(
             row = {"patient": facts["patient"], "scan": scan, "reason": reason}
             queued.append(row | {"least_dice": change.least_dice, "organ": change.organ})
     progress(len(scans), len(scans), "compared")
-    return Plan(f"{old.run} · {old.name}", f"{new.run} · {new.name}", least_dice, tuple(carried), _ordered(queued))
+    return CarryOverPlan(f"{old.run} · {old.name}", f"{new.run} · {new.name}", least_dice, tuple(carried), _ordered(queued))
 
 
-def carry_over(store: ReviewStore, plan: Plan, *, by: str) -> int:
+def carry_over(store: ReviewStore, plan: CarryOverPlan, *, by: str) -> int:
     """Write one event for each verdict of the plan and return their number; what is stored already is not stored again.
 
     Raises:

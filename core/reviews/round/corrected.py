@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from core.cli.progress import Progress, silent
+from core.cli.progress import ReportProgress, silent
 from core.config import SplitConfig
 from core.data.images import encode_png
 from core.data.index import DatasetIndex, Scan, load_index
@@ -32,7 +32,7 @@ from core.reviews.store.events import Event, Verdict
 from core.reviews.store.readers import reader_key
 from core.reviews.store.state import ScanReview
 from core.runs.registry import Evaluation
-from core.storage.csv_cells import harmless_cell
+from core.storage.csv_cells import escape_formula
 from core.storage.files import sha256_of_array, write_whole
 from core.storage.workspace import Workspace
 
@@ -106,7 +106,7 @@ def write_corrected_dataset(
     *,
     name: str | None = None,
     split: SplitConfig | None = None,
-    progress: Progress = silent,
+    progress: ReportProgress = silent,
 ) -> Prepared:
     """Write the evaluation's data set anew, with ``masks`` in place of the references; one scan is in memory at a time.
 
@@ -194,7 +194,7 @@ def _rows(index: DatasetIndex, split: str, scan_id: str, volume: LabelMap) -> li
     rows = []
     for each, plane in zip(scan.slices, volume, strict=True):
         drawn = _native(plane, scan.info.native_size)
-        rows += [(str(harmless_cell(each.name.stem)), organ.name, encode_rle(drawn == organ.id)) for organ in ORGANS]
+        rows += [(str(escape_formula(each.name.stem)), organ.name, encode_rle(drawn == organ.id)) for organ in ORGANS]
     return rows
 
 

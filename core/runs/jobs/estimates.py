@@ -14,7 +14,7 @@ from core.storage.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Asked:
+class PendingEstimate:
     """An estimate that is being made, or was."""
 
     key: tuple[str, ...]
@@ -45,7 +45,7 @@ class Asked:
             self.process.wait()
 
 
-def ask(workspace: Workspace, job: TrainingJob) -> Asked:
+def start_estimate(workspace: Workspace, job: TrainingJob) -> PendingEstimate:
     """Begin to time a few steps of a run that is not started.
 
     Raises:
@@ -57,4 +57,4 @@ def ask(workspace: Workspace, job: TrainingJob) -> Asked:
         process = spawn([sys.executable, "-m", "training", "estimate", *words], folder / "output")
     except OSError as error:
         raise JobError("The steps cannot be timed", todo="check the disk and permissions") from error
-    return Asked(words, process, folder)
+    return PendingEstimate(words, process, folder)

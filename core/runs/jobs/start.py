@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.config import ClusterConfig, DatasetConfig, TrainingConfig
+from core.config import ClusterConfig, InputRecipe, TrainingConfig
 from core.errors import ConfigError, JobError, WorkspaceError
 from core.runs.status import MAX_TIME_S, RunStatus, is_working, read_status, write_status
 from core.storage.files import read_json, write_json
@@ -23,7 +23,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 PLACED = ("workspace", "run")
 """Options that say where a run lies: known from where its folder is, whatever a file says."""
-WORDS = {field.name for config in (TrainingConfig, DatasetConfig) for field in fields(config)}
+WORDS = {field.name for config in (TrainingConfig, InputRecipe) for field in fields(config)}
 WORDS |= {*PLACED, "resume", "data", "config", "evaluate"}
 SWITCH = "--evaluate"
 MAX_WORD = 10_000

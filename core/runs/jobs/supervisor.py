@@ -80,9 +80,9 @@ def _say(run: RunPaths, message: str) -> None:
     write_status(run, replace(stored_status(run), state="queued", message=message).of_this_process())
 
 
-def main(words: list[str]) -> None:
+def main(argv: list[str]) -> None:
     """Run the process."""
-    workspace, name = words
+    workspace, name = argv
     # A Ctrl-C in the terminal that started the server is not meant for the run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     opened = Workspace(Path(workspace))

@@ -8,21 +8,23 @@ import streamlit as st
 from core.labels import ORGANS
 from dashboard.components.common.badge import leak_badge
 from dashboard.components.common.headline import DOTS, counted
-from dashboard.components.common.reading import Desk
+from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.row_table import row_table
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 
 SCANS_A_PAGE = 100
 PIXELS_OF_TABLE = 620
 
 
-def score_line(desk: Desk) -> None:
+def score_line(desk: ReaderView) -> None:
     """The evaluation's scores in one line beside the leak badge; a blind round shows none."""
     summary = desk.evaluation.summary
     with st.container(horizontal=True, vertical_alignment="center", key="score_line"):
         if desk.settings.blind:
             st.badge("blind round", icon=":material/visibility_off:", color="violet")
-            st.caption(f"{plain(desk.settings.name)}: scores and others' verdicts show once your own is in.", width="content")
+            st.caption(
+                f"{escape_markdown(desk.settings.name)}: scores and others' verdicts show once your own is in.", width="content"
+            )
             return
         leak_badge(desk.evaluation.badge)
         if summary["dataset"].get("synthetic"):
@@ -34,7 +36,7 @@ def score_line(desk: Desk) -> None:
         st.markdown(f":small[Mean Dice: {' &nbsp; '.join(shown)}]", width="content", help=f"{what}. With intervals on *Metrics*.")
 
 
-def case_list(desk: Desk) -> str | None:
+def case_list(desk: ReaderView) -> str | None:
     """Show a page of the queue; return the scan whose row was clicked."""
     count = len(desk.names())
     if not count:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.data.leakage import Kind
+from core.data.leakage import LeakKind
 from core.errors import GutCheckError
 from core.labels import ORGAN_NAMES, organ
 from core.metrics.regions import ErrorKind
@@ -13,8 +13,8 @@ from core.reviews.queue.filters import MAX_LENGTH, STATES, SavedFilter, Worklist
 from core.reviews.store.events import BLIND_ORDERS, MAX_READER, Order, Round
 from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.common.reading import ORDERS, Desk, Queue, go_to
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.reading import ORDERS, Queue, ReaderView, go_to
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import HELD, flash, workspace
 
 WORDS = ("patient", "organ", "state", "reader", "kind", "leak")
@@ -25,7 +25,7 @@ WHOLE = (0.0, 1.0)
 SEEDED = "filters_of"
 """The queue that the filters' fields were last filled from."""
 FILLED, ENDS = "filters_filled", "filters_ends"
-LEAKS: tuple[Kind, ...] = ("patient-clean", "leaked", "unknown")
+LEAKS: tuple[LeakKind, ...] = ("patient-clean", "leaked", "unknown")
 
 
 def choose_queue(evaluation: Evaluation, settings: Round, start: Queue, readers: list[str], patients: list[str]) -> Queue:
@@ -178,14 +178,14 @@ def _range(title: str, name: str, *, disabled: bool = False) -> tuple[float | No
     return None if low == WHOLE[0] else round(low, 4), None if high == WHOLE[1] else round(high, 4)
 
 
-def saved_filters_menu(desk: Desk) -> None:
+def saved_filters_menu(desk: ReaderView) -> None:
     """Filters saved by name, the reader's own and everybody's; and saving the present one."""
     with st.popover("Saved filters", icon=":material/bookmark:"), st.container(width=340):
         found = saved_filters(desk.store, desk.reader)
         for each in found:
             left, right = st.columns([5, 1], vertical_alignment="center")
             whose = "mine" if each.owner else "everybody's"
-            if left.button(plain(f"{each.name} ({whose})"), key=f"use-{each.owner}-{each.name}", width="stretch"):
+            if left.button(escape_markdown(f"{each.name} ({whose})"), key=f"use-{each.owner}-{each.name}", width="stretch"):
                 _apply(replace(desk.queue, filter=each.filter))
             if right.button("✕", key=f"delete-{each.owner}-{each.name}", help="Delete this saved filter."):
                 delete_filter(desk.store, each.name, owner=each.owner)
@@ -195,7 +195,7 @@ def saved_filters_menu(desk: Desk) -> None:
         _save(desk)
 
 
-def _save(desk: Desk) -> None:
+def _save(desk: ReaderView) -> None:
     name = st.text_input("Save the present filter as", max_chars=MAX_READER, key="save_filter_name")
     shared = st.toggle("For everybody", not desk.reader, key=f"save_filter_shared_{bool(desk.reader)}", disabled=not desk.reader)
     if not st.button("Save", icon=":material/bookmark_add:", key="save_filter", disabled=not (name and name.strip())):
@@ -203,18 +203,18 @@ def _save(desk: Desk) -> None:
     try:
         save_filter(desk.store, SavedFilter(str(name), desk.queue.filter, "" if shared or not desk.reader else desk.reader))
     except GutCheckError as error:
-        st.error(harmless(str(error)), icon=":material/error:")
+        st.error(escape_links(str(error)), icon=":material/error:")
         return
     flash("The filter is saved.", ":material/bookmark:")
     st.rerun()
 
 
-def next_case_button(desk: Desk) -> None:
+def next_case_button(desk: ReaderView) -> None:
     """The way on: the case at hand, else the first of the queue that wants this reader."""
     at_hand = next(iter(desk.worklist.in_hand_of(desk.reader)), None) if desk.reader else None
     resumes = at_hand is not None and desk.reader not in desk.review(at_hand).standing
     pressed = st.button(
-        f"Resume {plain(str(at_hand))}" if resumes else "Next case",
+        f"Resume {escape_markdown(str(at_hand))}" if resumes else "Next case",
         key="next_case",
         type="primary",
         shortcut="Enter",
@@ -234,7 +234,7 @@ def next_case_button(desk: Desk) -> None:
     go_to(desk, found)
 
 
-def progress_bar(desk: Desk) -> None:
+def progress_bar(desk: ReaderView) -> None:
     """How far the round is, and the reader's part."""
     now = desk.worklist.progress(desk.reader)
     mine = f" · {now.mine:,} by you" if desk.reader else ""

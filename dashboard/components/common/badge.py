@@ -5,9 +5,9 @@ from typing import Literal
 import streamlit as st
 
 from core.charts.style import as_text
-from core.data.leakage import Kind, LeakBadge
+from core.data.leakage import LeakBadge, LeakKind
 
-_LOOKS: dict[Kind, tuple[Literal["green", "red", "orange"], str]] = {
+_LOOKS: dict[LeakKind, tuple[Literal["green", "red", "orange"], str]] = {
     "patient-clean": ("green", "✓"),
     "leaked": ("red", "!"),
     "unknown": ("orange", "?"),

@@ -10,7 +10,7 @@ from core.charts.style import as_typed, carried_text
 from core.runs.registry import Evaluation
 from dashboard.state import link
 
-FORMAT = "picture_format"
+PICTURE_FORMAT = "picture_format"
 Format = Literal["png", "svg"]
 
 
@@ -30,7 +30,7 @@ def picture_format() -> None:
         ["png", "svg"],
         default="png",
         required=True,
-        key=FORMAT,
+        key=PICTURE_FORMAT,
         format_func=lambda shape: f":material/photo_camera: {shape.upper()}",
         help="The camera appears at a chart's upper right corner: PNG at twice the size for slides, SVG for print.",
         label_visibility="collapsed",
@@ -48,7 +48,7 @@ def show_chart(figure: go.Figure, *, key: str, name: str) -> list[Any] | None:
     # Streamlit's own chart text is a pale grey: too faint for numbers that people read off a map's cells.
     if kind := st.context.theme.type:
         figure.update_layout(font_color=st.get_option(f"theme.{kind}.textColor"))
-    shape = st.session_state.get(FORMAT, "png")
+    shape = st.session_state.get(PICTURE_FORMAT, "png")
     camera = {"format": shape, "filename": name, "scale": 1 if shape == "svg" else 2}
     event: Any = st.plotly_chart(
         figure,

@@ -8,17 +8,17 @@ import streamlit as st
 from core.errors import GutCheckError
 from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.common.text import harmless
+from dashboard.components.common.text import escape_links
 from dashboard.state import EVALUATION, demo_of, workspace
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
+def show_errors() -> Iterator[None]:
     """Show any error of the tree as its one sentence and end the page there."""
     try:
         yield
     except GutCheckError as error:
-        st.error(harmless(str(error)), icon=":material/error:")
+        st.error(escape_links(str(error)), icon=":material/error:")
         st.stop()
 
 
@@ -56,10 +56,10 @@ def demo_progress() -> None:
     if state.state == "ready":
         st.rerun()
     if state.state == "failed":
-        st.error(harmless(state.message), icon=":material/error:")
+        st.error(escape_links(state.message), icon=":material/error:")
         return
     st.subheader("Setting up the demo")
     st.write("Synthetic patients are made and a small SegFormer outlines their organs, on this machine. It takes half a minute.")
     share = state.done / state.total if state.total else 0.0
     count = f" ({state.done} of {state.total})" if state.total else ""
-    st.progress(share, text=harmless(f"{state.step}{count}"))
+    st.progress(share, text=escape_links(f"{state.step}{count}"))

@@ -10,13 +10,13 @@ from dashboard import cached
 from dashboard.components.common.blind import token_of
 from dashboard.components.common.page_keys import page_keys
 from dashboard.components.common.reader import reader_name
-from dashboard.components.common.reading import Desk, Queue
+from dashboard.components.common.reading import Queue, ReaderView
 from dashboard.components.common.score_seen import note_scores_seen
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from dashboard.state import workspace
 
 
-def closed_desks(evaluations: Iterable[Evaluation]) -> list[Desk]:
+def hidden_rounds(evaluations: Iterable[Evaluation]) -> list[ReaderView]:
     """Those whose round is blind and not over, and of which this reader has scans left to judge.
 
     Raises: see `core.reviews.store.store.ReviewStore.open`.
@@ -24,15 +24,15 @@ def closed_desks(evaluations: Iterable[Evaluation]) -> list[Desk]:
     store: ReviewStore = cached.store(workspace().reviews_db)
     rounds = store.rounds()
     blind = [each for each in evaluations if (each.run, each.name) in rounds and rounds[each.run, each.name].blind]
-    return [desk for desk in (Desk.at(each, reader_name(), Queue()) for each in blind) if _is_closed(desk)]
+    return [desk for desk in (ReaderView.at(each, reader_name(), Queue()) for each in blind) if _is_closed(desk)]
 
 
-def _is_closed(desk: Desk) -> bool:
+def _is_closed(desk: ReaderView) -> bool:
     now = desk.worklist.progress(desk.reader)
     return now.done < now.total and now.mine < now.total
 
 
-def is_lifted(closed: Sequence[Desk], tells: str) -> bool:
+def shown_to_lead(closed: Sequence[ReaderView], tells: str) -> bool:
     """Say of the closed desks what the page would tell, each beside a switch; whether every switch is on.
 
     Args:
@@ -41,11 +41,11 @@ def is_lifted(closed: Sequence[Desk], tells: str) -> bool:
     return all(_switch(desk, tells) for desk in closed)
 
 
-def _switch(desk: Desk, tells: str) -> bool:
+def _switch(desk: ReaderView, tells: str) -> bool:
     now = desk.worklist.progress(desk.reader)
     st.info(
-        f"The round “{plain(desk.settings.name)}” is blind and not over: {now.done:,} of {now.total:,} scans are done, and this "
-        f"page tells {tells}, so whoever still judges should not look.",
+        f"The round “{escape_markdown(desk.settings.name)}” is blind and not over: {now.done:,} of {now.total:,} scans are done, "
+        f"and this page tells {tells}, so whoever still judges should not look.",
         icon=":material/visibility_off:",
     )
     key = f"lead-looks-{token_of(desk.evaluation)}"
@@ -53,12 +53,12 @@ def _switch(desk: Desk, tells: str) -> bool:
 
 
 def may_see_scores(evaluations: Iterable[Evaluation]) -> bool:
-    """As `is_lifted`, for a page of scores, which itself asks for no name."""
+    """As `shown_to_lead`, for a page of scores, which itself asks for no name."""
     evaluations = list(evaluations)
-    closed = closed_desks(evaluations)
+    closed = hidden_rounds(evaluations)
     if closed and not reader_name():
         page_keys()  # the browser may know whoever has judged all of it
-    lifted = is_lifted(closed, "the run and its scores")
+    lifted = shown_to_lead(closed, "the run and its scores")
     if lifted:
         note_scores_seen(evaluations)
     return lifted

@@ -6,7 +6,7 @@ from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.blind import find_token, title_of
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from dashboard.state import EVALUATION, LINKED, address, workspace
 
 Choice = tuple[str, str]
@@ -26,7 +26,9 @@ def choose_evaluation(found: list[Evaluation]) -> None:
         if named in options:
             st.session_state[EVALUATION] = named
         elif named[0] and named[1]:
-            st.warning(f"The link names an evaluation that is not here: {plain(named[0])} · {plain(named[1])}.")
+            st.warning(
+                f"The link names an evaluation that is not here: {escape_markdown(named[0])} · {escape_markdown(named[1])}."
+            )
     if st.session_state.get(EVALUATION) not in options:
         st.session_state[EVALUATION] = options[0]
 

@@ -8,7 +8,7 @@ from core.errors import ReviewError
 from core.reviews.store.events import MAX_READER
 from core.reviews.store.store import ReviewStore
 from dashboard import cached
-from dashboard.components.common.text import harmless
+from dashboard.components.common.text import escape_links
 from dashboard.state import READER, workspace
 from dashboard.web.access import SIGN_OUT, current_reader
 
@@ -54,5 +54,5 @@ def _said(typed: str) -> str:
     try:
         return _named(typed) if typed.strip() else ""
     except ReviewError as error:
-        st.error(harmless(str(error)), icon=":material/error:")
+        st.error(escape_links(str(error)), icon=":material/error:")
         return ""

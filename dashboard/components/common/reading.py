@@ -20,7 +20,7 @@ from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.blind import named
 from dashboard.components.common.selection import disputed_scans
-from dashboard.components.common.text import harmless
+from dashboard.components.common.text import escape_links
 from dashboard.state import AT_WORK, JUMP, QUEUE, address, link, workspace
 
 
@@ -54,7 +54,7 @@ def find_other(evaluation: Evaluation, name: str | None) -> Evaluation | None:
 
 
 @dataclass(frozen=True)
-class Desk:
+class ReaderView:
     """One evaluation as one reader sees it."""
 
     evaluation: Evaluation
@@ -66,7 +66,7 @@ class Desk:
     reviews: Mapping[str, ScanReview]
 
     @classmethod
-    def at(cls, evaluation: Evaluation, reader: str, queue: Queue) -> "Desk":
+    def at(cls, evaluation: Evaluation, reader: str, queue: Queue) -> "ReaderView":
         """Sit down. Raises: see `core.reviews.store.store.ReviewStore.open`."""
         store: ReviewStore = cached.store(workspace().reviews_db)
         reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
@@ -137,7 +137,7 @@ def bound(name: str, *to: object) -> str:
     return f"{name}-{blake2s(repr(to).encode(), digest_size=8).hexdigest()}"
 
 
-def go_to(desk: Desk, scan: str, slice_number: int | None = None) -> None:
+def go_to(desk: ReaderView, scan: str, slice_number: int | None = None) -> None:
     """Open a scan of the desk's evaluation in Review, at a slice where one is given."""
     if slice_number is not None:
         st.session_state[JUMP] = int(st.session_state.get(JUMP, 0)) + 1
@@ -164,7 +164,7 @@ def leave_scan(reader: str) -> None:
         try:
             meter().leave(reader)
         except ReviewError as error:
-            st.error(harmless(str(error)), icon=":material/error:")
+            st.error(escape_links(str(error)), icon=":material/error:")
 
 
 def queue_of_url(evaluation: Evaluation) -> Queue | None:

@@ -7,16 +7,16 @@ from typing import Any
 
 import streamlit as st
 
-from core.cli.progress import Progress
+from core.cli.progress import ReportProgress
 from core.errors import GutCheckError
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.text import escape_links, escape_markdown
 
 AT_ONCE = 2
 """Pieces of work at once, all readers together; the others wait."""
 
 
 @dataclass
-class Work:
+class BackgroundWork:
     """One piece of work; belongs to the session that began it, and goes with it."""
 
     title: str
@@ -26,13 +26,13 @@ class Work:
     step: str = ""
 
 
-def begin(key: str, title: str, run: Callable[[Progress], Any]) -> None:
+def start_work(key: str, title: str, run: Callable[[ReportProgress], Any]) -> None:
     """Begin the work, in place of what was kept under this key, and show the page anew.
 
     Args:
         run: must not use Streamlit; an error of GutCheck's own tree is shown as its sentence.
     """
-    work = Work(title, Future())
+    work = BackgroundWork(title, Future())
 
     def report(done: int, total: int, what: str) -> None:
         work.done, work.total, work.step = done, total, what
@@ -44,7 +44,7 @@ def begin(key: str, title: str, run: Callable[[Progress], Any]) -> None:
 
 def result_of(key: str) -> Any | None:
     """What the work gave; nothing where none was begun, it goes on, or it failed. Progress and failure are shown."""
-    work: Work | None = st.session_state.get(_name(key))
+    work: BackgroundWork | None = st.session_state.get(_name(key))
     if work is None:
         return None
     if not work.future.done():
@@ -53,7 +53,7 @@ def result_of(key: str) -> Any | None:
     try:
         return work.future.result()
     except GutCheckError as error:
-        st.error(harmless(str(error)), icon=":material/error:")
+        st.error(escape_links(str(error)), icon=":material/error:")
         return None
 
 
@@ -62,19 +62,19 @@ def forget(key: str) -> None:
     st.session_state.pop(_name(key), None)
 
 
-def is_working(key: str) -> bool:
+def is_work_running(key: str) -> bool:
     """Whether the work goes on."""
-    work: Work | None = st.session_state.get(_name(key))
+    work: BackgroundWork | None = st.session_state.get(_name(key))
     return work is not None and not work.future.done()
 
 
 @st.fragment(run_every=0.5)
 def _watch(key: str) -> None:
-    work: Work | None = st.session_state.get(_name(key))
+    work: BackgroundWork | None = st.session_state.get(_name(key))
     if work is None or work.future.done():
         st.rerun()
     count = f" ({work.done} of {work.total})" if work.total else ""
-    st.progress(work.done / work.total if work.total else 0.0, text=plain(f"{work.title}{count}"))
+    st.progress(work.done / work.total if work.total else 0.0, text=escape_markdown(f"{work.title}{count}"))
 
 
 def _name(key: str) -> str:

@@ -31,7 +31,7 @@ from dashboard.components.common.headline import counted
 from dashboard.components.common.hidden_scores import may_see_scores
 from dashboard.components.common.row_table import row_table
 from dashboard.components.common.sections import csv_button, headings
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import link
 
 TITLES = {organ.name: organ.title for organ in ORGANS}
@@ -46,7 +46,7 @@ def what_it_is(manifest: DatasetManifest) -> None:
         if not manifest.stated:
             st.badge("no dataset.json", color="orange", help="Names, spacing and split are guessed; prepare it to state them.")
         words = {"Source": manifest.source, "Licence": manifest.licence, "Split": manifest.split}
-        st.caption(" ".join(f"{word}: {plain(str(said))}." for word, said in words.items()))
+        st.caption(" ".join(f"{word}: {escape_markdown(str(said))}." for word, said in words.items()))
 
 
 def require_survey(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -59,7 +59,7 @@ def require_survey(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         return st.stop()
     if state.state in ("failed", "outdated"):
         if state.state == "failed":
-            st.error(harmless(state.message), icon=":material/error:")
+            st.error(escape_links(state.message), icon=":material/error:")
         else:
             st.warning("The data set has changed since its pictures were read.", icon=":material/update:")
         if st.button("Read the pictures again", icon=":material/refresh:", key="survey_again"):
@@ -82,7 +82,10 @@ def _progress(root: Path) -> None:
         "seconds. Other pages can be used meanwhile."
     )
     share = state.done / state.total if state.total else 0.0
-    st.progress(share, text=plain(state.message) or (f"{state.done:,} of {state.total:,} slices" if state.total else "Starting."))
+    st.progress(
+        share,
+        text=escape_markdown(state.message) or (f"{state.done:,} of {state.total:,} slices" if state.total else "Starting."),
+    )
 
 
 def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
@@ -216,14 +219,14 @@ def _suspicious(evaluation: Evaluation, known: dict[str, str]) -> None:
     if not may_see_scores([evaluation]):
         return
     if not cached.slices(evaluation)["confidence"].notna().any():
-        st.info(f"Nobody knows how sure {plain(evaluation.run)} was: its predictions came without a confidence.")
+        st.info(f"Nobody knows how sure {escape_markdown(evaluation.run)} was: its predictions came without a confidence.")
         return
     found = cached.suspicious(evaluation)
     found = found.assign(disputed=found["scan"].isin(list(known)), reason=found["scan"].map(known).fillna(""))
     with st.container(horizontal=True, vertical_alignment="center"):
         leak_badge(evaluation.badge)
         st.caption(
-            f"Scans where {plain(evaluation.run)} is sure of itself and far from the reference, most suspicious first: "
+            f"Scans where {escape_markdown(evaluation.run)} is sure of itself and far from the reference, most suspicious first: "
             "look, then judge."
         )
     if found.empty:

@@ -12,7 +12,7 @@ from core.labels import ORGANS
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.headline import counted
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import link, set_url
 
 ACROSS, DOWN = 8, 3
@@ -48,7 +48,9 @@ def slice_grid(name: str, root: Path, table: pd.DataFrame, evaluation: Evaluatio
         st.caption(f"{counted(len(found), 'slice')} of {counted(found['scan'].nunique(), 'scan')}", width="content")
     rows = found.iloc[(page - 1) * size : page * size].to_dict("records")
     if not any((root / str(row["split"]) / "images").is_dir() for row in rows):
-        st.info(f"The pictures are not here, only what was seen of them: {plain(str(root))}.", icon=":material/hide_image:")
+        st.info(
+            f"The pictures are not here, only what was seen of them: {escape_markdown(str(root))}.", icon=":material/hide_image:"
+        )
         st.dataframe(found.iloc[(page - 1) * size : page * size], hide_index=True, column_order=TEXT_COLUMNS, key="grid_text")
         return
     for start in range(0, len(rows), ACROSS):
@@ -97,16 +99,21 @@ def _cell(root: Path, row: dict[Any, Any], evaluation: Evaluation | None) -> Non
     try:
         st.image(cached.slice_picture(root, row["split"], row["scan"], row["name"]), width="stretch")
     except GutCheckError as error:
-        st.caption(f"No picture. {harmless(error.what)}.")
+        st.caption(f"No picture. {escape_links(error.what)}.")
     if st.button(
-        plain(f"{row['slice']}, {row['scan']}"), key=f"grid-{row['split']}-{row['name']}", type="tertiary", help="Open it large"
+        escape_markdown(f"{row['slice']}, {row['scan']}"),
+        key=f"grid-{row['split']}-{row['name']}",
+        type="tertiary",
+        help="Open it large",
     ):
         _large(root, row, evaluation)
 
 
 @st.dialog("Slice", width="large")
 def _large(root: Path, row: dict[Any, Any], evaluation: Evaluation | None) -> None:
-    st.markdown(f"**{plain(row['name'])}** · {row['split']} · {row['width']} × {row['height']} pixels, {row['bits']} bits")
+    st.markdown(
+        f"**{escape_markdown(row['name'])}** · {row['split']} · {row['width']} × {row['height']} pixels, {row['bits']} bits"
+    )
     pixels = [f"{organ.title} {row[organ.name]:,} pixels" for organ in ORGANS if row[organ.name]]
     st.caption(", ".join(pixels) or "No organ on this slice.")
     if evaluation and evaluation.split == row["split"] and row["scan"] in evaluation.summary["scans"]:
@@ -116,4 +123,4 @@ def _large(root: Path, row: dict[Any, Any], evaluation: Evaluation | None) -> No
     try:
         st.image(cached.slice_picture(root, row["split"], row["scan"], row["name"], LARGE), width="stretch")
     except GutCheckError as error:
-        st.info(f"No picture. {harmless(str(error))}", icon=":material/broken_image:")
+        st.info(f"No picture. {escape_links(str(error))}", icon=":material/broken_image:")

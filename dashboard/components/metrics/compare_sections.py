@@ -19,7 +19,7 @@ from dashboard.components.common.charts import open_place, show_chart
 from dashboard.components.common.headline import counted
 from dashboard.components.common.row_table import row_table
 from dashboard.components.common.sections import csv_button, headings
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import workspace
 
 TITLES = {organ.name: organ.title for organ in ORGANS} | {ALL_ORGANS: "All organs"}
@@ -29,15 +29,18 @@ OF_SCAN = "Mean Dice over the organs that have a score in the scan."
 def badges(a: Evaluation, b: Evaluation) -> None:
     """Which is A and which B, each beside its leak badge."""
     st.markdown(
-        f"**A** {plain(f'{a.run} · {a.name}')} {badge_words(a.badge)} &emsp; **B** {plain(f'{b.run} · {b.name}')} "
-        f"{badge_words(b.badge)}"
+        f"**A** {escape_markdown(f'{a.run} · {a.name}')} {badge_words(a.badge)} &emsp; "
+        f"**B** {escape_markdown(f'{b.run} · {b.name}')} {badge_words(b.badge)}"
         " &emsp; Differences are B less A."
     )
     if {a.badge.kind, b.badge.kind} == {"leaked", "patient-clean"}:
         st.warning("One of the two knew the patients and the other did not: the difference says nothing of the models.")
     elif "unknown" in (a.badge.kind, b.badge.kind) and a.badge.kind != b.badge.kind:
         unknown = a if a.badge.kind == "unknown" else b
-        st.warning(f"Nobody knows whether {plain(unknown.run)} was trained on these patients: the difference may be due to that.")
+        st.warning(
+            f"Nobody knows whether {escape_markdown(unknown.run)} was trained on these patients: "
+            "the difference may be due to that."
+        )
 
 
 def difference(a: Evaluation, b: Evaluation) -> None:
@@ -102,8 +105,8 @@ def score_title(name: str) -> str:
 
 
 def _numbers(each: Difference) -> dict[str, Any]:
-    plain = {key: value for key, value in vars(each).items() if not key.startswith("over_")}
-    return plain | {"p_over_patients": each.over_patients.p, "p_over_scans": each.over_scans.p}
+    escape_markdown = {key: value for key, value in vars(each).items() if not key.startswith("over_")}
+    return escape_markdown | {"p_over_patients": each.over_patients.p, "p_over_scans": each.over_scans.p}
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -198,14 +201,14 @@ def settings(a: Evaluation, b: Evaluation) -> None:
 def _trained(a: Evaluation, b: Evaluation) -> None:
     if told := not_trained_here(a, b):
         st.subheader("Training", anchor=False)
-        st.caption(harmless(told))
+        st.caption(escape_links(told))
         return
     runs = {run.name: run for run in list_runs(workspace())}
     configs = {name: run_config(runs[name]) for name in (a.run, b.run)}
     unknown = [name for name, config in configs.items() if not config]
     if unknown:
         st.subheader("Training", anchor=False)
-        st.caption(f"No settings to compare: none are stored of {plain(' and '.join(unknown))}.")
+        st.caption(f"No settings to compare: none are stored of {escape_markdown(' and '.join(unknown))}.")
         return
     table = differing(configs[a.run], configs[b.run])
     same = "A and B are of one run." if a.run == b.run else "The two runs were trained with the same settings."

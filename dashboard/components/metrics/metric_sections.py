@@ -12,17 +12,17 @@ from core.charts.scan_order import by_patient, worst_first
 from core.charts.scores import dice_bars, dice_distribution, patient_heatmap, trend_over_runs
 from core.charts.style import as_text
 from core.charts.volumes import bland_altman
-from core.charts.volumes_table import agreement, volume_pairs
+from core.charts.volumes_table import volume_agreement, volume_pairs
 from core.charts.where import confidence_and_dice, dice_along_body, dice_by_volume
 from core.charts.where_table import along_body, calibration, calibration_error, scan_confidence
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.charts import open_place, show_chart
 from dashboard.components.common.headline import counted, headline
-from dashboard.components.common.hidden_scores import closed_desks
+from dashboard.components.common.hidden_scores import hidden_rounds
 from dashboard.components.common.sections import csv_button
 from dashboard.components.common.selection import Selection
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from dashboard.components.metrics.report_button import report_button
 from dashboard.state import link, workspace
 
@@ -49,7 +49,9 @@ def overview(evaluation: Evaluation, disputed: Mapping[str, str]) -> None:
         st.caption("No reference of these scans is disputed, by the data set's list or by a reader.")
     _trend(evaluation)
     with st.expander("How these numbers are made"):
-        rules = {plain(str(name)): plain(str(rule)) for name, rule in evaluation.summary["conventions"].items()}
+        rules = {
+            escape_markdown(str(name)): escape_markdown(str(rule)) for name, rule in evaluation.summary["conventions"].items()
+        }
         st.table(pd.Series(rules, name="convention"))
     with st.container(horizontal=True):
         csv_button(cached.scans(evaluation), name=f"{evaluation.run}-{evaluation.name}-scans", label="All scores as CSV")
@@ -65,10 +67,10 @@ def _scores(table: pd.DataFrame, name: str) -> None:
 
 def _trend(evaluation: Evaluation) -> None:
     if evaluation.is_external:
-        st.caption(f"No trend over runs: {plain(evaluation.run)} was not trained here. *Compare* lays it beside a run.")
+        st.caption(f"No trend over runs: {escape_markdown(evaluation.run)} was not trained here. *Compare* lays it beside a run.")
         return
     found = [each for each in cached.evaluations(workspace()) if each.name == evaluation.name and not each.is_external]
-    others = closed_desks(each for each in found if each.run != evaluation.run)
+    others = hidden_rounds(each for each in found if each.run != evaluation.run)
     same = [each for each in found if each.run not in {desk.evaluation.run for desk in others}]
     if len(same) < 2:
         st.caption("The trend over runs appears once a second run is evaluated on this split.")
@@ -131,7 +133,7 @@ def volumes(chosen: Selection) -> None:
     unknown = chosen.scans.loc[chosen.scans["reference_ml"].isna(), "scan"].nunique()
     if unknown:
         st.caption(f"{counted(unknown, 'scan')} {UNKNOWN_VOLUME}")
-    found = agreement(chosen.scans)
+    found = volume_agreement(chosen.scans)
     figure = bland_altman(pairs, found, source=chosen.source)
     open_place(chosen.evaluation, show_chart(figure, key="bland_altman", name=f"{chosen.file_name}-volumes"))
     table = pd.DataFrame([{"organ": organ} | vars(each) for organ, each in found.items()])

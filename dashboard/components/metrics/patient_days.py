@@ -12,7 +12,7 @@ from dashboard import cached
 from dashboard.components.common.badge import source_line
 from dashboard.components.common.charts import open_place, show_chart
 from dashboard.components.common.sections import csv_button
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import link, set_query
 
 MOST_PICTURES = 6
@@ -81,7 +81,7 @@ def _pictures(evaluation: Evaluation, table: pd.DataFrame) -> None:
         st.caption(f"The last {len(shown)} of {len(days)} days.")
     if not (evaluation.dataset_root / evaluation.split / "images").is_dir():
         st.info(
-            f"The data set is not here, so there are no pictures to show: {plain(str(evaluation.dataset_root))}.",
+            f"The data set is not here, so there are no pictures to show: {escape_markdown(str(evaluation.dataset_root))}.",
             icon=":material/hide_image:",
         )
         return
@@ -92,13 +92,15 @@ def _pictures(evaluation: Evaluation, table: pd.DataFrame) -> None:
 
 def _picture(evaluation: Evaluation, scan: str, day: int, organ: str) -> None:
     number, position = cached.largest_slice(evaluation, scan, organ)
-    if st.button(f"Day {day}, slice {number}", key=f"day-{scan}", help=f"Open {plain(scan)} in Review", type="tertiary"):
+    if st.button(
+        f"Day {day}, slice {number}", key=f"day-{scan}", help=f"Open {escape_markdown(scan)} in Review", type="tertiary"
+    ):
         names = link(run=evaluation.run, evaluation=evaluation.name, case=scan, slice=number, organ=organ)
         st.switch_page("views/review.py", query_params=names)
     try:
         reference, prediction = cached.day_pictures(evaluation, scan, position)
     except GutCheckError as error:
-        st.caption(f"No picture. {harmless(str(error))}")
+        st.caption(f"No picture. {escape_links(str(error))}")
         return
     st.image(reference, caption="Reference", width="stretch")
     st.image(prediction, caption="Prediction", width="stretch")

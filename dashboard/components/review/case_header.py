@@ -9,18 +9,18 @@ from core.labels import ORGANS
 from core.reviews.queue.filters import UNREVIEWED
 from dashboard.components.common.badge import leak_badge
 from dashboard.components.common.headline import DOTS
-from dashboard.components.common.reading import Desk, go_to
-from dashboard.components.common.text import in_badge, plain
+from dashboard.components.common.reading import ReaderView, go_to
+from dashboard.components.common.text import escape_markdown, in_badge
 
 
-def case_header(desk: Desk, scan: str) -> None:
+def case_header(desk: ReaderView, scan: str) -> None:
     """One row; in a blind round without scores, state and run until the reader's own verdict is in."""
     names = desk.names()
     place = names.index(scan) if scan in names else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="case_header"):
         _step(desk, "previous", names[place - 1] if place else None, "Previous case of the queue")
         _step(desk, "next", names[place + 1] if place is not None and place + 1 < len(names) else None, "Next case of the queue")
-        st.subheader(plain(scan), anchor=False, width="content")
+        st.subheader(escape_markdown(scan), anchor=False, width="content")
         if desk.settings.blind:
             st.badge("blind round", icon=":material/visibility_off:", color="violet")
         if not desk.is_hidden(scan):
@@ -29,13 +29,13 @@ def case_header(desk: Desk, scan: str) -> None:
         st.caption(where, width="content")
 
 
-def _step(desk: Desk, key: str, scan: str | None, words: str) -> None:
+def _step(desk: ReaderView, key: str, scan: str | None, words: str) -> None:
     icon = "chevron_left" if key == "previous" else "chevron_right"
     if st.button(f":material/{icon}:", key=key, help=words, disabled=scan is None) and scan:
         go_to(desk, scan)
 
 
-def _scores(desk: Desk, case: "pd.Series[Any]", scan: str) -> None:
+def _scores(desk: ReaderView, case: "pd.Series[Any]", scan: str) -> None:
     leak_badge(desk.evaluation.badge)
     dice = " &nbsp; ".join(_dice(case, organ.name, organ.title) for organ in ORGANS)
     st.markdown(f":small[Dice &nbsp;{dice}]", width="content")

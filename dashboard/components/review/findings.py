@@ -10,8 +10,8 @@ from core.reviews.corrections import subject_of
 from core.reviews.store.events import MAX_COMMENT, Event, Finding, FindingKind
 from dashboard.components.common.headline import DOTS
 from dashboard.components.common.page_keys import FORM_KEY, PIN_KEY, finding_place
-from dashboard.components.common.reading import Desk, go_to, note_work
-from dashboard.components.common.text import plain
+from dashboard.components.common.reading import ReaderView, go_to, note_work
+from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.largest_errors import likely_finding
 from dashboard.components.review.verdict import take_back
 from dashboard.state import JUMP, LAST_SAID, PICK, REFUSED, VIEWER_KEY, flash
@@ -31,7 +31,7 @@ class WholeSlice:
     y: None = None
 
 
-def findings_panel(desk: Desk, scan: str, slice_number: int | None) -> None:
+def findings_panel(desk: ReaderView, scan: str, slice_number: int | None) -> None:
     """Pin a finding where the reader clicked, or on the slice that is shown, and list those that stand."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=PIN_KEY):
         st.markdown("**Findings**", width="content")
@@ -54,14 +54,14 @@ def findings_panel(desk: Desk, scan: str, slice_number: int | None) -> None:
         _row(desk, event)
 
 
-def _pin_slice(desk: Desk, scan: str, drawn: int) -> None:
+def _pin_slice(desk: ReaderView, scan: str, drawn: int) -> None:
     """Pin the slice that the viewer has told with the click; ``drawn`` may be one that the reader has scrolled past."""
     note_work(scan)
     shown = slice_shown(VIEWER_KEY, scan_url(desk.evaluation, scan), jump=st.session_state.get(JUMP))
     st.session_state[PICK] = WholeSlice(drawn if shown is None else shown)
 
 
-def _form(desk: Desk, scan: str) -> None:
+def _form(desk: ReaderView, scan: str) -> None:
     pick = st.session_state[PICK]
     key = f"finding-{scan}-{pick.slice_number}-{pick.x}-{pick.y}"
     kind_there, organ_there = likely_finding(desk, scan, pick.slice_number, pick.x, pick.y)
@@ -90,7 +90,7 @@ def _form(desk: Desk, scan: str) -> None:
             st.form_submit_button("Cancel", type="tertiary", on_click=lambda: st.session_state.pop(PICK, None))
 
 
-def _store(desk: Desk, scan: str, pick: Pick | WholeSlice, key: str) -> None:
+def _store(desk: ReaderView, scan: str, pick: Pick | WholeSlice, key: str) -> None:
     """Store what the form says, before the page is drawn again."""
     note_work(scan)
     st.session_state.pop(REFUSED, None)
@@ -107,11 +107,11 @@ def _store(desk: Desk, scan: str, pick: Pick | WholeSlice, key: str) -> None:
     flash("Finding saved.")
 
 
-def _row(desk: Desk, event: Event) -> None:
+def _row(desk: ReaderView, event: Event) -> None:
     said = event.payload
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         words = f"{said['kind'].capitalize()}, {organ(said['organ']).title}, slice {said['slice_number']}"
-        if st.button(words, key=f"go-{event.id}", type="tertiary", help=f"By {plain(event.reader)}. Shows the slice."):
+        if st.button(words, key=f"go-{event.id}", type="tertiary", help=f"By {escape_markdown(event.reader)}. Shows the slice."):
             go_to(desk, event.subject.scan, said["slice_number"])
         if event.reader == desk.reader:
             words = "Take this finding back."

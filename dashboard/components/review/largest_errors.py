@@ -12,12 +12,12 @@ from core.metrics.regions import ErrorKind
 from core.reviews.store.events import FindingKind
 from dashboard import cached
 from dashboard.components.common.headline import DOTS
-from dashboard.components.common.reading import Desk, go_to
+from dashboard.components.common.reading import ReaderView, go_to
 
 MOST_REGIONS = 12
 
 
-def regions_panel(desk: Desk, scan: str, organ: str | None = None) -> None:
+def regions_panel(desk: ReaderView, scan: str, organ: str | None = None) -> None:
     """The regions, largest first; a click shows the slice where it is largest. Nothing in a blind round before a verdict.
 
     Args:
@@ -45,7 +45,7 @@ def largest_first(found: pd.DataFrame, organ: str | None) -> pd.DataFrame:
     return pd.concat([mine, worst[worst["organ"] != organ]])
 
 
-def _regions(desk: Desk, scan: str) -> pd.DataFrame | None:
+def _regions(desk: ReaderView, scan: str) -> pd.DataFrame | None:
     try:
         table = cached.errors(desk.evaluation)
     except WorkspaceError:
@@ -64,7 +64,7 @@ def _place(row: dict[Hashable, Any]) -> str:
     return f"Slice {first}" if first == last else f"Slices {first} to {last}, largest on {row['slice']}"
 
 
-def likely_finding(desk: Desk, scan: str, slice_number: int, x: int | None, y: int | None) -> tuple[FindingKind, str]:
+def likely_finding(desk: ReaderView, scan: str, slice_number: int, x: int | None, y: int | None) -> tuple[FindingKind, str]:
     """What a finding at this place most probably is: the kind and organ of the nearest error region on the slice."""
     found = None if desk.is_hidden(scan) else _regions(desk, scan)
     if found is None or found.empty:

@@ -10,11 +10,11 @@ from core.reviews.corrections import corrections_of, subject_of
 from core.reviews.store.events import Event
 from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.common.reading import Desk, meter, note_work
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.reading import ReaderView, meter, note_work
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.components.review.verdict import SCALE_KEY
 from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, REFUSED, VIEWER_KEY, address, workspace
-from dashboard.viewer.component import Finding, OtherRun, Pick, ViewerState, viewer
+from dashboard.viewer.component import OtherRun, Pick, PinnedFinding, ViewerState, viewer
 from dashboard.web.correction_route import edit_data
 from dashboard.web.scan_route import scan_url
 
@@ -24,7 +24,7 @@ OLD_AND_NEW = "panes:other-axial.prediction-axial~other:{other}"
 """The display that lays another run's prediction beside this one's, see ``viewer/link.js``."""
 
 
-def take_scan(desk: Desk, scan: str) -> bool:
+def take_scan(desk: ReaderView, scan: str) -> bool:
     """Note that the reader is at this scan; false where others have it, as many as the round wants, which is then said.
 
     A lease begins with work on the scan: a look, as by a link, keeps nobody from it.
@@ -42,14 +42,14 @@ def take_scan(desk: Desk, scan: str) -> bool:
         if scan in (st.session_state.get(AT_WORK), st.session_state.get(HELD)):
             _hold(desk, scan)
     except ReviewError as error:
-        st.error(harmless(str(error)), icon=":material/error:")
+        st.error(escape_links(str(error)), icon=":material/error:")
     others = desk.others_at(scan)
     insisted = f"insisted-{scan}"
     if not others or desk.reader in desk.review(scan).standing or st.session_state.get(insisted):
         return True
     words = f"{others[0]} has" if len(others) == 1 else f"{', '.join(others)} have"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.warning(f"{plain(words)} this scan at hand. *Next* gives you one that still wants you.")
+        st.warning(f"{escape_markdown(words)} this scan at hand. *Next* gives you one that still wants you.")
         if st.button("Judge it too", key=desk.bound("insist", scan), help="Both verdicts are kept."):
             st.session_state[insisted] = True
             note_work(scan)
@@ -57,7 +57,7 @@ def take_scan(desk: Desk, scan: str) -> bool:
     return False
 
 
-def _hold(desk: Desk, scan: str) -> None:
+def _hold(desk: ReaderView, scan: str) -> None:
     held = st.session_state.get(HELD)
     if held not in (None, scan) and held in desk.table.positions:
         desk.worklist.release(desk.reader, held)
@@ -65,7 +65,7 @@ def _hold(desk: Desk, scan: str) -> None:
     st.session_state[HELD] = scan if not judged and desk.worklist.hold(desk.reader, scan) else None
 
 
-def show_scan(desk: Desk, scan: str, organ: str | None = None) -> ViewerState:
+def show_scan(desk: ReaderView, scan: str, organ: str | None = None) -> ViewerState:
     """Mount the viewer, with the next case fetched ahead; keep the place that is clicked; return what is shown.
 
     Args:
@@ -125,7 +125,7 @@ def _other_runs(evaluation: Evaluation, scan: str) -> list[OtherRun]:
     return found[:MOST_OTHER_RUNS]
 
 
-def finding_marks(events: Sequence[Event]) -> list[Finding]:
+def finding_marks(events: Sequence[Event]) -> list[PinnedFinding]:
     """Findings that have a place, for the viewer."""
     placed = [each.payload for each in events if each.payload["x"] is not None]
-    return [Finding(p["slice_number"], p["x"], p["y"], p["organ"], p["kind"]) for p in placed]
+    return [PinnedFinding(p["slice_number"], p["x"], p["y"], p["organ"], p["kind"]) for p in placed]

@@ -7,9 +7,9 @@ from core.reviews.corrections import subject_of
 from core.reviews.store.events import MAX_COMMENT, Event, Verdict
 from core.reviews.store.state import ScanReview
 from dashboard.components.common.reader import ask_reader
-from dashboard.components.common.reading import Desk, leave_scan, note_work
+from dashboard.components.common.reading import ReaderView, leave_scan, note_work
 from dashboard.components.common.score_seen import saw_scores
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import HELD, LAST_SAID, OPEN, REFUSED, flash
 
 SHORTCUTS = {
@@ -25,10 +25,10 @@ ACCEPT_AND_NEXT, NEXT, UNDO = "y", "g", "z"
 JUDGING = (ACCEPT_AND_NEXT, *SHORTCUTS.values())
 """Keys that give a verdict."""
 SCALE_KEY = "scale"
-"""Of the container of the buttons that give a verdict, bound to its scan, see `Desk.bound`."""
+"""Of the container of the buttons that give a verdict, bound to its scan, see `ReaderView.bound`."""
 
 
-def verdict_panel(desk: Desk, scan: str, *, free: bool) -> None:
+def verdict_panel(desk: ReaderView, scan: str, *, free: bool) -> None:
     """Reader, comment, the scale, each stored at once, and the way on and back.
 
     Args:
@@ -36,7 +36,7 @@ def verdict_panel(desk: Desk, scan: str, *, free: bool) -> None:
     """
     ask_reader()
     if refusal := st.session_state.get(REFUSED):
-        st.error(harmless(refusal), icon=":material/error:")
+        st.error(escape_links(refusal), icon=":material/error:")
     review, reader = desk.seen(scan), desk.reader
     st.text_input(
         "Comment",
@@ -53,7 +53,7 @@ def verdict_panel(desk: Desk, scan: str, *, free: bool) -> None:
     _said(review, reader)
 
 
-def _scale(desk: Desk, scan: str, review: ScanReview, *, enabled: bool) -> None:
+def _scale(desk: ReaderView, scan: str, review: ScanReview, *, enabled: bool) -> None:
     with st.container(gap="xsmall", key=desk.bound(SCALE_KEY, scan)):
         st.button(
             "Accept and next",
@@ -84,7 +84,7 @@ def _scale(desk: Desk, scan: str, review: ScanReview, *, enabled: bool) -> None:
 # does, and a key pressed in the middle of scrolling would be lost.
 
 
-def _say(desk: Desk, scan: str, verdict: Verdict, onward: bool) -> None:
+def _say(desk: ReaderView, scan: str, verdict: Verdict, onward: bool) -> None:
     """Store the verdict; what was typed stays in its field."""
     st.session_state.pop(REFUSED, None)
     comment = str(st.session_state.get(f"comment-{scan}") or "")
@@ -99,12 +99,12 @@ def _say(desk: Desk, scan: str, verdict: Verdict, onward: bool) -> None:
     st.session_state[LAST_SAID] = event
     st.session_state[HELD] = None
     leave_scan(desk.reader)
-    flash(plain(f"Saved: {verdict.label}, {scan}."))
+    flash(escape_markdown(f"Saved: {verdict.label}, {scan}."))
     if onward:
         _onward(desk, scan, passed_over=False)
 
 
-def _onward(desk: Desk, scan: str, passed_over: bool) -> None:
+def _onward(desk: ReaderView, scan: str, passed_over: bool) -> None:
     """To the next case that wants this reader; where there is none, stay and say so."""
     st.session_state.pop(REFUSED, None)
     try:
@@ -121,7 +121,7 @@ def _onward(desk: Desk, scan: str, passed_over: bool) -> None:
     st.session_state[HELD] = st.session_state[OPEN] = found
 
 
-def _undo(desk: Desk, scan: str) -> None:
+def _undo(desk: ReaderView, scan: str) -> None:
     """Asks anew what was said last: the button may have been drawn before it, which is why it is never off for a reader."""
     last = _to_take_back(desk, desk.store.scan_review(subject_of(desk.evaluation, scan)))
     if last is None:
@@ -130,7 +130,7 @@ def _undo(desk: Desk, scan: str) -> None:
         take_back(desk, last)
 
 
-def take_back(desk: Desk, event: Event) -> None:
+def take_back(desk: ReaderView, event: Event) -> None:
     """Withdraw one of the reader's own events, and show the scan that it was about."""
     st.session_state.pop(REFUSED, None)
     try:
@@ -141,10 +141,10 @@ def take_back(desk: Desk, event: Event) -> None:
     st.session_state.pop(LAST_SAID, None)
     st.session_state[OPEN] = event.subject.scan
     note_work(event.subject.scan)
-    flash(plain(f"Taken back: {_words(event)}."), ":material/undo:")
+    flash(escape_markdown(f"Taken back: {_words(event)}."), ":material/undo:")
 
 
-def _next_and_undo(desk: Desk, scan: str, review: ScanReview) -> None:
+def _next_and_undo(desk: ReaderView, scan: str, review: ScanReview) -> None:
     last = _to_take_back(desk, review)
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
@@ -167,13 +167,13 @@ def _next_and_undo(desk: Desk, scan: str, review: ScanReview) -> None:
             disabled=not desk.reader,
             width="stretch",
             help="Takes back your last verdict or finding; both stay on record."
-            + (f" Now: {plain(_words(last))}." if last else ""),
+            + (f" Now: {escape_markdown(_words(last))}." if last else ""),
             on_click=_undo,
             args=(desk, scan),
         )
 
 
-def _to_take_back(desk: Desk, review: ScanReview) -> Event | None:
+def _to_take_back(desk: ReaderView, review: ScanReview) -> Event | None:
     """What the reader said last in this session, else the verdict that stands here."""
     last: Event | None = st.session_state.get(LAST_SAID)
     here = (desk.evaluation.run, desk.evaluation.name, desk.reader)
@@ -193,4 +193,4 @@ def _said(review: ScanReview, reader: str) -> None:
         note = f": {review.comments[name]}" if review.comments[name] else ""
         st.text(f"{'You' if name == reader else name}: {verdict.label}{note}")
         if name in review.carried:
-            st.caption(plain(f"Carried over: {review.standing[name].payload['basis']}."))
+            st.caption(escape_markdown(f"Carried over: {review.standing[name].payload['basis']}."))

@@ -10,10 +10,10 @@ from dashboard import cached
 from dashboard.components.common.badge import leak_badge
 from dashboard.components.common.charts import show_chart
 from dashboard.components.common.headline import counted
-from dashboard.components.common.reading import Desk, go_to
+from dashboard.components.common.reading import ReaderView, go_to
 
 
-def scores_section(desk: Desk) -> None:
+def scores_section(desk: ReaderView) -> None:
     """Curve and limits of a chosen score, headline with and without disputed references, minutes."""
     _, curves, lines = cached.round_found(desk.evaluation, desk.store)
     st.subheader("At which score do our readers accept a scan?", anchor=False)
@@ -25,7 +25,7 @@ def scores_section(desk: Desk) -> None:
     _effort(desk)
 
 
-def _acceptance(desk: Desk, curves: list[Acceptance]) -> None:
+def _acceptance(desk: ReaderView, curves: list[Acceptance]) -> None:
     judged = [each for each in curves if each.verdicts]
     if not judged:
         st.info("No verdict on the four-point scale yet: there is nothing to fit.", icon=":material/show_chart:")
@@ -58,7 +58,7 @@ def _acceptance(desk: Desk, curves: list[Acceptance]) -> None:
     )
 
 
-def _curve(desk: Desk, found: Acceptance) -> None:
+def _curve(desk: ReaderView, found: Acceptance) -> None:
     left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
         figure = acceptance_figure(found).update_layout(height=340)
@@ -107,7 +107,7 @@ def _headline(lines: list[Headline]) -> None:
     st.caption(f"A reader calls the reference of {counted(lines[0].disputed, 'scan')} wrong. n counts scans.")
 
 
-def _effort(desk: Desk) -> None:
+def _effort(desk: ReaderView) -> None:
     table = effort(desk.reviews)
     seen, fixed = table[table["active_min"] > 0], table[table["corrections"] > 0]
     if seen.empty and fixed.empty:

@@ -5,13 +5,13 @@ import streamlit as st
 
 from core.labels import organ
 from core.reports.round_report import interval_text, score_sentences
-from core.reviews.round.agreement import Agreement, Coefficient
+from core.reviews.round.agreement import Coefficient, ReaderAgreement
 from core.reviews.store.state import ScanReview
 from dashboard import cached
 from dashboard.components.common.headline import counted
-from dashboard.components.common.reading import Desk, go_to
+from dashboard.components.common.reading import ReaderView, go_to
 from dashboard.components.common.row_table import row_table
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from dashboard.components.round.round_settings import ask_for_another_reader
 
 KAPPA_HELP = (
@@ -20,7 +20,7 @@ KAPPA_HELP = (
 )
 
 
-def readers_section(desk: Desk) -> None:
+def readers_section(desk: ReaderView) -> None:
     """The table of kappas, then the scans that want a talk."""
     found = cached.round_found(desk.evaluation, desk.store)[0]
     for sentence in score_sentences(found):
@@ -32,7 +32,7 @@ def readers_section(desk: Desk) -> None:
     _disagreements(desk, found.disagreements)
 
 
-def _kappas(found: Agreement) -> None:
+def _kappas(found: ReaderAgreement) -> None:
     rows = [
         {
             "Readers": f"{each.first} and {each.second}",
@@ -59,7 +59,7 @@ def _words(each: Coefficient) -> str:
     return interval_text(each.value, each.low, each.high, digits=2)
 
 
-def _disagreements(desk: Desk, table: pd.DataFrame) -> None:
+def _disagreements(desk: ReaderView, table: pd.DataFrame) -> None:
     st.subheader("Consensus", anchor=False)
     if table.empty:
         st.success("The readers agree on every scan that several judged.", icon=":material/handshake:")
@@ -77,11 +77,11 @@ def _disagreements(desk: Desk, table: pd.DataFrame) -> None:
         _side_by_side(desk, str(table.iloc[place]["scan"]))
 
 
-def _side_by_side(desk: Desk, scan: str) -> None:
+def _side_by_side(desk: ReaderView, scan: str) -> None:
     """What each reader said of one scan, a column each."""
     review = desk.review(scan)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{plain(scan)}**", width="content")
+        st.markdown(f"**{escape_markdown(scan)}**", width="content")
         if st.button("Open in Review", icon=":material/open_in_new:", key="open-consensus"):
             go_to(desk, scan)
     for column, reader in zip(st.columns(max(len(review.standing), 2)), review.standing, strict=False):
@@ -89,7 +89,7 @@ def _side_by_side(desk: Desk, scan: str) -> None:
             _what_one_said(desk, review, reader, scan)
 
 
-def _what_one_said(desk: Desk, review: ScanReview, reader: str, scan: str) -> None:
+def _what_one_said(desk: ReaderView, review: ScanReview, reader: str, scan: str) -> None:
     st.text(reader)
     st.markdown(f"**{review.verdicts[reader].label}**")
     if review.comments[reader]:

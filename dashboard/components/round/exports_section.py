@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 
-from core.cli.progress import Progress
+from core.cli.progress import ReportProgress
 from core.config import SplitConfig
 from core.data.prepare.writer import Prepared
 from core.errors import WorkspaceError
@@ -17,13 +17,13 @@ from core.reports.scan_report import scan_report
 from core.reviews.round.corrected import FinalMask, final_masks, run_length_csv, write_corrected_dataset
 from core.reviews.round.export import TABLE_FORMATS, TableFormat, round_tables, write_tables
 from dashboard.components.common.headline import counted
-from dashboard.components.common.reading import Desk
-from dashboard.components.common.text import harmless, plain
-from dashboard.components.common.work import begin, is_working, result_of
+from dashboard.components.common.reading import ReaderView
+from dashboard.components.common.text import escape_links, escape_markdown
+from dashboard.components.common.work import is_work_running, result_of, start_work
 from dashboard.state import workspace
 
 
-def exports_section(desk: Desk) -> None:
+def exports_section(desk: ReaderView) -> None:
     """What a lead takes out of a round; what takes long is made beside the page."""
     left, right = st.columns(2, gap="large")
     with left:
@@ -33,7 +33,7 @@ def exports_section(desk: Desk) -> None:
         _masks(desk)
 
 
-def _tables(desk: Desk) -> None:
+def _tables(desk: ReaderView) -> None:
     st.subheader("What was said", anchor=False)
     st.caption("Verdicts, findings, comments, corrections and active time, one row an event, with hashes and the leak badge.")
     with st.container(horizontal=True):
@@ -49,7 +49,7 @@ def _tables(desk: Desk) -> None:
             )
 
 
-def tables_zip(desk: Desk, form: TableFormat) -> bytes:
+def tables_zip(desk: ReaderView, form: TableFormat) -> bytes:
     """The round's tables in one format, zipped. Raises: see `core.reviews.round.export.write_tables`."""
     history = desk.store.history(run=desk.evaluation.run, evaluation=desk.evaluation.name)
     with TemporaryDirectory() as folder:
@@ -61,12 +61,12 @@ def tables_zip(desk: Desk, form: TableFormat) -> bytes:
     return packed.getvalue()
 
 
-def _reports(desk: Desk) -> None:
+def _reports(desk: ReaderView) -> None:
     st.subheader("Reports", anchor=False)
     st.caption(f"One HTML file that opens without a network, with pictures of the {PICTURES} worst scans, or of one scan.")
     key = f"report-{_file_name(desk)}"
-    if st.button("Make the round's report", icon=":material/summarize:", disabled=is_working(key)):
-        begin(key, "Drawing", partial(_round_report, desk))
+    if st.button("Make the round's report", icon=":material/summarize:", disabled=is_work_running(key)):
+        start_work(key, "Drawing", partial(_round_report, desk))
     page = result_of(key)
     if page:
         name = f"{_file_name(desk)}-round.html"
@@ -83,11 +83,11 @@ def _reports(desk: Desk) -> None:
     )
 
 
-def _round_report(desk: Desk, progress: Progress) -> str:
+def _round_report(desk: ReaderView, progress: ReportProgress) -> str:
     return round_report(workspace(), desk.evaluation, desk.reviews, blind=desk.settings.blind, progress=progress)
 
 
-def _masks(desk: Desk) -> None:
+def _masks(desk: ReaderView) -> None:
     st.subheader("Corrected masks", anchor=False)
     accepted = st.toggle("Take predictions too that every reader accepted", key="masks_accepted")
     masks = final_masks(desk.evaluation, desk.reviews, accepted=accepted)
@@ -100,7 +100,7 @@ def _masks(desk: Desk) -> None:
     _run_lengths(desk, masks)
 
 
-def _dataset(desk: Desk, masks: dict[str, FinalMask]) -> None:
+def _dataset(desk: ReaderView, masks: dict[str, FinalMask]) -> None:
     patients = sorted({str(facts["patient"]) for facts in desk.evaluation.summary["scans"].values()})
     usual = f"{desk.evaluation.summary['dataset']['name']}-corrected"
     name = st.text_input("Name of the new data set", usual, max_chars=80, key="dataset_name", width=320)
@@ -113,34 +113,36 @@ def _dataset(desk: Desk, masks: dict[str, FinalMask]) -> None:
         help="Left empty, every slice stays on its side.",
     )
     key = f"dataset-{_file_name(desk)}"
-    if st.button("Write the data set", type="primary", icon=":material/dataset:", disabled=is_working(key)):
+    if st.button("Write the data set", type="primary", icon=":material/dataset:", disabled=is_work_running(key)):
         try:
             out = workspace().dataset(str(name))
         except WorkspaceError as error:
-            st.error(harmless(str(error)), icon=":material/error:")
+            st.error(escape_links(str(error)), icon=":material/error:")
             return
         split = SplitConfig(valid_patients=tuple(held_out)) if held_out else None
-        begin(key, "Writing slices", partial(_write, desk, masks, out, split))
+        start_work(key, "Writing slices", partial(_write, desk, masks, out, split))
     written: Prepared | None = result_of(key)
     if written is not None:
-        st.success(f"Written: {plain(str(written.root))}", icon=":material/check_circle:")
+        st.success(f"Written: {escape_markdown(str(written.root))}", icon=":material/check_circle:")
         st.code(f"python -m training fit --data {written.root.name} --workspace {workspace().root}", language="bash")
 
 
-def _write(desk: Desk, masks: dict[str, FinalMask], out: Path, split: SplitConfig | None, progress: Progress) -> Prepared:
+def _write(
+    desk: ReaderView, masks: dict[str, FinalMask], out: Path, split: SplitConfig | None, progress: ReportProgress
+) -> Prepared:
     return write_corrected_dataset(workspace(), desk.evaluation, masks, out, name=out.name, split=split, progress=progress)
 
 
-def _run_lengths(desk: Desk, masks: dict[str, FinalMask]) -> None:
+def _run_lengths(desk: ReaderView, masks: dict[str, FinalMask]) -> None:
     key = f"rle-{_file_name(desk)}"
-    if st.button("Make run lengths", icon=":material/table:", disabled=is_working(key), help="The competition's CSV."):
+    if st.button("Make run lengths", icon=":material/table:", disabled=is_work_running(key), help="The competition's CSV."):
         opened = workspace()
-        begin(key, "Coding", lambda _: run_length_csv(opened, desk.evaluation, masks))
+        start_work(key, "Coding", lambda _: run_length_csv(opened, desk.evaluation, masks))
     coded = result_of(key)
     if coded:
         name = f"{_file_name(desk)}-masks.csv"
         st.download_button("Download run lengths", coded, name, "text/csv", icon=":material/download:", on_click="ignore")
 
 
-def _file_name(desk: Desk) -> str:
+def _file_name(desk: ReaderView) -> str:
     return f"{desk.evaluation.run}-{desk.evaluation.name}"

@@ -7,12 +7,12 @@ import streamlit as st
 
 from core.errors import GutCheckError
 from core.reviews.store.events import BLIND_ORDERS, MAX_READER, MAX_READERS_PER_SCAN, Round
-from dashboard.components.common.reading import ORDERS, Desk, bound
-from dashboard.components.common.text import harmless
+from dashboard.components.common.reading import ORDERS, ReaderView, bound
+from dashboard.components.common.text import escape_links
 from dashboard.state import flash
 
 
-def round_menu(desk: Desk) -> None:
+def round_menu(desk: ReaderView) -> None:
     """How this evaluation is reviewed: blind or not, how many readers, which scans, in which order."""
     now = desk.settings
 
@@ -48,7 +48,7 @@ def round_menu(desk: Desk) -> None:
             _store(desk, lambda: replace(now, name=name or "", readers_per_scan=readers, blind=blind, order=order, filter=filter))
 
 
-def _which_scans(desk: Desk) -> str:
+def _which_scans(desk: ReaderView) -> str:
     now, shown = desk.settings.filter, desk.queue.filter.to_url()
     choices = {shown: "Those that the filters let through", now: "As now", "": "All scans"}
     return str(
@@ -62,17 +62,17 @@ def _which_scans(desk: Desk) -> str:
     )
 
 
-def _store(desk: Desk, settings: Callable[[], Round]) -> None:
+def _store(desk: ReaderView, settings: Callable[[], Round]) -> None:
     try:
         desk.store.set_round(desk.evaluation.run, desk.evaluation.name, settings(), by=desk.reader)
     except GutCheckError as error:
-        st.error(harmless(str(error)), icon=":material/error:")
+        st.error(escape_links(str(error)), icon=":material/error:")
         return
     flash("The round's settings are stored.")
     st.rerun()
 
 
-def ask_for_another_reader(desk: Desk, scans: int) -> None:
+def ask_for_another_reader(desk: ReaderView, scans: int) -> None:
     """A button that makes the scans on which readers disagree the round, with one reader more."""
     wanted = desk.settings.readers_per_scan + 1
     if st.button(

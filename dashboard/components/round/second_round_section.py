@@ -4,22 +4,22 @@ from functools import partial
 
 import streamlit as st
 
-from core.cli.progress import Progress
+from core.cli.progress import ReportProgress
 from core.reviews.queue.filters import UNREVIEWED, WorklistFilter
-from core.reviews.round.carry_over import LEAST_DICE, Plan, carry_over, plan_carry_over
+from core.reviews.round.carry_over import LEAST_DICE, CarryOverPlan, carry_over, plan_carry_over
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.headline import counted
-from dashboard.components.common.reading import Desk, Queue, find_other, keep_queue
-from dashboard.components.common.text import plain
-from dashboard.components.common.work import begin, forget, is_working, result_of
+from dashboard.components.common.reading import Queue, ReaderView, find_other, keep_queue
+from dashboard.components.common.text import escape_markdown
+from dashboard.components.common.work import forget, is_work_running, result_of, start_work
 from dashboard.state import EVALUATION, link, workspace
 
 LOWEST = 0.80
 PLANNING, CARRYING = "carry_plan", "carry"
 
 
-def second_round_section(desk: Desk) -> None:
+def second_round_section(desk: ReaderView) -> None:
     """Choose the newer evaluation and the amount, see what would carry over, carry it over, go on with what changed."""
     old = desk.evaluation
     newer = [each for each in cached.evaluations(workspace()) if each.paths.root != old.paths.root and _in_common(old, each)]
@@ -36,10 +36,10 @@ def second_round_section(desk: Desk) -> None:
     )  # fmt: skip
     st.caption(f"{counted(sum(bool(r.standing) for r in desk.reviews.values()), 'judged scan')} here. Nothing is stored yet.")
     key = f"{PLANNING}-{old.run}-{old.name}-{name}-{amount}"
-    if st.button("See what would carry over", icon=":material/preview:", disabled=is_working(key)):
+    if st.button("See what would carry over", icon=":material/preview:", disabled=is_work_running(key)):
         forget(CARRYING)
-        begin(key, "Comparing masks", partial(_plan, desk, new, amount))
-    plan: Plan | None = result_of(key)
+        start_work(key, "Comparing masks", partial(_plan, desk, new, amount))
+    plan: CarryOverPlan | None = result_of(key)
     if plan is not None:
         _show(desk, new, plan, key)
 
@@ -48,12 +48,12 @@ def _in_common(old: Evaluation, new: Evaluation) -> bool:
     return bool(old.summary["scans"].keys() & new.summary["scans"].keys())
 
 
-def _plan(desk: Desk, new: Evaluation, amount: float, progress: Progress) -> Plan:
+def _plan(desk: ReaderView, new: Evaluation, amount: float, progress: ReportProgress) -> CarryOverPlan:
     already = desk.store.reviews(run=new.run, evaluation=new.name)
     return plan_carry_over(desk.evaluation, new, desk.reviews, already, least_dice=amount, progress=progress)
 
 
-def _show(desk: Desk, new: Evaluation, plan: Plan, key: str) -> None:
+def _show(desk: ReaderView, new: Evaluation, plan: CarryOverPlan, key: str) -> None:
     left, middle, right = st.columns(3)
     left.metric("Verdicts that carry over", f"{len(plan.carried):,}", border=True)
     middle.metric("Scans that need no second look", f"{plan.scans:,}", border=True)
@@ -63,21 +63,21 @@ def _show(desk: Desk, new: Evaluation, plan: Plan, key: str) -> None:
             f"Carry {counted(len(plan.carried), 'verdict')} over",
             type="primary",
             icon=":material/forward:",
-            disabled=not desk.reader or not plan.carried or is_working(CARRYING),
+            disabled=not desk.reader or not plan.carried or is_work_running(CARRYING),
             help=None if desk.reader else "Enter your name first: each event says who carried it over.",
         ):
-            begin(CARRYING, "Writing", lambda _: (key, carry_over(desk.store, plan, by=desk.reader)))
+            start_work(CARRYING, "Writing", lambda _: (key, carry_over(desk.store, plan, by=desk.reader)))
         if st.button("Open the queue: changed most", icon=":material/queue_play_next:"):
             _open_queue(desk, new)
     done = result_of(CARRYING)
     if done and done[0] == key:
-        st.success(f"{counted(done[1], 'verdict')} carried over to {plain(plan.new)}.", icon=":material/check_circle:")
+        st.success(f"{counted(done[1], 'verdict')} carried over to {escape_markdown(plan.new)}.", icon=":material/check_circle:")
     st.caption("To review, worst change first:")
     titles = {"scan": "Scan", "reason": "Why", "least_dice": "Dice between the masks"}
     st.dataframe(plan.queued[list(titles)].rename(columns=titles), hide_index=True, height=320, key="carry_queue")
 
 
-def _open_queue(desk: Desk, new: Evaluation) -> None:
+def _open_queue(desk: ReaderView, new: Evaluation) -> None:
     """The newer evaluation's worklist: what nobody's verdict holds for, changed most first, the old prediction beside it."""
     other = f"{desk.evaluation.run}/{desk.evaluation.name}"
     queue = Queue(WorklistFilter(state=(UNREVIEWED,)), "most_changed", other if find_other(new, other) else None)

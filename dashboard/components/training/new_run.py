@@ -9,12 +9,12 @@ import yaml
 
 from core.config import RAY_VARIABLE, ClusterConfig
 from core.errors import GutCheckError
-from core.runs.jobs.estimates import Asked, ask
+from core.runs.jobs.estimates import PendingEstimate, start_estimate
 from core.runs.jobs.start import TrainingJob, new_run_name, start_training
-from core.runs.plan import PARAMETERS, Plan, model_of, plan_run
+from core.runs.plan import PARAMETERS, RunPlan, model_of, plan_run
 from core.runs.registry import Run
 from core.storage.workspace import Workspace
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import SELECTED_RUN, flash, project_root
 
 RECIPES = project_root() / "training" / "recipes"
@@ -31,9 +31,9 @@ def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
     """Choose, look at what is wrong and how long it will take, and start."""
     datasets, others = _datasets(workspace)
     if others:
-        st.caption(harmless(f"Not to be trained on, for want of a training or validation split: {', '.join(others)}."))
+        st.caption(escape_links(f"Not to be trained on, for want of a training or validation split: {', '.join(others)}."))
     if not datasets:
-        out = plain(f"{workspace.datasets}/phantoms")
+        out = escape_markdown(f"{workspace.datasets}/phantoms")
         st.info(f"No data set in this workspace yet; run: python -m training prepare phantom --out {out}")
         return
     dataset, recipe, options = _choices(workspace, datasets, runs)
@@ -52,7 +52,7 @@ def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
     )  # fmt: skip
     if here:
         _forget_estimate()
-        st.session_state[ESTIMATE] = ask(workspace, job)
+        st.session_state[ESTIMATE] = start_estimate(workspace, job)
     _estimate(workspace, job)
     if plan.training and plan.recipe:
         with st.expander("The whole configuration", icon=":material/settings:"):
@@ -116,7 +116,9 @@ def _where() -> ClusterConfig | None:
     if not address:
         return None
     where, workers, cores, gpus = st.columns([2, 1, 1, 1])
-    chosen = where.selectbox("Where", [HERE, CLUSTER], help=f"The cluster at {plain(address)}; it must see this workspace.")
+    chosen = where.selectbox(
+        "Where", [HERE, CLUSTER], help=f"The cluster at {escape_markdown(address)}; it must see this workspace."
+    )
     numbers = (
         workers.number_input("Workers", 1, 1000, 1, disabled=chosen == HERE, help="Slices a step count for each."),
         cores.number_input("Cores each", 1, 256, 1, disabled=chosen == HERE),
@@ -125,16 +127,16 @@ def _where() -> ClusterConfig | None:
     return None if chosen == HERE else ClusterConfig(address, *numbers)
 
 
-def _findings(plan: Plan) -> None:
+def _findings(plan: RunPlan) -> None:
     for problem in plan.problems:
-        st.error(harmless(problem), icon=":material/error:")
+        st.error(escape_links(problem), icon=":material/error:")
     for warning in plan.warnings:
-        st.warning(harmless(warning), icon=":material/warning:")
+        st.warning(escape_links(warning), icon=":material/warning:")
     if not plan.problems:
         st.caption(f"Its scores will be {plan.leak.text}. On disk: about {plan.disk_bytes / 1e6:,.0f} MB.")
 
 
-def _plain(plan: Plan) -> dict[str, object]:
+def _plain(plan: RunPlan) -> dict[str, object]:
     settings = asdict(plan.training) | asdict(plan.recipe)  # type: ignore[arg-type]
     return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
 
@@ -144,11 +146,11 @@ def _start(workspace: Workspace, job: TrainingJob, name: str) -> None:
     try:
         start_training(workspace, job, name)
     except GutCheckError as error:
-        st.error(harmless(str(error)), icon=":material/error:")
+        st.error(escape_links(str(error)), icon=":material/error:")
         return
     st.session_state[SELECTED_RUN] = name
     st.session_state[STARTED] = st.session_state.get(STARTED, 0) + 1
-    flash(f"Run {plain(name)} is queued; it goes on when this page is closed.", ":material/play_arrow:")
+    flash(f"Run {escape_markdown(name)} is queued; it goes on when this page is closed.", ":material/play_arrow:")
     st.rerun()
 
 
@@ -160,7 +162,7 @@ def _forget_estimate() -> None:
 
 def _estimate(workspace: Workspace, job: TrainingJob) -> None:
     """The answer, once it is there; an answer to other settings is not shown."""
-    asked: Asked | None = st.session_state.get(ESTIMATE)
+    asked: PendingEstimate | None = st.session_state.get(ESTIMATE)
     if asked is None:
         return
     if asked.key[2:-1] != job.words:
@@ -173,7 +175,7 @@ def _estimate(workspace: Workspace, job: TrainingJob) -> None:
         try:
             found = asked.answer()
         except GutCheckError as error:
-            st.error(harmless(str(error)), icon=":material/error:")
+            st.error(escape_links(str(error)), icon=":material/error:")
             return
         if found is None:
             st.caption("Timing a few steps of this very run…")

@@ -9,10 +9,20 @@ import streamlit as st
 
 from core.runs.jobs.start import can_resume, lacks_evaluation, resume_training
 from core.runs.jobs.stop import request_stop, stop_now
-from core.runs.library import About, export_run, import_run, promote, read_about, restore_run, trash_run, trashed, write_about
+from core.runs.library import (
+    RunDescription,
+    export_run,
+    import_run,
+    promote,
+    read_about,
+    restore_run,
+    trash_run,
+    trashed,
+    write_about,
+)
 from core.runs.registry import Run, RunStatus, is_working
 from core.storage.workspace import Workspace
-from dashboard.components.common.text import in_badge, plain
+from dashboard.components.common.text import escape_markdown, in_badge
 from dashboard.state import SELECTED_RUN, flash
 
 MAX_UPLOAD_MB = 1024
@@ -53,7 +63,8 @@ def _ended(workspace: Workspace, run: Run, status: RunStatus) -> None:
         _describe(run)
     with st.popover("Delete…", icon=":material/delete:"):
         st.write(
-            f"**{plain(run.name)}** goes to the trash with its model and evaluations, and can be put back. Verdicts stay stored."
+            f"**{escape_markdown(run.name)}** goes to the trash with its model and evaluations, and can be put back. "
+            "Verdicts stay stored."
         )
         _button("Delete", "delete", run, lambda: trash_run(workspace, run.name), f"{run.name} is in the trash.")
 
@@ -61,7 +72,7 @@ def _ended(workspace: Workspace, run: Run, status: RunStatus) -> None:
 def _button(words: str, icon: str, run: Run, act: Callable[[], object], said: str, *, disabled: bool = False) -> None:
     if st.button(words, icon=f":material/{icon}:", key=f"{icon}-{run.name}", disabled=disabled):
         act()
-        flash(plain(said), f":material/{icon}:")
+        flash(escape_markdown(said), f":material/{icon}:")
         st.rerun(scope="app")
 
 
@@ -91,13 +102,13 @@ def _export(workspace: Workspace, run: Run) -> None:
 def about_line(run: Run) -> None:
     """Title, tags and notes, where somebody wrote any."""
     about = read_about(run.paths)
-    if about == About():
+    if about == RunDescription():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if about.promoted_at:
             st.badge("used by the demo", icon=":material/star:", color="primary")
         if about.title:
-            st.markdown(f"**{plain(about.title)}**", width="content")
+            st.markdown(f"**{escape_markdown(about.title)}**", width="content")
         for tag in about.tags:
             st.badge(in_badge(tag), color="gray")
     if about.notes:
@@ -122,7 +133,7 @@ def import_and_trash(workspace: Workspace) -> None:
             st.session_state[SELECTED_RUN] = restore_run(workspace, chosen)
             flash("The run is back.")
             st.rerun()
-        st.caption(f"To free the disk for good, remove folders from {plain(str(workspace.trash))}.")
+        st.caption(f"To free the disk for good, remove folders from {escape_markdown(str(workspace.trash))}.")
 
 
 def _import(workspace: Workspace, name: str, content: memoryview) -> None:
@@ -131,5 +142,5 @@ def _import(workspace: Workspace, name: str, content: memoryview) -> None:
         archive.write_bytes(content)
         import_run(workspace, archive, name)
     st.session_state[SELECTED_RUN] = name
-    flash(f"Run {plain(name)} is here.")
+    flash(f"Run {escape_markdown(name)} is here.")
     st.rerun()

@@ -14,7 +14,7 @@ from core.runs.registry import ACTIVE, Run, RunStatus, is_working
 from core.runs.status import UNEVALUATED
 from core.storage.workspace import Workspace
 from dashboard.components.common.row_table import row_table
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.components.training.run_actions import about_line, run_buttons
 from dashboard.state import link
 
@@ -66,9 +66,9 @@ def _row(run: Run) -> dict[str, object]:
 
 def run_details(workspace: Workspace, run: Run) -> None:
     """One run: state, progress, curves, log, and what can be done with it."""
-    st.subheader(plain(run.name), anchor=False)
+    st.subheader(escape_markdown(run.name), anchor=False)
     if run.status is None:
-        st.error(harmless(run.problem), icon=":material/error:")
+        st.error(escape_links(run.problem), icon=":material/error:")
         return
     about_line(run)
     _state(run.status)
@@ -82,12 +82,12 @@ def run_details(workspace: Workspace, run: Run) -> None:
 
 
 def _state(status: RunStatus) -> None:
-    text = f"{STATE_SIGNS[status.state]} {status.state}: {plain(status.message)}" if status.message else status.state
+    text = f"{STATE_SIGNS[status.state]} {status.state}: {escape_markdown(status.message)}" if status.message else status.state
     unevaluated = status.message.startswith(UNEVALUATED)
     if status.state == "failed":
-        st.error(harmless(status.message or "Failed."), icon=":material/error:")
+        st.error(escape_links(status.message or "Failed."), icon=":material/error:")
     elif unevaluated:
-        st.warning(harmless(status.message), icon=":material/warning:")
+        st.warning(escape_links(status.message), icon=":material/warning:")
     if status.state not in ACTIVE:
         if is_working(status):
             st.caption("Evaluating the validation split; its cases appear here.")
@@ -95,7 +95,7 @@ def _state(status: RunStatus) -> None:
         st.caption(("" if status.state == "failed" or unevaluated else text) + counted)
         return
     if status.state == "queued":
-        st.info(harmless(status.message), icon=":material/hourglass:")
+        st.info(escape_links(status.message), icon=":material/hourglass:")
         return
     left = "" if status.remaining_s is None else f", about {max(round(status.remaining_s / 60), 1)} min left"
     share = min(status.epoch / status.epochs, 1.0) if status.epochs else 0.0
@@ -106,7 +106,7 @@ def _evaluations(run: Run) -> None:
     for evaluation in run.evaluations():
         st.page_link(
             "views/cases.py",
-            label=f"Review {plain(evaluation.name)} ({evaluation.badge.text})",
+            label=f"Review {escape_markdown(evaluation.name)} ({evaluation.badge.text})",
             icon=":material/view_list:",
             query_params=link(run=run.name, evaluation=evaluation.name),
         )
@@ -166,7 +166,7 @@ def _learning(run: Run) -> None:
 def _log(run: Run, status: RunStatus) -> None:
     tracker = run.paths.root / "tracker"
     if tracker.is_dir():
-        st.caption(f"Tracker files: {plain(str(tracker))}")
+        st.caption(f"Tracker files: {escape_markdown(str(tracker))}")
     log = log_tail(run.paths)
     if log:
         with st.expander("Log", icon=":material/article:", expanded=status.state == "failed"):

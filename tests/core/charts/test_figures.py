@@ -11,7 +11,7 @@ from core.charts.scan_order import by_patient, with_worst_slice, worst_first
 from core.charts.scores import dice_bars, dice_distribution, patient_heatmap
 from core.charts.style import SVG_POINTS, points, tens
 from core.charts.volumes import bland_altman
-from core.charts.volumes_table import agreement, volume_pairs
+from core.charts.volumes_table import volume_agreement, volume_pairs
 from core.charts.where import confidence_and_dice, dice_along_body, dice_by_volume
 from core.charts.where_table import along_body, calibration, calibration_error, scan_confidence
 from core.labels import CLASSES, ORGAN_NAMES, ORGANS
@@ -62,7 +62,7 @@ def figures(scans: pd.DataFrame, evaluation: Evaluation) -> dict[str, go.Figure]
         "along": dice_along_body(along_body(slices), source=SOURCE),
         "volume": dice_by_volume(scans, source=SOURCE),
         "confidence": confidence_and_dice(scan_confidence(slices, scans), bins, calibration_error(bins), source=SOURCE),
-        "bland_altman": bland_altman(volume_pairs(scans), agreement(scans), source=SOURCE),
+        "bland_altman": bland_altman(volume_pairs(scans), volume_agreement(scans), source=SOURCE),
         "confusion": confusion_map(confusion(scans, errors), source=SOURCE),
         "kinds": kinds_stacked(kinds_of_error(scans, errors), source=SOURCE),
     }
@@ -101,7 +101,7 @@ def test_kinds_have_colours_of_their_own() -> None:
 
 
 def test_bias_and_limits_are_written_as_they_are_drawn(scans: pd.DataFrame) -> None:
-    found = agreement(scans)
+    found = volume_agreement(scans)
     figure = bland_altman(volume_pairs(scans), found, source=SOURCE)
     head = figure.layout.annotations[0].text
     assert f"bias {found['stomach'].bias_ml:+.1f} ml".replace("-", "−") in head

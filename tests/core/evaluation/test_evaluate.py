@@ -16,7 +16,7 @@ import pytest
 import torch
 from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig, InferenceConfig, ScoringConfig, SplitConfig
+from core.config import InferenceConfig, InputRecipe, ScoringConfig, SplitConfig
 from core.data.images import write_png
 from core.data.index import DatasetIndex, Scan, load_index
 from core.data.masks import read_label_volume
@@ -30,7 +30,7 @@ from core.model.predictor import Predictor
 from core.model.segformer import architecture, save_model
 from core.runs.registry import Evaluation, Run, open_run
 from core.storage.files import sha256_of_array, write_json
-from core.storage.partial import Kept
+from core.storage.partial import PartialOutput
 from core.storage.workspace import Workspace
 from tests.core.metrics.references import by_scipy
 from tests.patience import WAIT_S
@@ -44,7 +44,7 @@ def predictor() -> Predictor:
     torch.manual_seed(0)
     model = SegformerForSemanticSegmentation(architecture("b0"))
     torch.nn.init.normal_(model.decode_head.classifier.weight, std=1.0)
-    return Predictor(model, DatasetConfig(image_size=64), InferenceConfig(device="cpu"))
+    return Predictor(model, InputRecipe(image_size=64), InferenceConfig(device="cpu"))
 
 
 @pytest.fixture
@@ -139,9 +139,9 @@ def test_predicted_ahead_by_others(
     before = {path.name: path.read_bytes() for path in (evaluation.paths.root / "masks").iterdir()}
     here: list[str] = []
 
-    def ahead(kept: Kept, scans: Sequence[Scan]) -> None:
+    def ahead(kept: PartialOutput, scans: Sequence[Scan]) -> None:
         for scan in scans[1:]:
-            predicted(Kept(kept.folder), scan, scan.read_image(), predictor)
+            predicted(PartialOutput(kept.folder), scan, scan.read_image(), predictor)
         real = Predictor.predict_scan
         monkeypatch.setattr(Predictor, "predict_scan", lambda self, image, **rest: here.append("") or real(self, image, **rest))
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig, InferenceConfig
+from core.config import InferenceConfig, InputRecipe
 from core.data.images import FULL_8BIT
 from core.errors import ConfigError, ModelError
 from core.labels import ORGANS
@@ -30,7 +30,7 @@ from tests.rounding import OTHER_ORDERS, PROBABILITY_ERROR, Rounding, rounding_o
 
 CPU = InferenceConfig(device="cpu", batch_size=4)
 ROOT = Path(__file__).parents[3]
-INPUT = DatasetConfig(64, (0.2, 0.3, 0.4), (0.5, 0.6, 0.7), context_stride=1)
+INPUT = InputRecipe(64, (0.2, 0.3, 0.4), (0.5, 0.6, 0.7), context_stride=1)
 
 
 def small_network() -> SegformerForSemanticSegmentation:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig, InferenceConfig
+from core.config import InferenceConfig, InputRecipe
 from core.data.images import FULL_8BIT, Window, volume_window
 from core.errors import ConfigError, ModelError
 from core.model.context import neighbours
@@ -19,7 +19,7 @@ from core.model.segformer import architecture, checkpoint_content, save_model, w
 from core.model.torch_engine import choose_device
 from tests.rounding import Rounding, rounding_of
 
-RECIPE = DatasetConfig(64, (0.2, 0.3, 0.4), (0.5, 0.6, 0.7))
+RECIPE = InputRecipe(64, (0.2, 0.3, 0.4), (0.5, 0.6, 0.7))
 CPU = InferenceConfig(device="cpu", batch_size=4)
 
 
@@ -177,7 +177,7 @@ def test_a_device_that_is_not_here(name: str) -> None:
 
 def test_context_shows_the_neighbours(model, volume: np.ndarray) -> None:
     """Three channels, recoded for one slice in the middle; numbers with a gap pick others."""
-    recipe = DatasetConfig(64, RECIPE.mean, RECIPE.std, context_stride=2)
+    recipe = InputRecipe(64, RECIPE.mean, RECIPE.std, context_stride=2)
     predictor = Predictor(model, recipe, CPU)
     channels = np.asarray([[0, 2, 4]])
     shown = predictor.network_input(volume, FULL_8BIT, channels)
@@ -215,7 +215,7 @@ class LeftIsStomach(torch.nn.Module):
 
 def test_flips_average_the_mirror_images() -> None:
     """By hand: the halves' 0.7 and 0.2 for stomach average to 0.45, below background's 0.55; what follows the picture stays."""
-    recipe, image = DatasetConfig(64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), np.zeros((64, 64), np.uint8)
+    recipe, image = InputRecipe(64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), np.zeros((64, 64), np.uint8)
     image[10:20, 5:25] = 255
     model = LeftIsStomach()
     plain, _ = Predictor(model, recipe, CPU).predict_slice(image)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig, InputWindow
+from core.config import InputRecipe, InputWindow
 from core.errors import ConfigError, ModelError
 from core.labels import CLASSES
 from core.model.segformer import (
@@ -27,7 +27,7 @@ from core.model.segformer import (
     weights_hash,
 )
 
-RECIPE = DatasetConfig(64, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+RECIPE = InputRecipe(64, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 PARAMETERS = {"b0": 3_715_172, "b1": 13_678_276, "b2": 27_349_700, "b3": 47_225_540, "b4": 63_996_100, "b5": 84_596_420}
 
 
@@ -207,7 +207,7 @@ def test_a_model_of_other_classes(tmp_path: Path) -> None:
 
 def test_without_a_recipe_the_default(own: Path) -> None:
     (own / "preprocessor_config.json").unlink()
-    assert load_model(own)[1] == DatasetConfig()
+    assert load_model(own)[1] == InputRecipe()
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"size": {"height": 100}, "image_mean": [0,0,0], "image_std": [1,1,1]}', "[]"])

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from core.errors import DatasetError, WorkspaceError
 from core.runs.library import (
-    About,
+    RunDescription,
     export_run,
     import_run,
     promote,
@@ -44,20 +44,20 @@ def make_run(workspace: Workspace, name: str, *, model: bool = True, status: Run
 
 def test_title_notes_and_tags_are_kept(workspace: Workspace) -> None:
     paths = make_run(workspace, "r1")
-    write_about(paths, About(" Baseline ", "with 2.5D", (" mr ", "mr", "", "phantoms")))
-    assert read_about(paths) == About("Baseline", "with 2.5D", ("mr", "phantoms"))
+    write_about(paths, RunDescription(" Baseline ", "with 2.5D", (" mr ", "mr", "", "phantoms")))
+    assert read_about(paths) == RunDescription("Baseline", "with 2.5D", ("mr", "phantoms"))
 
 
 def test_a_damaged_note_is_no_note(workspace: Workspace) -> None:
     paths = make_run(workspace, "r1")
     paths.about.write_text('["a list"]')
-    assert read_about(paths) == About()
+    assert read_about(paths) == RunDescription()
 
 
 def test_a_title_that_is_too_long(workspace: Workspace) -> None:
     paths = make_run(workspace, "r1")
     with pytest.raises(WorkspaceError, match=r"^The title of a run is too long: x{40}; use at most 120 characters\.$"):
-        write_about(paths, About("x" * 121))
+        write_about(paths, RunDescription("x" * 121))
     assert not paths.about.exists()
 
 

@@ -25,7 +25,7 @@ from core.runs import evaluation_checks
 from core.runs.import_checks import check_file, rule_for
 from core.runs.jobs.queue import take_turn
 from core.runs.jobs.start import lacks_evaluation, resume_training
-from core.runs.library import About, export_run, import_run, promoted, read_about, write_about
+from core.runs.library import RunDescription, export_run, import_run, promoted, read_about, write_about
 from core.runs.registry import open_run
 from core.runs.status import HOST, RunStatus, stored_status, write_status
 from core.storage.files import read_json, write_json
@@ -43,7 +43,7 @@ def source(tmp_path: Path, small_original: Path) -> RunPaths:
     shutil.copytree(CARRIED_RUN, paths.root)
     evaluations = next(path for path in sorted(small_original.glob("runs/*/evaluations")) if any(path.iterdir()))
     shutil.copytree(evaluations, paths.evaluations, dirs_exist_ok=True)
-    write_about(paths, About("A title", "notes", ("mr",), "2026-01-01T00:00:00+00:00"))
+    write_about(paths, RunDescription("A title", "notes", ("mr",), "2026-01-01T00:00:00+00:00"))
     paths.log.write_text("Epoch 1\n")
     paths.output.write_text("said\n")
     return paths
@@ -87,7 +87,7 @@ def test_what_an_export_writes_an_import_reads(source: RunPaths, here: Workspace
     }  # fmt: skip
     (evaluation,) = open_run(paths.root).evaluations()
     assert len(evaluation.scans()) > 0
-    assert read_about(paths) == About("A title", "notes", ("mr",))
+    assert read_about(paths) == RunDescription("A title", "notes", ("mr",))
     again = exported(paths, tmp_path / "again") if (tmp_path / "again").mkdir() is None else None
     assert open_run(import_run(here, again, "twice").root).status == open_run(paths.root).status
 

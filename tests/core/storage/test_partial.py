@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import WorkspaceError
 from core.runs.status import HOST
-from core.storage.partial import SILENCE_LIMIT_S, kept_count, kept_folder
+from core.storage.partial import SILENCE_LIMIT_S, partial_count, partial_folder
 from core.storage.processes import ProcessIdentity, boot_id
 
 KEY = {"weights": "abc"}
@@ -22,7 +22,7 @@ def fail(path: Path, done: dict[str, str], key: dict[str, str] = KEY) -> Path:
     places = []
 
     def work() -> None:
-        with kept_folder(path, key) as kept:
+        with partial_folder(path, key) as kept:
             places.append(kept.folder)
             for name, text in done.items():
                 (kept.folder / name).write_text(text)
@@ -45,8 +45,8 @@ def test_the_next_attempt_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
     fail(out, {"a": "first"})
     assert not out.exists()
-    assert (kept_count(out, KEY), kept_count(out, {"weights": "other"})) == (1, 0)
-    with kept_folder(out, KEY) as kept:
+    assert (partial_count(out, KEY), partial_count(out, {"weights": "other"})) == (1, 0)
+    with partial_folder(out, KEY) as kept:
         assert kept.get("a", "made of this") == {"text": "first"}
         assert kept.get("a", "made of that") is None
         assert kept.get("b", "made of this") is None
@@ -60,7 +60,7 @@ def test_the_next_attempt_goes_on(tmp_path: Path) -> None:
 def test_another_key_begins_anew_and_clears_up(tmp_path: Path) -> None:
     out = tmp_path / "out"
     fail(out, {"a": "first"})
-    with kept_folder(out, {"weights": "other"}) as kept:
+    with partial_folder(out, {"weights": "other"}) as kept:
         assert kept.get("a", "made of this") is None
         kept.settle(set())
     assert list(tmp_path.iterdir()) == [out]
@@ -78,21 +78,21 @@ def test_of_two_at_once_each_has_its_own(tmp_path: Path) -> None:
     try:
         theirs = given_to(fail(out, {"a": "theirs"}), sleeper.pid)
         os.utime(theirs, (time.time() + 5, time.time() + 5))
-        with kept_folder(out, KEY, replace=True) as kept:
+        with partial_folder(out, KEY, replace=True) as kept:
             assert kept.get("a", "made of this") is None
             kept.settle(set())
         assert theirs.is_dir()
     finally:
         sleeper.kill()
         sleeper.wait()
-    assert kept_count(out, KEY) == 1
+    assert partial_count(out, KEY) == 1
 
 
 def test_a_process_id_that_was_given_again_is_not_its_owner(tmp_path: Path) -> None:
     out = tmp_path / "out"
     theirs = given_to(fail(out, {"a": "first"}), os.getppid())
     os.utime(theirs, (1, 1))
-    assert kept_count(out, KEY) == 1
+    assert partial_count(out, KEY) == 1
 
 
 @pytest.mark.skipif(not boot_id(), reason="only Linux tells when a process began without a clock")
@@ -101,33 +101,33 @@ def test_a_clock_that_was_set_takes_no_folder_from_a_living_process(tmp_path: Pa
     out = tmp_path / "out"
     theirs = given_to(fail(out, {"a": "theirs"}), ProcessIdentity.of(os.getppid()).mark)
     os.utime(theirs, (1, 1))
-    assert kept_count(out, KEY) == 0
+    assert partial_count(out, KEY) == 0
     gone = replace(ProcessIdentity.of(os.getppid()), ticks=1).mark
     theirs.rename(theirs.with_name(theirs.name.replace(ProcessIdentity.of(os.getppid()).mark, gone)))
-    assert kept_count(out, KEY) == 1
+    assert partial_count(out, KEY) == 1
 
 
 def test_another_machine_s_folder_is_left_to_it_while_it_works(tmp_path: Path) -> None:
     out = tmp_path / "out"
     theirs = given_to(fail(out, {"a": "first"}), os.getpid(), "node-2.cluster")
-    assert kept_count(out, KEY) == 0
+    assert partial_count(out, KEY) == 0
     long_ago = time.time() - SILENCE_LIMIT_S - 60
     os.utime(theirs, (long_ago, long_ago))
-    assert kept_count(out, KEY) == 0  # its records are newer
+    assert partial_count(out, KEY) == 0  # its records are newer
     os.utime(theirs / ".kept", (long_ago, long_ago))
-    assert kept_count(out, KEY) == 1
+    assert partial_count(out, KEY) == 1
 
 
 def test_an_output_folder_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
-    with pytest.raises(WorkspaceError, match=r"^The output folder already holds something"), kept_folder(tmp_path, KEY):
+    with pytest.raises(WorkspaceError, match=r"^The output folder already holds something"), partial_folder(tmp_path, KEY):
         pass
 
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
     with (
         pytest.raises(WorkspaceError, match=r"^1 files are gone that were written: "),
-        kept_folder(tmp_path / "out", KEY) as kept,
+        partial_folder(tmp_path / "out", KEY) as kept,
     ):
         kept.settle({"a"})
     assert not (tmp_path / "out").exists()
@@ -138,6 +138,6 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
     left = fail(out, {"a": "first"})
     record = left.with_name(left.name.replace(f".{ProcessIdentity.own().mark}@{HOST}.", ".0@.")) / ".kept" / "a.json"
     record.write_text(record.read_text()[:-4])
-    with kept_folder(out, KEY) as kept:
+    with partial_folder(out, KEY) as kept:
         assert kept.get("a", "made of this") is None
         kept.settle(set())

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.storage.csv_cells import csv_bytes
-from dashboard.components.common.text import harmless, plain
+from dashboard.components.common.text import escape_links, escape_markdown
 from tests.hostile_workspace import EVALUATION, FOREIGN, NAME, READER, RUN, TEXT, hostile_workspace
 
 AS_IT_IS = {
@@ -80,10 +80,10 @@ def _nothing_drawn(app: AppTest) -> None:
 
 
 def test_texts_read_as_they_were_typed() -> None:
-    for made in (plain(TEXT), harmless(TEXT)):
+    for made in (escape_markdown(TEXT), escape_links(TEXT)):
         assert made.replace("\\", "").replace("\N{WORD JOINER}", "") == TEXT
-    assert plain("Dr. Ada") == "Dr\\. Ada"
-    assert plain("1 -> 2").replace("\\", "") != "1 -> 2", "Streamlit would draw an arrow"
+    assert escape_markdown("Dr. Ada") == "Dr\\. Ada"
+    assert escape_markdown("1 -> 2").replace("\\", "") != "1 -> 2", "Streamlit would draw an arrow"
 
 
 def test_a_table_as_csv_holds_no_formula() -> None:

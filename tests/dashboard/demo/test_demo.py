@@ -15,7 +15,7 @@ import torch
 from transformers import SegformerForSemanticSegmentation
 
 from core.cli.command import run_command
-from core.config import DatasetConfig
+from core.config import InputRecipe
 from core.data.images import read_image, volume_window, write_png
 from core.errors import ConfigError, ImageError, ModelError, WorkspaceError
 from core.labels import PALETTE
@@ -28,7 +28,7 @@ from core.storage.workspace import RunPaths, Workspace
 from dashboard.demo import actions
 from dashboard.demo import models as segment
 from dashboard.demo import serve as demo
-from dashboard.demo.models import ModelChoice, Segmenter, Shelf, choose_model, offered_models
+from dashboard.demo.models import ModelCache, ModelChoice, Segmenter, choose_model, offered_models
 from dashboard.demo.session import Demo
 
 PICTURES = {
@@ -45,7 +45,7 @@ PICTURES = {
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tiny") / "random-b0"
-    save_model(SegformerForSemanticSegmentation(architecture("b0")), folder, DatasetConfig(image_size=64))
+    save_model(SegformerForSemanticSegmentation(architecture("b0")), folder, InputRecipe(image_size=64))
     return Segmenter(choose_model(Workspace(folder.parent), str(folder)))
 
 
@@ -258,7 +258,7 @@ def test_the_shelf_keeps_the_models_used_last(monkeypatch: pytest.MonkeyPatch) -
         return type("Loaded", (), {"recipe": source.name})
 
     monkeypatch.setattr(Predictor, "load", load)
-    shelf = Shelf(kept=2)
+    shelf = ModelCache(kept=2)
     for name in ("a", "b", "a", "c", "a", "b"):
         assert shelf.recipe(ModelChoice(name, Path(name))) == name
     assert loaded == ["a", "b", "c", "b"]
@@ -268,7 +268,7 @@ def test_the_shelf_keeps_the_models_used_last(monkeypatch: pytest.MonkeyPatch) -
 def test_a_model_that_was_trained_again_is_loaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _run(Workspace(tmp_path), "a", "finished", 1)
     weights = tmp_path / "runs/a/model/model.safetensors"
-    shelf, choice = Shelf(), choose_model(Workspace(tmp_path))
+    shelf, choice = ModelCache(), choose_model(Workspace(tmp_path))
     monkeypatch.setattr(Predictor, "load", lambda source, config: type("Loaded", (), {"recipe": weights.read_bytes()}))
     assert shelf.recipe(choice) == b""
     weights.write_bytes(b"new")

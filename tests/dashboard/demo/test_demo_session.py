@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import SegformerForSemanticSegmentation
 
-from core.config import DatasetConfig, InferenceConfig
+from core.config import InferenceConfig, InputRecipe
 from core.data.images import Window, model_window, volume_window
 from core.data.index import DatasetIndex, load_index
 from core.data.masks import LabelMap
@@ -33,23 +33,23 @@ from dashboard.demo.examples import example_scans, example_slices
 from dashboard.demo.likeness import Likeness, likeness_of, numbers_of, remarks
 from dashboard.demo.link import demo_link
 from dashboard.demo.linked_scan import linked_scan
-from dashboard.demo.models import ModelChoice, Segmenter, Shelf
+from dashboard.demo.models import ModelCache, ModelChoice, Segmenter
 from dashboard.demo.results import Segmentation, segment_upload
-from dashboard.demo.session import NOTHING_YET, Demo, Wish
-from dashboard.demo.tabs import Desk
+from dashboard.demo.session import NOTHING_YET, Demo, DisplayOptions
+from dashboard.demo.tabs import TabUploads
 from tests.core.data.readers.odd_files import ODD_FILES, grey, png, sent, series
 
 TAB, OTHER_TAB = "tab", "another"
 STUB = ModelChoice("stub", Path("stub"), "phantoms", True)
 
 
-class StubShelf(Shelf):
+class StubShelf(ModelCache):
     """A model that calls bright pixels large bowel and is as sure as they are bright; counts its predictions."""
 
-    def __init__(self, recipe: DatasetConfig | None = None) -> None:
-        self.stated, self.calls = recipe or DatasetConfig(), 0
+    def __init__(self, recipe: InputRecipe | None = None) -> None:
+        self.stated, self.calls = recipe or InputRecipe(), 0
 
-    def recipe(self, choice: ModelChoice) -> DatasetConfig:
+    def recipe(self, choice: ModelChoice) -> InputRecipe:
         return self.stated
 
     def predict(
@@ -79,27 +79,30 @@ def calls(demo: Demo) -> int:
 
 
 def test_from_nothing_to_a_result(demo: Demo, tmp_path: Path) -> None:
-    assert demo.view(TAB, Wish()).status == NOTHING_YET
+    assert demo.view(TAB, DisplayOptions()).status == NOTHING_YET
     demo.open_files(TAB, sent(ODD_FILES["16-bit grey PNG"](tmp_path)))
-    before = demo.view(TAB, Wish())
+    before = demo.view(TAB, DisplayOptions())
     assert before.status.startswith("**a.png**, 48 × 40 pixels, 16 bits, not segmented yet")
     assert (before.overlay, before.third, before.statistics) == (None, None, "")
 
     demo.segment(TAB, "stub")
 
-    after = demo.view(TAB, Wish(opacity=1.0))
+    after = demo.view(TAB, DisplayOptions(opacity=1.0))
     bright = volume_window(grey().astype(np.uint16) * 16).apply(grey().astype(np.uint16) * 16)
     np.testing.assert_array_equal(after.grey, bright)
     np.testing.assert_array_equal(after.third, PALETTE[np.where(bright > 127, 3, 0)])
     assert (after.overlay[bright > 127] == [255, 0, 0]).all()
     assert "Large bowel" in after.statistics
-    assert demo.view(OTHER_TAB, Wish()).status == NOTHING_YET
+    assert demo.view(OTHER_TAB, DisplayOptions()).status == NOTHING_YET
 
 
 def test_blending_and_toggles_do_not_predict_again(demo: Demo) -> None:
     demo.open(TAB, Upload("a", (np.array([[100, 200]], np.uint8),), ("a",), (1,)))
     demo.segment(TAB, None)
-    half, hidden, unsure = (demo.view(TAB, wish) for wish in (Wish(opacity=0.5), Wish(organs=[1, 2]), Wish(third="Confidence")))
+    half, hidden, unsure = (
+        demo.view(TAB, wish)
+        for wish in (DisplayOptions(opacity=0.5), DisplayOptions(organs=[1, 2]), DisplayOptions(third="Confidence"))
+    )
     # Under the window of a picture of 100 and 200: black and white, and half of red over white.
     assert half.overlay.tolist() == [[[0, 0, 0], [255, 128, 128]]]
     assert hidden.overlay.tolist() == [[[0, 0, 0], [255, 255, 255]]]
@@ -114,7 +117,7 @@ def test_the_files_are_deleted_whether_they_can_be_used_or_not(demo: Demo, tmp_p
         try:
             demo.open_files(TAB, sent(ODD_FILES[kind](folder)))
         except GutCheckError:
-            assert demo.view(TAB, Wish()).status == NOTHING_YET
+            assert demo.view(TAB, DisplayOptions()).status == NOTHING_YET
         assert list(folder.iterdir()) == []
 
 
@@ -122,7 +125,7 @@ def test_another_model_makes_the_result_forgotten(demo: Demo) -> None:
     demo.open(TAB, example_slices()[0])
     demo.segment(TAB, None)
     demo.forget_result(TAB)
-    assert demo.view(TAB, Wish()).overlay is None
+    assert demo.view(TAB, DisplayOptions()).overlay is None
     with pytest.raises(ModelError, match=r"^There is no such model: other; choose one of: stub\.$"):
         demo.segment(TAB, "other")
 
@@ -131,7 +134,7 @@ def test_segmenting_and_downloading_too_early(demo: Demo) -> None:
     with pytest.raises(ImageError, match="There is no picture yet; choose a slice or one of the examples"):
         demo.segment(TAB, None)
     with pytest.raises(ImageError, match=r"^Nothing is segmented yet; press Segment first\.$"):
-        demo.download(TAB, "mask", Wish())
+        demo.download(TAB, "mask", DisplayOptions())
 
 
 def test_a_scan_is_told_slice_by_slice(demo: Demo, tmp_path: Path) -> None:
@@ -139,7 +142,7 @@ def test_a_scan_is_told_slice_by_slice(demo: Demo, tmp_path: Path) -> None:
     demo.open_files(TAB, sent(series(tmp_path)))
     demo.segment(TAB, None, lambda done, total, what: told.append((done, total)))
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    view = demo.view(TAB, Wish(position=7))
+    view = demo.view(TAB, DisplayOptions(position=7))
     assert (view.count, view.position) == (3, 2)
     assert "slice 3 (3 of 3)" in view.status
     # 40 × 48 × 3 voxels of 2 × 2 × 5 mm: 20 mm³ each.
@@ -157,7 +160,7 @@ def _result(demo: Demo) -> Segmentation:
 @pytest.mark.parametrize("stride", [0, 2])
 def test_slice_by_slice_is_what_predicting_the_volume_gives(stride: int) -> None:
     torch.manual_seed(0)
-    recipe = DatasetConfig(image_size=32, context_stride=stride)
+    recipe = InputRecipe(image_size=32, context_stride=stride)
     predictor = Predictor(SegformerForSemanticSegmentation(architecture("b0")), recipe, InferenceConfig(device="cpu"))
     scan = example_scans()[0]
     scan = replace(scan, numbers=(1, 2, 3, 5, 6, 7, 9, 10, 11, 12, 13, 20))
@@ -174,10 +177,10 @@ def test_slice_by_slice_is_what_predicting_the_volume_gives(stride: int) -> None
 
 
 def test_spacing_is_the_files_or_else_the_users_and_unknown_where_slices_are_missing(demo: Demo, tmp_path: Path) -> None:
-    stated = Wish(spacing_mm=(4.0, 1.0, 1.0))
+    stated = DisplayOptions(spacing_mm=(4.0, 1.0, 1.0))
     demo.open(TAB, Upload("a", (grey(), grey(1)), ("a", "b"), (1, 2), is_scan=True))
     demo.segment(TAB, None)
-    assert "no volumes" in demo.view(TAB, Wish()).scan_statistics
+    assert "no volumes" in demo.view(TAB, DisplayOptions()).scan_statistics
     assert "spacing 1 × 1 × 4 mm" in demo.view(TAB, stated).scan_statistics
     demo.open(TAB, Upload("a", (grey(), grey(1)), ("a", "b"), (1, 3), is_scan=True))
     demo.segment(TAB, None)
@@ -188,7 +191,7 @@ class TestDownloads:
     def test_pngs_of_a_picture(self, demo: Demo) -> None:
         demo.open(TAB, Upload("a b.png", (grey(),), ("a b.png",), (1,)))
         demo.segment(TAB, None)
-        mask, colours = (demo.download(TAB, kind, Wish()) for kind in ("mask", "colours"))
+        mask, colours = (demo.download(TAB, kind, DisplayOptions()) for kind in ("mask", "colours"))
         assert (mask.name, colours.name) == ("a_b_mask.png", "a_b_colours.png")
         ids = cv2.imdecode(np.frombuffer(mask.content, np.uint8), cv2.IMREAD_UNCHANGED)
         np.testing.assert_array_equal(ids, _result(demo).label_maps[0])
@@ -199,7 +202,7 @@ class TestDownloads:
     def test_pngs_of_a_scan_are_zipped(self, demo: Demo, tmp_path: Path) -> None:
         demo.open_files(TAB, sent(ODD_FILES["zip of slices"](tmp_path)))
         demo.segment(TAB, None)
-        packed = demo.download(TAB, "mask", Wish())
+        packed = demo.download(TAB, "mask", DisplayOptions())
         assert packed.name == "a_mask.zip"
         with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
             assert archive.namelist() == [f"{n + 1:04d}_mr_{n}_mask.png" for n in range(3)]
@@ -212,7 +215,7 @@ class TestDownloads:
         demo.open_files(TAB, sent([source]))
         demo.segment(TAB, None)
         # Brought back to the scan's own axes, the mask is where the scan is bright.
-        back = nib.as_closest_canonical(self._image(demo.download(TAB, "nifti", Wish()).content))
+        back = nib.as_closest_canonical(self._image(demo.download(TAB, "nifti", DisplayOptions()).content))
         np.testing.assert_allclose(back.affine, affine)
         seen = volume_window(voxels).apply(voxels)
         np.testing.assert_array_equal(np.asarray(back.dataobj) == 3, seen > 127)
@@ -220,8 +223,8 @@ class TestDownloads:
     def test_nifti_says_when_its_spacing_is_assumed(self, demo: Demo) -> None:
         demo.open(TAB, Upload("a.png", (grey(),), ("a.png",), (1,)))
         demo.segment(TAB, None)
-        assumed = self._image(demo.download(TAB, "nifti", Wish()).content)
-        stated = self._image(demo.download(TAB, "nifti", Wish(spacing_mm=(3.0, 1.5, 1.5))).content)
+        assumed = self._image(demo.download(TAB, "nifti", DisplayOptions()).content)
+        stated = self._image(demo.download(TAB, "nifti", DisplayOptions(spacing_mm=(3.0, 1.5, 1.5))).content)
         assert (assumed.header.get_zooms(), stated.header.get_zooms()) == ((1.0, 1.0, 1.0), (1.5, 1.5, 3.0))
         assert b"1 mm assumed" in bytes(assumed.header["descrip"])
         assert b"assumed" not in bytes(stated.header["descrip"])
@@ -232,7 +235,7 @@ class TestDownloads:
     def test_the_report_is_one_file_and_escapes_what_it_quotes(self, demo: Demo) -> None:
         demo.open(TAB, Upload("<b>x</b>.png", (grey(),), ("<b>x</b>.png",), (1,), spacing_mm=(3.0, 1.5, 1.5)))
         demo.segment(TAB, None)
-        made = demo.download(TAB, "report", Wish())
+        made = demo.download(TAB, "report", DisplayOptions())
         page = made.content.decode()
         assert made.name.endswith("_report.html")
         for text in ("&lt;b&gt;x", "Not a medical device", "Large bowel", "Volume, ml", "data:image/png;base64,"):
@@ -243,7 +246,7 @@ class TestDownloads:
 
 class TestDesk:
     def test_the_oldest_goes_first_and_the_newest_stays(self) -> None:
-        desk = Desk(kept_bytes=3000)
+        desk = TabUploads(kept_bytes=3000)
         for tab in "abc":
             desk.put(tab, _upload_of_bytes(1000))
         desk.get("a")
@@ -254,7 +257,7 @@ class TestDesk:
 
     def test_what_is_unused_for_long_is_forgotten(self) -> None:
         now = [0.0]
-        desk = Desk(kept_s=10, clock=lambda: now[0])
+        desk = TabUploads(kept_s=10, clock=lambda: now[0])
         desk.put("a", _upload_of_bytes(1))
         now[0] = 9
         assert desk.get("a")
@@ -265,7 +268,7 @@ class TestDesk:
         assert len(desk) == 0
 
     def test_closing_a_tab_forgets_it(self) -> None:
-        desk = Desk()
+        desk = TabUploads()
         desk.put("a", _upload_of_bytes(1))
         desk.clear("a")
         desk.clear("never there")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from dashboard.demo import models as segment
 from dashboard.demo.lazy import DemoProgress, LazyDemo
 
@@ -34,7 +34,7 @@ def test_opening_the_page_starts_the_demo(open_app: OpenApp, folder: Path, monke
     monkeypatch.setattr(LazyDemo, "serving", demo := StubDemo("idle"))
     app = open_app(folder, "try_demo")
     assert (demo.started, app.info[0].value) == (1, "The demo is starting; this takes some seconds.")
-    assert f"trained on synthetic phantoms only {plain('(phantoms)')}" in " ".join(each.value for each in app.caption)
+    assert f"trained on synthetic phantoms only {escape_markdown('(phantoms)')}" in " ".join(each.value for each in app.caption)
 
 
 def test_a_ready_demo_can_be_opened(open_app: OpenApp, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

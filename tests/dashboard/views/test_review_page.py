@@ -14,7 +14,7 @@ from core.reviews.queue.worklist import Worklist
 from core.reviews.store.events import Finding, FindingKind, Verdict
 from core.reviews.store.store import ReviewStore
 from core.storage.workspace import Workspace
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.largest_errors import MOST_REGIONS, largest_first
 from dashboard.state import PICK
 from dashboard.viewer.component import Pick
@@ -42,7 +42,7 @@ def review(open_app, folder: Path, reader: str = "Dr. Ada", scan: str = FIRST, *
 
 def test_opens_the_case_of_the_link(open_app, folder: Path) -> None:
     app = open_app(folder, "review", case=SECOND)
-    assert app.subheader[0].value == plain(SECOND)
+    assert app.subheader[0].value == escape_markdown(SECOND)
     assert app.query_params["case"] == SECOND
     assert app.get("bidi_component")
 
@@ -52,7 +52,7 @@ def test_an_unknown_case_is_said_and_the_queues_first_is_shown(open_app, folder:
     app = open_app(folder, "review", case=case)
     assert "is not in" in app.warning[0].value
     assert "![x]" not in app.warning[0].value
-    assert app.subheader[0].value in [plain(scan) for scan in SCANS]
+    assert app.subheader[0].value in [escape_markdown(scan) for scan in SCANS]
 
 
 def test_a_verdict_needs_a_name(open_app, folder: Path) -> None:

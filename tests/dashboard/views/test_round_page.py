@@ -15,7 +15,7 @@ from core.reviews.round.acceptance import OF_WHOLE_SCANS
 from core.reviews.store.events import Finding, FindingKind, Subject, Verdict
 from core.reviews.store.store import ReviewStore
 from core.storage.workspace import Workspace
-from dashboard.components.common.reading import Desk, Queue
+from dashboard.components.common.reading import Queue, ReaderView
 from dashboard.components.round.exports_section import tables_zip
 from tests.browser.small_workspace import SCANS
 from tests.dashboard.reviewing import RUN, evaluation_of, opened, reviews, second_run, set_round, sign_in, subject
@@ -142,7 +142,7 @@ def test_tables_come_in_three_formats(folder: Path) -> None:
     with opened(folder) as store:
         evaluation = evaluation_of(folder)
         found = store.reviews(run=RUN, evaluation=evaluation.name)
-        desk = Desk(evaluation, store, "Lead", Queue(), store.round(run=RUN, evaluation=evaluation.name), found)  # type: ignore[arg-type]
+        desk = ReaderView(evaluation, store, "Lead", Queue(), store.round(run=RUN, evaluation=evaluation.name), found)  # type: ignore[arg-type]
         packed = {form: zipfile.ZipFile(io.BytesIO(tables_zip(desk, form))) for form in ("csv", "json", "parquet")}
     for form, archive in packed.items():
         assert f"verdicts.{form}" in archive.namelist()

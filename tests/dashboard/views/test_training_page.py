@@ -13,11 +13,11 @@ from streamlit.testing.v1 import AppTest
 from core.config import ClusterConfig
 from core.data.images import write_png
 from core.runs.jobs import start
-from core.runs.library import About, read_about, trash_run, trashed
+from core.runs.library import RunDescription, read_about, trash_run, trashed
 from core.runs.registry import RunStatus, read_status, write_status
 from core.storage.files import read_json, write_json, write_whole
 from core.storage.workspace import RunPaths, Workspace
-from dashboard.components.common.text import harmless
+from dashboard.components.common.text import escape_links
 
 METRICS = (
     "epoch,step,seconds,learning_rate,train_loss,valid_loss,valid_f1_organs\n1,5,2,0.001,1.5,1.4,0.1\n2,10,2,0.0005,1.2,1.1,0.2\n"
@@ -87,7 +87,7 @@ def test_described_in_words_that_stay_words(open_app, folder: Path, run: RunPath
     next(each for each in app.text_input if each.label == "Title").input("<b>2.5D</b> :red[x]")
     next(each for each in app.text_input if each.label == "Tags, separated by commas").input("mr, , mr,b0")
     press(app, "Save")
-    assert read_about(run) == About("<b>2.5D</b> :red[x]", "", ("mr", "b0"))
+    assert read_about(run) == RunDescription("<b>2.5D</b> :red[x]", "", ("mr", "b0"))
     assert r"**\<b\>2\.5D\</b\> \:red\[x\]**" in [each.value for each in app.markdown]
 
 
@@ -134,7 +134,7 @@ def test_a_failure_is_told_as_it_is_with_its_log(open_app, folder: Path, run: Ru
     sentence = "The disk is full: /data/[x](http://y)/runs/r1; free some space and go on."
     write_status(run, RunStatus("failed", epoch=1, epochs=9, step=12, message=sentence))
     app = open_app(folder, "training", run="r1")
-    assert [each.value for each in app.error] == [harmless(sentence)]
+    assert [each.value for each in app.error] == [escape_links(sentence)]
     assert "Epoch 1 of 9, step 12." in {each.value.strip() for each in app.caption}
     assert next(each for each in app.expander if each.label == "Log").proto.expanded
     assert "Resume" in labels(app)

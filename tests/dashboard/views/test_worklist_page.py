@@ -6,7 +6,7 @@ import pytest
 
 from core.reviews.queue.filters import SavedFilter, WorklistFilter, save_filter, saved_filters
 from core.reviews.store.events import Verdict
-from dashboard.components.common.text import plain
+from dashboard.components.common.text import escape_markdown
 from tests.browser.small_workspace import SCANS
 from tests.dashboard.reviewing import (
     EVALUATION,
@@ -90,7 +90,7 @@ def test_next_case_is_leased_and_a_second_reader_gets_another(open_app, folder: 
     other.button(key="next_case").click().run()
     assert {first, other.query_params["case"]} == set(SCANS)
     back = sign_in(open_app(folder), "Dr. Ada")
-    assert back.button(key="next_case").label == f"Resume {plain(first)}"
+    assert back.button(key="next_case").label == f"Resume {escape_markdown(first)}"
 
 
 def test_no_case_left_says_so(open_app, folder: Path) -> None:

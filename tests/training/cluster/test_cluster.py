@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.cli.command import run_command
-from core.config import ClusterConfig, DatasetConfig, InferenceConfig, TrainingConfig
+from core.config import ClusterConfig, InferenceConfig, InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex
 from core.errors import WorkspaceError
 from core.runs.jobs import start
@@ -57,7 +57,7 @@ def test_a_run_is_handed_over_with_what_differs_from_the_defaults(
 def test_a_folder_of_weights_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "weights").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert submit.changed(TrainingConfig(model="weights"), DatasetConfig()) == {"model": str(tmp_path / "weights")}
+    assert submit.changed(TrainingConfig(model="weights"), InputRecipe()) == {"model": str(tmp_path / "weights")}
 
 
 def test_an_evaluation_is_handed_over(tiny_run: Run, tiny_index: DatasetIndex, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from core.cli.options import Parser, numbers, one_sentence, pick, words_of
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.errors import ConfigError
 from training.commands import evaluate, predict, prepare, show
 from training.commands.fit import parser
@@ -22,7 +22,7 @@ def test_flag_and_file_mean_the_same(tmp_path: Path):
     by_file = parser().read(["--config", str(file)])
     by_flag = parser().read([*DATA, "--epochs", "7", "--image-size=96", "--mean", "[0.1,0.2,0.3]"])
     assert pick(TrainingConfig, by_file) == pick(TrainingConfig, by_flag)
-    assert pick(DatasetConfig, by_file) == pick(DatasetConfig, by_flag) == DatasetConfig(96, (0.1, 0.2, 0.3))
+    assert pick(InputRecipe, by_file) == pick(InputRecipe, by_flag) == InputRecipe(96, (0.1, 0.2, 0.3))
 
 
 def test_flag_wins_over_the_file_before_it(tmp_path: Path):
@@ -34,7 +34,7 @@ def test_flag_wins_over_the_file_before_it(tmp_path: Path):
 def test_defaults_are_those_of_the_dataclasses():
     options = parser().read(DATA)
     assert pick(TrainingConfig, options) == TrainingConfig()
-    assert pick(DatasetConfig, options) == DatasetConfig()
+    assert pick(InputRecipe, options) == InputRecipe()
 
 
 def test_dashes_are_underscores_in_names_but_not_in_values():
@@ -142,7 +142,7 @@ def test_recipes_have_no_unknown_key_and_no_impossible_value(recipe: Path):
     # An unknown key is an error of the parser, a value out of range one of the dataclass.
     options = parser().read([*DATA, "--config", str(recipe)])
     stated = yaml.safe_load(recipe.read_text())
-    training, data = pick(TrainingConfig, options), pick(DatasetConfig, options)
+    training, data = pick(TrainingConfig, options), pick(InputRecipe, options)
     for key, value in stated.items():
         found = getattr(training if hasattr(training, key) else data, key)
         assert (list(found) if isinstance(found, tuple) else found) == value
@@ -181,7 +181,7 @@ OURS = {"onnx", "workers", "threads", "devices"}
 def test_course_is_exactly_the_course():
     recipe = next(path for path in RECIPES if path.stem == "course")
     options = parser().read([*DATA, "--config", str(recipe)])
-    settings = asdict(pick(TrainingConfig, options)) | asdict(pick(DatasetConfig, options))
+    settings = asdict(pick(TrainingConfig, options)) | asdict(pick(InputRecipe, options))
     assert {key: value for key, value in settings.items() if key not in OURS} == COURSE | OFF
     # Nothing is left to a default that may change one day.
     assert set(yaml.safe_load(recipe.read_text())) >= set(COURSE | OFF)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.config import DatasetConfig, InferenceConfig, InputWindow
+from core.config import InferenceConfig, InputRecipe, InputWindow
 from core.data.images import FULL_8BIT, Window, read_image, volume_window, write_png
-from core.storage.partial import Kept
+from core.storage.partial import PartialOutput
 from training.commands.pictures import check_pictures, find_pictures, predict_pictures
 
 
@@ -15,7 +15,7 @@ class Recorder:
     """Stands in for a predictor and keeps what it is shown, by the first pixel's value."""
 
     def __init__(self, stride: int = 0, window: InputWindow = "none") -> None:
-        self.recipe = DatasetConfig(image_size=64, context_stride=stride, window=window)
+        self.recipe = InputRecipe(image_size=64, context_stride=stride, window=window)
         self.config = InferenceConfig()
         self.shown: list[tuple[int, ...]] = []
         self.windows: dict[int, Window] = {}
@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 def test_neighbours_are_found_by_number(folder: Path, tmp_path: Path, stride: int, expected: set[tuple[int, ...]]):
     recorder, out = Recorder(stride), tmp_path / "out"
     out.mkdir()
-    results = list(predict_pictures(check_pictures(find_pictures(folder)), recorder, Kept(out)))  # type: ignore[arg-type]
+    results = list(predict_pictures(check_pictures(find_pictures(folder)), recorder, PartialOutput(out)))  # type: ignore[arg-type]
     assert set(recorder.shown) == expected
     assert {Path(each["input"]).stem for each in results} == {path.stem for path in folder.iterdir()}
     assert read_image(out / "alone_mask.png").shape == (20, 20)
@@ -68,7 +68,7 @@ def test_one_window_a_scan_where_the_model_wants_it(folder: Path, tmp_path: Path
     for kind, wanted in (("none", (FULL_8BIT, FULL_8BIT)), ("scan", (volume_window(scan), volume_window(alone)))):
         recorder, out = Recorder(window=kind), tmp_path / kind
         out.mkdir()
-        assert len(list(predict_pictures(check_pictures(find_pictures(folder)), recorder, Kept(out)))) == 5  # type: ignore[arg-type]
+        assert len(list(predict_pictures(check_pictures(find_pictures(folder)), recorder, PartialOutput(out)))) == 5  # type: ignore[arg-type]
         assert recorder.windows == dict.fromkeys((2, 9, 10, 11), wanted[0]) | {99: wanted[1]}
 
 
@@ -79,6 +79,6 @@ def test_deep_slices_of_a_scan_share_a_window(tmp_path: Path, kind: InputWindow)
         write_png(tmp_path / f"case1_day0_slice_{number}.png", np.full((20, 20), pixels))
     recorder, out = Recorder(window=kind), tmp_path / "out"
     out.mkdir()
-    assert len(list(predict_pictures(check_pictures(find_pictures(tmp_path)), recorder, Kept(out)))) == 3  # type: ignore[arg-type]
+    assert len(list(predict_pictures(check_pictures(find_pictures(tmp_path)), recorder, PartialOutput(out)))) == 3  # type: ignore[arg-type]
     alone = Window(3, 4) if kind == "scan" else FULL_8BIT
     assert recorder.windows == {1_000: Window(1_000, 30_000), 30_000: Window(1_000, 30_000), 3: alone}

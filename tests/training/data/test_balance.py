@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.images import write_png
 from core.data.index import load_index
 from training.data.balance import BalancedSampler, organs_shown
@@ -72,7 +72,7 @@ def test_validation_is_shared_without_repetition():
     assert sorted(index for share in shares for index in _indices(share)) == list(range(7))
 
 
-def test_organs_are_found_in_the_reference(own_dataset, recipe: DatasetConfig, tiny_training: TrainingConfig):
+def test_organs_are_found_in_the_reference(own_dataset, recipe: InputRecipe, tiny_training: TrainingConfig):
     index = load_index(own_dataset)
     slices = [each for scan in index.scans("train") for each in scan.slices]
     for each in slices[:14]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import DatasetConfig, InputWindow, SplitConfig, TrainingConfig
+from core.config import InputRecipe, InputWindow, SplitConfig, TrainingConfig
 from core.data.images import read_image, write_png
 from core.data.index import DatasetIndex, load_index
 from core.data.manifest import hash_files
@@ -30,7 +30,7 @@ def index(own_dataset: Path) -> DatasetIndex:
     return load_index(own_dataset)
 
 
-def module(index: DatasetIndex, training: TrainingConfig, *, cache: bool, recipe: DatasetConfig) -> MedicalSegmentationDataModule:
+def module(index: DatasetIndex, training: TrainingConfig, *, cache: bool, recipe: InputRecipe) -> MedicalSegmentationDataModule:
     data = MedicalSegmentationDataModule(index, training=replace(training, cache=cache), recipe=recipe)
     data.prepare_data()
     data.setup()
@@ -45,7 +45,7 @@ def test_the_network_sees_the_same_with_and_without(
 ):
     """Training and validation batches before augmentation and after the normalisation on the device."""
     prepare_pairs(write_pairs(tmp_path / "pairs", dtype=dtype), tmp_path / "set", split=SplitConfig(split_by=split_by))
-    index, recipe = load_index(tmp_path / "set"), DatasetConfig(image_size=SIDE, context_stride=stride, window=window)
+    index, recipe = load_index(tmp_path / "set"), InputRecipe(image_size=SIDE, context_stride=stride, window=window)
     plain, cached = (module(index, tiny_training, cache=on, recipe=recipe) for on in (False, True))
     for data in (plain, cached):
         data.datasets["train"].transform = None
@@ -60,7 +60,7 @@ def test_the_network_sees_the_same_with_and_without(
             assert plain.on_after_batch_transfer(wanted, 0) is wanted
 
 
-def test_a_cache_that_holds_is_not_built_again(index: DatasetIndex, tiny_training: TrainingConfig, recipe: DatasetConfig):
+def test_a_cache_that_holds_is_not_built_again(index: DatasetIndex, tiny_training: TrainingConfig, recipe: InputRecipe):
     folder = cache_folder(index, recipe.image_size)
     module(index, tiny_training, cache=True, recipe=recipe)
     before = (folder / "images.npy").stat()

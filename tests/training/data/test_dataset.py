@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import ArchiveConfig, DatasetConfig, InferenceConfig, InputWindow, SplitConfig, TrainingConfig
+from core.config import ArchiveConfig, InferenceConfig, InputRecipe, InputWindow, SplitConfig, TrainingConfig
 from core.data.images import FULL_8BIT, Window, model_window, volume_window
 from core.data.index import DatasetIndex, load_index
 from core.data.masks import read_mask
@@ -23,13 +23,13 @@ from training.data.dataset import MedicalDataset, Unreadable, collate, scan_wind
 from training.data.order import Draw
 
 
-def _dataset(index: DatasetIndex, recipe: DatasetConfig, split: str = "train") -> MedicalDataset:
+def _dataset(index: DatasetIndex, recipe: InputRecipe, split: str = "train") -> MedicalDataset:
     slices = [each for scan in index.scans(split) for each in scan.slices]
     return MedicalDataset(slices=slices, windows=scan_windows(index.scans(split)), recipe=recipe)
 
 
 def test_item_has_the_promised_shapes(tiny_index: DatasetIndex):
-    dataset = _dataset(tiny_index, DatasetConfig(image_size=96))
+    dataset = _dataset(tiny_index, InputRecipe(image_size=96))
     item = dataset[0]
     assert len(dataset) == 18
     assert item["image"].shape == (3, 96, 96)
@@ -38,7 +38,7 @@ def test_item_has_the_promised_shapes(tiny_index: DatasetIndex):
     assert item["mask"].dtype == torch.int64
 
 
-def test_image_is_normalised_as_the_predictor_does(tiny_index: DatasetIndex, recipe: DatasetConfig):
+def test_image_is_normalised_as_the_predictor_does(tiny_index: DatasetIndex, recipe: InputRecipe):
     dataset = _dataset(tiny_index, recipe)
     image, _ = dataset.slices[0].read()
     pixels = torch.from_numpy(image).float() / 255
@@ -48,7 +48,7 @@ def test_image_is_normalised_as_the_predictor_does(tiny_index: DatasetIndex, rec
         assert torch.allclose(item["image"][channel], wanted, atol=1e-6)
 
 
-def test_deep_pictures_are_windowed_by_their_scan(tmp_path: Path, recipe: DatasetConfig):
+def test_deep_pictures_are_windowed_by_their_scan(tmp_path: Path, recipe: InputRecipe):
     source = write_pairs(tmp_path / "deep", patients=2, slices=3, dtype=np.uint16)
     prepare_pairs(source, tmp_path / "set", split=SplitConfig())
     index = load_index(tmp_path / "set")
@@ -59,20 +59,20 @@ def test_deep_pictures_are_windowed_by_their_scan(tmp_path: Path, recipe: Datase
     assert np.array_equal(dataset.planes.image(0), window.apply(scan.read_image()[0]))
 
 
-def test_eight_bit_scans_are_taken_as_they_are(tiny_index: DatasetIndex, recipe: DatasetConfig):
+def test_eight_bit_scans_are_taken_as_they_are(tiny_index: DatasetIndex, recipe: InputRecipe):
     assert set(scan_windows(tiny_index.scans("train")).values()) == {FULL_8BIT}
     scan = tiny_index.scans("train")[0]
     dataset = MedicalDataset(slices=scan.slices, windows={}, recipe=recipe)
     assert np.array_equal(dataset.read(0)[0], np.dstack([scan.read_image()[0]] * 3))
 
 
-def test_window_is_applied(tiny_index: DatasetIndex, recipe: DatasetConfig):
+def test_window_is_applied(tiny_index: DatasetIndex, recipe: InputRecipe):
     scan = tiny_index.scans("train")[0]
     dataset = MedicalDataset(slices=scan.slices, windows={scan.id: Window(254, 255)}, recipe=recipe)
     assert dataset.read(0)[0].max() == 0
 
 
-def test_unreadable_slice_travels_as_data(own_dataset: Path, recipe: DatasetConfig, damage: Callable[[Path], Path]):
+def test_unreadable_slice_travels_as_data(own_dataset: Path, recipe: InputRecipe, damage: Callable[[Path], Path]):
     dataset = _dataset(load_index(own_dataset), recipe)
     path = damage(dataset.slices[1].image)
     item = dataset[1]
@@ -83,7 +83,7 @@ def test_unreadable_slice_travels_as_data(own_dataset: Path, recipe: DatasetConf
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_unreadable_slice_is_raised_in_the_training_process(
-    own_dataset: Path, recipe: DatasetConfig, tiny_training: TrainingConfig, damage: Callable[[Path], Path], workers: int
+    own_dataset: Path, recipe: InputRecipe, tiny_training: TrainingConfig, damage: Callable[[Path], Path], workers: int
 ):
     index = load_index(own_dataset)
     data = MedicalSegmentationDataModule(index, training=replace(tiny_training, workers=workers, cache=False), recipe=recipe)
@@ -93,7 +93,7 @@ def test_unreadable_slice_is_raised_in_the_training_process(
         data.on_before_batch_transfer(next(iter(data.val_dataloader())), 0)
 
 
-def test_same_seed_same_order(tiny_index: DatasetIndex, recipe: DatasetConfig, tiny_training: TrainingConfig):
+def test_same_seed_same_order(tiny_index: DatasetIndex, recipe: InputRecipe, tiny_training: TrainingConfig):
     batches = []
     for seed in (1, 1, 2):
         data = MedicalSegmentationDataModule(tiny_index, training=replace(tiny_training, seed=seed), recipe=recipe)
@@ -104,16 +104,14 @@ def test_same_seed_same_order(tiny_index: DatasetIndex, recipe: DatasetConfig, t
     assert not torch.equal(batches[0], batches[2])
 
 
-def test_validation_is_neither_shuffled_nor_changed(
-    tiny_index: DatasetIndex, recipe: DatasetConfig, tiny_training: TrainingConfig
-):
+def test_validation_is_neither_shuffled_nor_changed(tiny_index: DatasetIndex, recipe: InputRecipe, tiny_training: TrainingConfig):
     data = MedicalSegmentationDataModule(tiny_index, training=tiny_training, recipe=recipe)
     data.setup()
     batch = next(iter(data.val_dataloader()))
     assert np.array_equal(batch["mask"].numpy(), tiny_index.scans("valid")[0].read_labels())
 
 
-def test_loose_files_are_paired_by_name(tiny_index: DatasetIndex, recipe: DatasetConfig):
+def test_loose_files_are_paired_by_name(tiny_index: DatasetIndex, recipe: InputRecipe):
     slices = tiny_index.scans("valid")[0].slices
     images, masks = [each.image for each in slices], [each.mask for each in slices]
     dataset = MedicalDataset.from_files(image_paths=images, mask_paths=masks, recipe=recipe)
@@ -127,7 +125,7 @@ def test_loose_files_are_paired_by_name(tiny_index: DatasetIndex, recipe: Datase
 
 def test_arguments_are_named():
     with pytest.raises(TypeError, match="positional argument"):
-        MedicalDataset([], DatasetConfig())  # type: ignore[misc]
+        MedicalDataset([], InputRecipe())  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("stride", "window", "dtype"), [(1, "none", np.uint16), (2, "scan", np.uint8), (0, "scan", np.uint8)])
@@ -137,7 +135,7 @@ def test_training_shows_the_network_what_prediction_shows_it(tmp_path: Path, str
     for kind in ("images", "masks"):
         (source / kind / "case1_day0_slice_0004.png").unlink()
     prepare_pairs(source, tmp_path / "set", split=SplitConfig(valid_patients=("case2",)))
-    recipe = DatasetConfig(image_size=96, context_stride=stride, window=window)
+    recipe = InputRecipe(image_size=96, context_stride=stride, window=window)
     index = load_index(tmp_path / "set")
     scan = index.scans("train")[0]
     predictor = Predictor(torch.nn.Identity(), recipe, InferenceConfig(device="cpu"))

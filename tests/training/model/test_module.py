@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.model.segformer import architecture, load_checkpoint, weights_hash
 from core.runs.registry import Run
 from training.model.module import MONITOR, MedicalSegmentationModel, organ_scores
 
 
 @pytest.fixture
-def model(recipe: DatasetConfig, tiny_training: TrainingConfig) -> MedicalSegmentationModel:
+def model(recipe: InputRecipe, tiny_training: TrainingConfig) -> MedicalSegmentationModel:
     from transformers import SegformerForSemanticSegmentation
 
     torch.manual_seed(0)
@@ -46,7 +46,7 @@ def test_optimiser_takes_the_settings(model: MedicalSegmentationModel):
     assert (group["lr"], group["weight_decay"]) == (1e-3, 1e-4)
 
 
-def test_last_checkpoint_loads_in_core_and_in_lightning(tiny_run: Run, recipe: DatasetConfig):
+def test_last_checkpoint_loads_in_core_and_in_lightning(tiny_run: Run, recipe: InputRecipe):
     path = tiny_run.paths.checkpoints / "last.ckpt"
     network, found = load_checkpoint(path)
     again = MedicalSegmentationModel.load_from_checkpoint(path, map_location="cpu", weights_only=True)

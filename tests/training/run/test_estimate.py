@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex
 from core.runs.registry import Run
 from core.storage.workspace import RunPaths
@@ -47,7 +47,7 @@ def test_a_limit_of_steps():
 
 @pytest.mark.slow
 def test_real_steps_leave_no_run(
-    tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: DatasetConfig, capsys: pytest.CaptureFixture[str]
+    tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: InputRecipe, capsys: pytest.CaptureFixture[str]
 ):
     found = estimate(tiny_index, replace(tiny_training, epochs=4), recipe)
     assert 0 < found.seconds_per_step < found.seconds_per_epoch < found.total_s
@@ -72,7 +72,7 @@ def test_a_picture_of_learning_an_epoch(tiny_run: Run):
 
 
 def test_the_picture_is_the_slice_that_the_network_sees():
-    recipe = DatasetConfig(image_size=32)
+    recipe = InputRecipe(image_size=32)
     grey = np.random.default_rng(0).integers(0, 256, (2, 32, 32)).astype(np.uint8)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (recipe.mean, recipe.std))
     images = (torch.from_numpy(grey)[:, None].repeat(1, 3, 1, 1) / 255 - mean) / std
@@ -81,7 +81,7 @@ def test_the_picture_is_the_slice_that_the_network_sees():
 
 def test_a_full_disk_ends_no_run(tmp_path: Path):
     (tmp_path / "learning").write_text("a file where the folder should be")
-    recipe = DatasetConfig(image_size=32)
+    recipe = InputRecipe(image_size=32)
     pictures = LearningPictures(RunPaths(tmp_path), recipe)
     trainer = SimpleNamespace(val_dataloaders=SimpleNamespace(sampler=range(2)), current_epoch=0)
     batch = {"image": torch.zeros(2, 3, 32, 32), "mask": torch.ones(2, 32, 32, dtype=torch.long)}

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from core.config import DatasetConfig, PhantomConfig, SplitConfig, TrainingConfig
+from core.config import InputRecipe, PhantomConfig, SplitConfig, TrainingConfig
 from core.data.index import DatasetIndex
 from core.data.prepare.phantoms import prepare_phantom
 from core.errors import ConfigError, DatasetError, JobError, WorkspaceError
@@ -146,7 +146,7 @@ def ended(tiny_run: Run, tmp_path: Path) -> RunPaths:
 
 
 def test_a_disk_too_full_for_the_export(
-    ended: RunPaths, tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: DatasetConfig
+    ended: RunPaths, tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: InputRecipe
 ) -> None:
     training = replace(tiny_training, epochs=2)
     with files_end_at(1_000_000), pytest.raises(WorkspaceError, match="The disk is full"):
@@ -163,7 +163,7 @@ def test_no_memory_on_the_processor_is_told_as_on_a_gpu(
     tiny_index: DatasetIndex,
     tmp_path: Path,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(RunRecorder, "on_train_batch_end", lambda *_: torch.empty(2**50))
@@ -185,7 +185,7 @@ def test_a_loader_process_that_is_killed(
     tiny_index: DatasetIndex,
     tmp_path: Path,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     others = set(psutil.Process().children())  # such as the browser of the tests before

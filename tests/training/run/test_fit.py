@@ -14,7 +14,7 @@ import torch
 import yaml
 
 import training.run.fit as module
-from core.config import DatasetConfig, InferenceConfig, TrainingConfig
+from core.config import InferenceConfig, InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.errors import ConfigError, DatasetError, ModelError, WorkspaceError
 from core.evaluation.evaluate import evaluate
@@ -71,7 +71,7 @@ def test_manifest_tells_what_the_run_saw(tiny_run: Run, tiny_index: DatasetIndex
 
 
 def test_hashes_are_made_where_the_data_set_states_none(
-    own_dataset: Path, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    own_dataset: Path, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     stated = read_json(own_dataset / "dataset.json")["files"]
     (own_dataset / "dataset.json").unlink()
@@ -117,7 +117,7 @@ def test_pooled_score_agrees_with_the_evaluation(tiny_run: Run, tiny_index: Data
 
 
 def test_same_seed_same_numbers(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig, tiny_run: Run
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe, tiny_run: Run
 ):
     fit(tiny_index, paths, tiny_training, recipe)
     # On one machine, by as many threads: nothing is in another order, and so nothing is rounded otherwise.
@@ -126,7 +126,7 @@ def test_same_seed_same_numbers(
 
 
 def test_stop_request_ends_after_the_present_step(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     write_status(paths, RunStatus("queued"))
     paths.stop_request.touch()
@@ -139,7 +139,7 @@ def test_stop_request_ends_after_the_present_step(
 
 
 def test_step_limit_still_validates(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     result = fit(tiny_index, paths, replace(tiny_training, epochs=50, max_steps=2), recipe)
     assert result.state == "finished"
@@ -148,7 +148,7 @@ def test_step_limit_still_validates(
 
 
 def test_time_limit_ends_after_the_epoch(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     fit(tiny_index, paths, replace(tiny_training, epochs=50, max_minutes=1e-6), recipe)
     assert len(pd.read_csv(paths.metrics)) == 1
@@ -159,7 +159,7 @@ def test_damaged_data_leaves_no_run(
     own_dataset: Path,
     paths: RunPaths,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     damage: Callable[[Path], Path],
 ):
     index = load_index(own_dataset)
@@ -170,7 +170,7 @@ def test_damaged_data_leaves_no_run(
 
 
 def test_queued_run_is_told_why_it_failed(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     write_status(paths, RunStatus("queued"))
     with pytest.raises(ModelError, match="neither here nor can it be fetched"):
@@ -181,7 +181,7 @@ def test_queued_run_is_told_why_it_failed(
 
 
 def test_unknown_class_fails_the_run_and_stays_out_of_the_log(
-    own_dataset: Path, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    own_dataset: Path, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     from core.data.images import write_png
 
@@ -199,7 +199,7 @@ def test_surprise_is_recorded_with_its_traceback(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ):
     def break_down(*_: object) -> None:
@@ -216,7 +216,7 @@ def test_interrupt_is_recorded_as_stopped(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ):
     def interrupt(*_: object) -> None:
@@ -229,7 +229,7 @@ def test_interrupt_is_recorded_as_stopped(
 
 
 def test_run_of_that_name_is_not_touched(
-    tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: DatasetConfig, tiny_run: Run
+    tiny_index: DatasetIndex, tiny_training: TrainingConfig, recipe: InputRecipe, tiny_run: Run
 ):
     before = tiny_run.paths.status.read_bytes()
     with pytest.raises(WorkspaceError, match="There is a run of that name already"):
@@ -241,7 +241,7 @@ def test_a_lock_that_is_not_got_changes_nobody_s_status(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ):
     """Two begin with one name at once: the first has the lock and its folder, the second has waited for too long."""
@@ -256,7 +256,7 @@ def test_a_lock_that_is_not_got_changes_nobody_s_status(
 
 
 def test_unknown_accelerator_is_refused(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     with pytest.raises(ConfigError, match="no such accelerator: abacus"):
         fit(tiny_index, paths, replace(tiny_training, accelerator="abacus"), recipe)
@@ -264,7 +264,7 @@ def test_unknown_accelerator_is_refused(
 
 
 def test_continuing_from_an_exported_model(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig, tiny_run: Run
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe, tiny_run: Run
 ):
     start = replace(tiny_training, model=str(tiny_run.paths.model))
     fit(tiny_index, paths, start, recipe)
@@ -273,7 +273,7 @@ def test_continuing_from_an_exported_model(
 
 @pytest.mark.slow
 def test_a_finished_run_has_an_onnx_file_of_its_weights(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     fit(tiny_index, paths, replace(tiny_training, max_steps=1, onnx=True), recipe)
     predictor = Predictor.load(paths.model, InferenceConfig(device="cpu", engine="onnx"))
@@ -285,7 +285,7 @@ def test_an_export_that_fails_does_not_fail_the_run(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("core.model.onnx_export.load_model", lambda folder: 1 / 0)
@@ -311,7 +311,7 @@ def test_status_is_json_without_nan(tiny_run: Run):
 
 
 def test_learning_rate_and_count_stand_in_the_metrics(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     training = replace(tiny_training, epochs=3, schedule="multistep", milestones=(1, 2), tracker="none")
     fit(tiny_index, paths, training, recipe)
@@ -321,7 +321,7 @@ def test_learning_rate_and_count_stand_in_the_metrics(
 
 
 def test_exported_model_is_the_average(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     fit(tiny_index, paths, replace(tiny_training, ema_decay=0.9, tracker="none"), recipe)
     content = torch.load(paths.checkpoints / "last.ckpt", weights_only=True)
@@ -336,7 +336,7 @@ def test_run_ends_when_nothing_gets_better(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ):
     scores = dict.fromkeys(["valid_f1_organs", "valid_dice_stomach", "valid_dice_small_bowel", "valid_dice_large_bowel"], 0.5)

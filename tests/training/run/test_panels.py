@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.cli.command import run_command
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.images import FULL_8BIT
 from core.data.index import DatasetIndex
 from core.errors import DatasetError, ModelError
@@ -81,7 +81,7 @@ def test_context_of_the_model_is_used(tiny_index: DatasetIndex):
 
     torch.manual_seed(0)
     network = SegformerForSemanticSegmentation(architecture("b0"))
-    recipe = DatasetConfig(image_size=64, context_stride=2)
+    recipe = InputRecipe(image_size=64, context_stride=2)
     model = MedicalSegmentationModel.of(network, recipe=recipe, training=TrainingConfig()).eval()
     scan = tiny_index.scans("valid")[0]
     figure = inference_and_visualize(model, tiny_index, [scan.slices[3].image.stem])

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 import training.run.fit
 from core.cli.command import run_command
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.data.prepare.pairs import prepare_pairs
 from core.errors import ConfigError, WorkspaceError
@@ -169,7 +169,7 @@ class _SharesOfTwo(MedicalSegmentationDataModule):
 
 
 def _validate(
-    model: MedicalSegmentationModel, index: DatasetIndex, training: TrainingConfig, recipe: DatasetConfig
+    model: MedicalSegmentationModel, index: DatasetIndex, training: TrainingConfig, recipe: InputRecipe
 ) -> dict[str, float]:
     data = _SharesOfTwo(index, training=training, recipe=recipe)
     torch.set_num_threads(training.threads or 1)
@@ -189,7 +189,7 @@ def test_impossible_devices_are_one_sentence(tiny_index: DatasetIndex, tmp_path:
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_of_two_who_begin_the_same_run_the_later_leaves_it_alone(
-    tiny_index: DatasetIndex, tiny_run: Run, tiny_training: TrainingConfig, recipe: DatasetConfig, tmp_path: Path,
+    tiny_index: DatasetIndex, tiny_run: Run, tiny_training: TrainingConfig, recipe: InputRecipe, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, resume: bool,
 ):  # fmt: skip
     """The other one begins while this one's network is being built."""

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from core.cli.command import run_command
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.errors import ConfigError, DatasetError, ModelError, WorkspaceError
 from core.model.segformer import load_checkpoint, weights_hash
@@ -42,7 +42,7 @@ def long(tiny_training: TrainingConfig) -> TrainingConfig:
 
 @pytest.fixture(scope="module")
 def whole(
-    tiny_index: DatasetIndex, long: TrainingConfig, recipe: DatasetConfig, tmp_path_factory: pytest.TempPathFactory
+    tiny_index: DatasetIndex, long: TrainingConfig, recipe: InputRecipe, tmp_path_factory: pytest.TempPathFactory
 ) -> RunPaths:
     """That run, uninterrupted."""
     paths = Workspace(tmp_path_factory.mktemp("whole")).run("run")
@@ -96,7 +96,7 @@ def test_run_that_was_cut_off_ends_as_if_nothing_had_been(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     long: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     whole: RunPaths,
 ):
     cut.append(step)
@@ -111,7 +111,7 @@ def test_kill_between_the_best_checkpoint_and_the_last_loses_nothing(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     long: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     whole: RunPaths,
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -139,7 +139,7 @@ def test_kill_after_the_last_epoch_leaves_only_the_export(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ):
     def cut_off(*_: object, **__: object) -> None:
@@ -165,7 +165,7 @@ def test_run_that_moved_is_taken_up(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     cut: list[int],
     tmp_path: Path,
 ):
@@ -300,7 +300,7 @@ def test_a_cosine_that_ends_with_the_time_goes_on_where_it_was(
     tiny_index: DatasetIndex,
     tmp_path: Path,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ):
     """Three steps and 20 s an epoch: of 50 epochs a minute has room for 3, which is known from the second on."""

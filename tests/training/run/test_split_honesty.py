@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import DatasetConfig, InferenceConfig, SplitConfig, TrainingConfig
+from core.config import InferenceConfig, InputRecipe, SplitConfig, TrainingConfig
 from core.data.index import load_index
 from core.data.prepare.pairs import prepare_pairs
 from core.evaluation.evaluate import evaluate
@@ -24,7 +24,7 @@ def test_a_run_on_shuffled_slices_is_called_leaked(pairs_source: Path, tmp_path:
     made = prepare_pairs(pairs_source, tmp_path / "set", split=split)
     assert made.patients == {"train": 4, "valid": 4}
     assert "patients are on both sides" in json.loads((made.root / "dataset.json").read_text())["split"]
-    index, recipe = load_index(made.root), DatasetConfig(image_size=64, context_stride=1)
+    index, recipe = load_index(made.root), InputRecipe(image_size=64, context_stride=1)
     result = fit(index, Workspace(tmp_path / "w").run("leaky"), replace(tiny_training, max_steps=1), recipe)
     run = open_run(result.paths.root)
     assert load_model(run.paths.model)[1] == recipe

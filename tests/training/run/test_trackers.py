@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import DatasetConfig, TrainingConfig
+from core.config import InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex
 from core.errors import ConfigError
 from core.runs.registry import Run
@@ -30,7 +30,7 @@ def many_steps(tiny_training: TrainingConfig) -> TrainingConfig:
 
 
 def test_csv_has_losses_every_ten_steps_and_scores_every_epoch(
-    tiny_index: DatasetIndex, paths: RunPaths, many_steps: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, many_steps: TrainingConfig, recipe: InputRecipe
 ):
     fit(tiny_index, paths, many_steps, recipe)
     with (paths.root / "tracker" / "version_0" / "metrics.csv").open(newline="") as file:
@@ -41,9 +41,7 @@ def test_csv_has_losses_every_ten_steps_and_scores_every_epoch(
     assert "Step 10: loss" in paths.log.read_text()
 
 
-def test_tensorboard_gets_the_scores(
-    tiny_index: DatasetIndex, paths: RunPaths, many_steps: TrainingConfig, recipe: DatasetConfig
-):
+def test_tensorboard_gets_the_scores(tiny_index: DatasetIndex, paths: RunPaths, many_steps: TrainingConfig, recipe: InputRecipe):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -54,7 +52,7 @@ def test_tensorboard_gets_the_scores(
 
 
 def test_no_tracker_leaves_no_folder(
-    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: DatasetConfig
+    tiny_index: DatasetIndex, paths: RunPaths, tiny_training: TrainingConfig, recipe: InputRecipe
 ):
     fit(tiny_index, paths, replace(tiny_training, tracker="none", max_steps=1), recipe)
     assert not (paths.root / "tracker").exists()
@@ -66,7 +64,7 @@ def test_wandb_offline_has_the_validation_result_in_its_summary(
     tiny_index: DatasetIndex,
     paths: RunPaths,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     monkeypatch: pytest.MonkeyPatch,
 ):
     import wandb

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import DatasetConfig, PhantomConfig
+from core.config import InputRecipe, PhantomConfig
 from core.model.segformer import load_model
 from core.runs.registry import open_run
 from training.tools import demo_weights
@@ -13,7 +13,7 @@ from training.tools.demo_weights import RECIPE, read_recipe
 
 def test_recipe_parses():
     training, recipe = read_recipe(str(RECIPE))
-    assert (training.model, recipe) == ("b0", DatasetConfig(image_size=192))
+    assert (training.model, recipe) == ("b0", InputRecipe(image_size=192))
     assert training.max_minutes is None  # a slower machine makes the same weights
     assert not training.onnx
 
@@ -28,7 +28,7 @@ def test_demo_run_is_complete_and_anonymous(tmp_path: Path, monkeypatch: pytest.
     run = open_run(out)
     assert run.status is not None
     assert (run.status.state, run.has_model, len(run.metrics())) == ("finished", True, 1)
-    assert load_model(run.paths.model)[1] == DatasetConfig(image_size=64)
+    assert load_model(run.paths.model)[1] == InputRecipe(image_size=64)
     assert sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) < demo_weights.MAX_BYTES
     for path in (run.paths.config, run.paths.manifest, run.paths.status, run.paths.model / "config.json"):
         assert "/" not in path.read_text().replace("gutcheck-run/1", "")

@@ -6,7 +6,7 @@ import pytest
 
 from core.reviews.queue.filters import WorklistFilter
 from core.reviews.queue.scan_table import ScanTable, make_scan_table
-from core.reviews.queue.worklist import Progress, Worklist
+from core.reviews.queue.worklist import RoundProgress, Worklist
 from core.reviews.store.clock import Moment
 from core.reviews.store.events import Round, Subject, Verdict
 from core.reviews.store.leases import DURATION_S
@@ -239,7 +239,7 @@ def test_each_scan_goes_to_as_many_different_readers_as_the_round_asks_for(workl
     judge(store, A, "Dr A")
     judge(store, A, "Dr B")
     assert [worklist.next_case(reader) for reader in ("Dr A", "Dr B", "Dr C")] == [B, B, D]
-    assert worklist.progress("Dr A") == Progress(done=1, total=4, mine=1)
+    assert worklist.progress("Dr A") == RoundProgress(done=1, total=4, mine=1)
 
 
 def test_the_round_s_filter_and_order_make_the_queue(worklist: Worklist, store: ReviewStore) -> None:
@@ -248,7 +248,7 @@ def test_the_round_s_filter_and_order_make_the_queue(worklist: Worklist, store: 
     assert worklist.next_case("Dr A") == B
     assert worklist.next_case("Dr B", filter=WorklistFilter(patient=("case10",))) == D
     judge(store, A, "Dr A")
-    assert worklist.progress("Dr A") == Progress(done=0, total=3, mine=0)
+    assert worklist.progress("Dr A") == RoundProgress(done=0, total=3, mine=0)
 
 
 def test_a_blind_round_tells_nothing_before_one_s_own_verdict(worklist: Worklist, store: ReviewStore) -> None:
@@ -277,11 +277,11 @@ def test_carried_verdicts_leave_only_the_changed_scans(worklist: Worklist, store
     source = store.add_verdict(Subject("run0", EVALUATION, A, "", ""), reader="Dr A", verdict=Verdict.ACCEPT)
     store.add_carry(Subject(RUN, EVALUATION, A, "", ""), source=source, by="Dr Lead", basis="the same mask")
     assert worklist.next_case("Dr B") == D
-    assert worklist.progress("Dr A") == Progress(done=1, total=4, mine=1)
+    assert worklist.progress("Dr A") == RoundProgress(done=1, total=4, mine=1)
 
 
 def test_an_empty_queue(store: ReviewStore) -> None:
     nothing = Worklist(store, ScanTable(RUN, EVALUATION, table().scans.iloc[:0]))
     assert nothing.next_case("Dr A") is None
-    assert nothing.progress("Dr A") == Progress(0, 0, 0)
+    assert nothing.progress("Dr A") == RoundProgress(0, 0, 0)
     assert nothing.rows(reader="Dr A").empty

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from core.reviews.round.agreement import SCALE, Agreement, agreement, kappas
+from core.reviews.round.agreement import SCALE, ReaderAgreement, kappas, reader_agreement
 from core.reviews.store.events import Verdict
 from tests.core.reviews.judged import judged
 
@@ -18,10 +18,10 @@ FLEISS_1971 = """444444 222555 233335 555555 222444 113333 333355 113334 114444 
 333335 111455 111112 224444 133555 555555 244444 224555 114444 144445 222224 111155 224444 133333 555555"""
 
 
-def agreed(rows: Sequence[Sequence[Verdict]], *, scans_per_patient: int = 1) -> Agreement:
+def agreed(rows: Sequence[Sequence[Verdict]], *, scans_per_patient: int = 1) -> ReaderAgreement:
     """Agreement of readers R0, R1, … who said ``rows[scan][reader]``."""
     given = {f"scan{i:03d}": {f"R{j}": verdict for j, verdict in enumerate(row)} for i, row in enumerate(rows)}
-    return agreement(judged(given), {scan: f"patient{i // scans_per_patient}" for i, scan in enumerate(given)})
+    return reader_agreement(judged(given), {scan: f"patient{i // scans_per_patient}" for i, scan in enumerate(given)})
 
 
 def rows_of(table: Sequence[Sequence[int]], verdicts: Sequence[Verdict] = SCALE) -> list[tuple[Verdict, Verdict]]:
@@ -103,7 +103,7 @@ def test_nothing_to_tell_is_no_number() -> None:
     assert (beyond.quadratic.value, beyond.quadratic.scans, beyond.outside) == (None, 0, 2)
     alone = agreed([(A,), (REJECT,)])
     assert (alone.pairs, alone.fleiss, alone.light_linear) == ((), None, None)
-    assert agreement({}, {}).readers == ()
+    assert reader_agreement({}, {}).readers == ()
 
 
 def test_no_interval_where_many_resamples_say_nothing() -> None:
@@ -121,7 +121,7 @@ def test_several_readers_who_did_not_all_judge_everything() -> None:
         "s4": {"R1": A, "R2": REJECT},
         "s5": {"R3": A},
     }
-    found = agreement(judged(given), {scan: scan for scan in given})
+    found = reader_agreement(judged(given), {scan: scan for scan in given})
     assert (found.verdicts_per_scan, found.other_counts, found.fleiss.scans) == (3, 1, 3)
     assert found.light_quadratic.value == pytest.approx(np.mean([pair.quadratic.value for pair in found.pairs]))
     assert found.light_quadratic.scans == 4

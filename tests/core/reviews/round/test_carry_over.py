@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ReviewError
-from core.reviews.round.carry_over import Plan, carry_over, plan_carry_over
+from core.reviews.round.carry_over import CarryOverPlan, carry_over, plan_carry_over
 from core.reviews.store.events import Verdict
 from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation, open_run
@@ -52,7 +52,7 @@ def judge(store: ReviewStore, evaluation: Evaluation, scan: str, verdict: Verdic
     return store.add_verdict(subject_of(evaluation, scan), reader=reader, verdict=verdict, comment="seen").id
 
 
-def planned(store: ReviewStore, old: Evaluation, new: Evaluation, **options: float) -> Plan:
+def planned(store: ReviewStore, old: Evaluation, new: Evaluation, **options: float) -> CarryOverPlan:
     reviews, already = (store.reviews(run=each.run, evaluation=each.name) for each in (old, new))
     return plan_carry_over(old, new, reviews, already, **options)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.config import DatasetConfig, InferenceConfig, TrainingConfig
+from core.config import InferenceConfig, InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.data.masks import read_label_volume
 from core.errors import ConfigError
@@ -42,7 +42,7 @@ def test_a_round_is_exported_trained_on_and_only_changed_scans_come_back(
     tiny_index: DatasetIndex,
     tiny_run: Run,
     tiny_training: TrainingConfig,
-    recipe: DatasetConfig,
+    recipe: InputRecipe,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

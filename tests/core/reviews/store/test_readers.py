@@ -7,8 +7,8 @@ import pytest
 from core.errors import ReviewError
 from core.reviews.queue.activity import ActivityMeter
 from core.reviews.queue.filters import SavedFilter, WorklistFilter, delete_filter, save_filter, saved_filters
-from core.reviews.queue.worklist import Progress, Worklist
-from core.reviews.round.agreement import agreement
+from core.reviews.queue.worklist import RoundProgress, Worklist
+from core.reviews.round.agreement import reader_agreement
 from core.reviews.round.corrected import final_masks
 from core.reviews.store.events import Correction, Round, Subject, Verdict, check_reader, event_hash
 from core.reviews.store.readers import reader_key, skeleton
@@ -162,7 +162,7 @@ def test_leases_queues_and_progress_know_one_reader(store: ReviewStore) -> None:
     assert scan not in worklist.at_hand()
     give(store, "Anna", subject=Subject(RUN, EVALUATION, str(scan), "", ""))
     assert worklist.next_case("ANNA") != scan
-    assert worklist.progress("ANNA") == Progress(done=1, total=3, mine=1)
+    assert worklist.progress("ANNA") == RoundProgress(done=1, total=3, mine=1)
     assert list(worklist.rows(reader="Bo", filter=WorklistFilter(reader=("ANNA",)))["scan"]) == [scan]
     store.set_round(RUN, EVALUATION, Round("Blind", blind=True), by="Lead")
     assert worklist.rows(reader="ANNA").set_index("scan")["hidden"].to_dict()[scan] is False
@@ -189,7 +189,7 @@ def test_one_s_own_words_filters_and_minutes(store: ReviewStore) -> None:
 def test_agreement_does_not_take_two_spellings_for_two_readers(store: ReviewStore) -> None:
     give(store, "Anna")
     give(store, "ANNA", Verdict.REJECT)
-    found = agreement(store.reviews(run=RUN, evaluation=EVALUATION), {"case0_day0": "case0"})
+    found = reader_agreement(store.reviews(run=RUN, evaluation=EVALUATION), {"case0_day0": "case0"})
     assert (found.readers, found.pairs) == (("Anna",), ())
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.reviews.round.agreement import agreement
+from core.reviews.round.agreement import reader_agreement
 from core.reviews.store.events import Event, Finding, FindingKind, Round, Subject, Verdict
 from core.reviews.store.store import ReviewStore
 from tests.core.reviews.judged import judged
@@ -94,7 +94,7 @@ def test_agreement_of_a_blind_round_leaves_it_out_and_counts_it(blind: ReviewSto
     again = give(blind, "Bo", SCANS[1])
     assert known(again)
     reviews = blind.reviews(run=RUN, evaluation=EVALUATION)
-    found, every = agreement(reviews, PATIENTS, blind=True), agreement(reviews, PATIENTS)
+    found, every = reader_agreement(reviews, PATIENTS, blind=True), reader_agreement(reviews, PATIENTS)
     # Blind: one of three the same. With the second look at the second scan: two of four.
     assert (found.pairs[0].percent.value, found.pairs[0].percent.scans) == (pytest.approx(1 / 3), 3)
     assert (every.pairs[0].percent.value, every.pairs[0].percent.scans) == (0.5, 4)
@@ -104,6 +104,6 @@ def test_agreement_of_a_blind_round_leaves_it_out_and_counts_it(blind: ReviewSto
 
 def test_verdicts_of_earlier_versions_are_unknown_and_count() -> None:
     old = judged({scan: {"Ada": Verdict.ACCEPT, "Bo": Verdict.ACCEPT} for scan in SCANS})
-    found = agreement(old, PATIENTS, blind=True)
+    found = reader_agreement(old, PATIENTS, blind=True)
     assert (found.pairs[0].percent.scans, found.score_known, found.score_unsaid) == (4, 0, 8)
     assert old[SCANS[0]].told == {"Ada": None, "Bo": None}

@@ -16,7 +16,7 @@ import pytest
 from core.errors import ConfigError, JobError
 from core.runs.jobs import estimates, start
 from core.runs.jobs.ends import record_end
-from core.runs.jobs.estimates import Asked, ask
+from core.runs.jobs.estimates import PendingEstimate, start_estimate
 from core.runs.jobs.queue import count_places, device_environment
 from core.runs.jobs.start import TrainingJob, new_run_name, resume_training, start_training
 from core.runs.jobs.stop import log_tail, request_stop, stop_now
@@ -325,10 +325,10 @@ def test_a_line_of_nvidia_smi() -> None:
     assert read_gpu("NVIDIA H100, 80GB, 93, 1024, 81559") == GpuUse("NVIDIA H100, 80GB", 93.0, 2**30, 81559 * 2**20)
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, workspace: Workspace, program: str) -> Asked:
+def asked(monkeypatch: pytest.MonkeyPatch, workspace: Workspace, program: str) -> PendingEstimate:
     real = estimates.spawn
     monkeypatch.setattr(estimates, "spawn", lambda command, log: real([sys.executable, "-c", program], log))
-    found = ask(workspace, JOB)
+    found = start_estimate(workspace, JOB)
     found.process.wait(WAIT_S)
     return found
 
