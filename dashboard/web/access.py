@@ -6,6 +6,7 @@ Every request passes `Guard`, which asks an `Access` who sends it. Another sign-
 
 import ipaddress
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -238,10 +239,9 @@ def _read_password(file: str) -> str:
 
 
 def host_name(host: str) -> str:
-    """A Host header without its port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] or host
+    """A Host header without its port; empty where it is none: what stands behind a port or a bracket is no name of ours."""
+    parts = re.fullmatch(r"(?:\[([\da-f:.]+)\]|([^:\[\]]+))(?::\d{1,5})?", host, re.ASCII | re.IGNORECASE)
+    return (parts[1] or parts[2]) if parts else ""
 
 
 def is_loopback(host: str) -> bool:

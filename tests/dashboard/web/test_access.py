@@ -265,7 +265,10 @@ def test_without_a_login_no_other_name_is_served(host: str) -> None:
 
 
 def test_names_of_this_machine() -> None:
-    assert [host_name(each) for each in ("a:1", "a", "[::1]:2", "[::1]")] == ["a", "a", "::1", "::1"]
+    assert [host_name(host) for host in ("a:1", "a", "[::1]:2", "[::1]")] == ["a", "a", "::1", "::1"]
+    foreign = ("[::1]evil.com", "[::1]:1@evil.com", "localhost:evil.com", "localhost:1:2", "[::1", "::1", "", "[localhost]")
+    assert [host_name(host) for host in foreign] == [""] * len(foreign)
+    assert not is_loopback("")
     assert is_loopback("127.8.8.8")
     assert not is_loopback("0.0.0.0")
 
