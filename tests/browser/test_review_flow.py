@@ -120,17 +120,17 @@ def test_a_second_reader_in_a_blind_round(page: Page, judged: str, small_copy: P
         assert store.verify() is None
 
 
-def test_a_late_click_says_nothing_of_the_scan_that_came_meanwhile(dashboard: str, folder: Path) -> None:
+def test_a_late_click_says_nothing_of_the_scan_that_came_meanwhile(judged: str, small_copy: Path) -> None:
     names = {"run": "stub", "evaluation": "small-valid"}
-    with open_tab(dashboard, reader="Dr. Di", scan=SCANS[0], **names) as tab:
+    with open_tab(judged, reader="Dr. Bo", scan=SCANS[0], **names) as tab:
         late = [tab.button(name) for name in ("verdict-reject", "accept-and-next", "undo")]
         tab.open(SCANS[1])
         for each in late:
             tab.press(each)
-        assert "Dr. Di" not in reviews_in(folder).get(SCANS[1], ScanReview()).verdicts
+        assert "Dr. Bo" not in reviews_in(small_copy).get(SCANS[1], ScanReview()).verdicts
         tab.open(SCANS[1])  # Undo has led back
         tab.press(tab.button("verdict-reject"))
-    assert reviews_in(folder)[SCANS[1]].verdicts["Dr. Di"] == Verdict.REJECT
+    assert reviews_in(small_copy)[SCANS[1]].verdicts["Dr. Bo"] == Verdict.REJECT
 
 
 def test_a_verdict_key_waits_for_the_buttons_of_the_scan_in_the_panes(page: Page, judged: str, small_copy: Path) -> None:
@@ -152,12 +152,12 @@ def test_a_verdict_key_waits_for_the_buttons_of_the_scan_in_the_panes(page: Page
         assert [each.payload["verdict"] for each in store.history(kind="verdict") if each.reader == "Dr. Bo"] == ["major_edits"]
 
 
-def test_a_finding_on_the_slice_is_on_the_slice_that_is_shown(page: Page, dashboard: str) -> None:
-    page.goto(f"{dashboard}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&slice=7&reader=Dr.%20Cy")
+def test_a_finding_on_the_slice_is_on_the_slice_that_is_shown(page: Page, judged: str) -> None:
+    page.goto(f"{judged}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&slice=7")
     reader = page.get_by_role("textbox", name="Reader")
-    reader.fill("Dr. Cy")
+    reader.fill("Dr. Bo")
     reader.press("Enter")
-    wait_for_reader(page, "Dr. Cy")
+    wait_for_reader(page, "Dr. Bo")
     wait_for_scan(page, SCANS[0])
     page.keyboard.press("ArrowDown")
     page.keyboard.press("q")  # before the viewer has come to rest and told where it is

@@ -15,7 +15,7 @@ from core.storage.workspace import Workspace
 from tests.browser.conftest import served
 from tests.patience import WAIT_MS
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 PHANTOMS = PhantomConfig(patients=3, slices=8, size=64)
 LIMIT_MS = 3 * WAIT_MS
 """A training begins with the import of torch, and goes on for 45 epochs."""

@@ -96,8 +96,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             process.kill()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.long
 def test_killed_then_a_full_disk_then_no_data_set_and_finished_all_the_same(queue: Any, tmp_path: Path) -> None:
     workspace, job = queue()
     paths = start_training(workspace, job, "r1")
@@ -199,7 +198,9 @@ def test_a_loader_process_that_is_killed(
 
     monkeypatch.setattr(RunRecorder, "on_train_batch_end", kill)
     paths = Workspace(tmp_path).run("new")
-    with pytest.raises(ConfigError, match="A process that loads slices was killed, most likely because memory ran out: Killed"):
+    # Whether torch hears of the signal or misses the process first is the machine's affair.
+    said = "A process that loads slices was killed, most likely because memory ran out: (Killed|exit without a word)"
+    with pytest.raises(ConfigError, match=said):
         fit(tiny_index, paths, replace(tiny_training, workers=1), recipe)
     assert read_status(paths).state == "failed"
 

@@ -43,7 +43,7 @@ def test_two_readers_for_each_scan(path: Path) -> None:
     check(path, set(said), scans=30, readers_per_scan=2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_server_killed_in_the_middle(path: Path) -> None:
     said = killed_again_and_again(path, kills=2, readers=6, scans=120)
     check(path, said, scans=120)
