@@ -1,20 +1,20 @@
-"""Label maps of other tools: found in folders, paired, read and turned into our classes, one scan at a time."""
+"""Label maps of other tools: found in folders, paired, and turned into our classes; `label_png` and `label_nifti` read them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.identity import SliceName, parse_slice_name
-from core.data.images import Pixels, check_picture, decode, is_grey, read_image, to_grey
+from core.data.identity import SliceName
+from core.data.images import Pixels
 from core.data.index import MAX_NAMED, Scan, SliceFile, natural_key
 from core.data.manifest import ScanInfo
 from core.data.masks import LabelMap
-from core.data.readers.nifti import SUFFIXES, NiftiVolume, check_same_place, read_nifti, stem_of
-from core.errors import ConfigError, DatasetError, ImageError, MaskError
+from core.data.readers.nifti import SUFFIXES, stem_of
+from core.errors import ConfigError, DatasetError, MaskError
 from core.labels import CLASSES
 
 PATTERN = r"(?P<scan>(?P<patient>.+?)(?:_day(?P<day>\d+))?)_slice_(?P<slice>\d+)"
@@ -163,129 +163,7 @@ def _lonely(kind: str, other: str, stems: set[str]) -> str:
     return f"{len(stems)} {kind} without {other} ({_listed(sorted(stems, key=natural_key))})" if stems else ""
 
 
-@dataclass(frozen=True)
-class NiftiSource:
-    """One NIfTI volume a scan, named after it."""
-
-    pairs: Mapping[str, tuple[Path, Path, Path | None]]
-    truth_table: LabelTable = field(default_factory=LabelTable)
-    prediction_table: LabelTable = field(default_factory=LabelTable)
-
-    @property
-    def ids(self) -> Sequence[str]:
-        return list(self.pairs)
-
-    @property
-    def has_images(self) -> bool:
-        return all(image for _, _, image in self.pairs.values())
-
-    def read(self, scan: str) -> LabelScan:
-        truth_path, prediction_path, image_path = self.pairs[scan]
-        truth, prediction = read_nifti(truth_path), read_nifti(prediction_path)
-        check_same_place(truth, prediction)
-        reference, ignored = self.truth_table.apply(truth.voxels, truth_path)
-        drawn, also_ignored = self.prediction_table.apply(prediction.voxels, prediction_path)
-        image = None if image_path is None else _picture(truth, read_nifti(image_path))
-        depth, height, width = reference.shape
-        names = [parse_slice_name(f"{scan}_slice_{number:04d}", PATTERN) for number in range(1, depth + 1)]
-        notes = [f"{each.path.name} does not state where it lies" for each in (truth, prediction) if not each.stated]
-        made = scan_of_files(names, ScanInfo(truth.spacing_mm, (height, width)), truth_path)
-        return LabelScan(made, reference, drawn, image, ignored | also_ignored, tuple(notes))
-
-
-def _picture(truth: NiftiVolume, image: NiftiVolume) -> Pixels:
-    check_same_place(truth, image)
-    return to_pixels(image.voxels)
-
-
-def to_pixels(voxels: NDArray[Any]) -> Pixels:
-    """Numbers of any kind as 8- or 16-bit pixels: whole numbers are kept but for an offset, others stretched over 16 bits."""
-    if voxels.dtype in (np.uint8, np.uint16):
-        return voxels
-    values = np.nan_to_num(voxels.astype(np.float64))
-    low, span = values.min(), max(values.max() - values.min(), 1.0)
-    keep = span <= MAX_LABEL and np.array_equal(values, np.rint(values))
-    pixels: NDArray[np.uint16] = np.rint((values - low) * (1 if keep else MAX_LABEL / span)).astype(np.uint16)
-    return pixels
-
-
 def scan_of_files(names: Sequence[SliceName], info: ScanInfo, path: Path) -> Scan:
     """A scan of these slices, whose files are not our own."""
     slices = tuple(SliceFile(name, path, path) for name in names)
     return Scan(names[0].scan, names[0].patient, names[0].day, slices, info)
-
-
-class PngSource:
-    """PNG slices, grouped into scans by their names."""
-
-    def __init__(
-        self,
-        pairs: Mapping[str, tuple[Path, Path, Path | None]],
-        truth_table: LabelTable,
-        prediction_table: LabelTable,
-        *,
-        spacing_mm: Spacing | None,
-        pattern: str = PATTERN,
-        infos: Mapping[str, ScanInfo] | None = None,
-    ) -> None:
-        """
-        Args:
-            spacing_mm: of scans for which ``infos`` has none.
-        """
-        self.pairs, self.spacing_mm, self.infos = pairs, spacing_mm, infos or {}
-        self.tables = truth_table, prediction_table
-        self.members: dict[str, list[SliceName]] = {}
-        for name in sorted((parse_slice_name(stem, pattern) for stem in pairs), key=lambda name: name.number):
-            self.members.setdefault(name.scan, []).append(name)
-
-    @property
-    def ids(self) -> Sequence[str]:
-        return sorted(self.members, key=natural_key)
-
-    @property
-    def has_images(self) -> bool:
-        return all(image for _, _, image in self.pairs.values())
-
-    def read(self, scan: str) -> LabelScan:
-        names = self.members[scan]
-        numbers = [name.number for name in names]
-        if len(set(numbers)) < len(numbers):
-            raise DatasetError("Two slices of a scan have one number", value=scan, todo="rename one of them")
-        files = [self.pairs[name.stem] for name in names]
-        truth = _stack(scan, [read_label_png(path) for path, _, _ in files])
-        prediction = _stack(scan, [read_label_png(path) for _, path, _ in files])
-        if truth.shape != prediction.shape:
-            sizes = " and ".join(f"{each.shape[2]}×{each.shape[1]}" for each in (truth, prediction))
-            todo = "resize the prediction to the truth, by nearest neighbour"
-            raise MaskError(f"Truth and prediction differ in size ({sizes})", value=scan, todo=todo)
-        reference, ignored = self.tables[0].apply(truth, files[0][0].parent / scan)
-        drawn, also_ignored = self.tables[1].apply(prediction, files[0][1].parent / scan)
-        image = _stack(scan, [read_image(path) for _, _, path in files if path]) if self.has_images else None
-        if image is not None and image.shape != reference.shape:
-            raise ImageError("Images and label maps differ in size", value=scan, todo="export them at one size")
-        info = self.infos.get(scan) or ScanInfo(native_size=(reference.shape[1], reference.shape[2]))
-        info = replace(info, spacing_mm=info.spacing_mm or self.spacing_mm)
-        return LabelScan(scan_of_files(names, info, files[0][0]), reference, drawn, image, ignored | also_ignored)
-
-
-def read_label_png(path: Path) -> NDArray[Any]:
-    """The labels of a PNG file (H, W), 8 or 16 bits.
-
-    Raises:
-        MaskError: unreadable, or in colour.
-    """
-    try:
-        check_picture(path)
-        pixels = decode(path)
-    except ImageError as error:
-        raise MaskError(f"Label map: {error.what}", value=path, todo=error.todo) from error
-    if not is_grey(pixels) or pixels.dtype not in (np.uint8, np.uint16):
-        raise MaskError("A label map is in colour", value=path, todo="export labels as one channel of 8 or 16 bits")
-    return to_grey(pixels)
-
-
-def _stack(scan: str, planes: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    sizes = sorted({f"{plane.shape[1]}×{plane.shape[0]} pixels of {plane.dtype.itemsize * 8} bits" for plane in planes})
-    if len(sizes) > 1:
-        raise DatasetError(f"The slices of scan {scan} differ", value=", ".join(sizes), todo="export all slices of a scan alike")
-    return np.stack(planes)
