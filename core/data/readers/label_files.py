@@ -65,7 +65,7 @@ class LabelTable:
         Raises:
             ConfigError: not of that form, an unknown class, or a label given twice.
         """
-        ids = {each.name: each.id for each in CLASSES}
+        ids = {kind.name: kind.id for kind in CLASSES}
         classes: dict[int, int] = {}
         for word in filter(None, (part.strip() for part in text.split(","))):
             label, _, name = word.partition("=")
@@ -84,14 +84,14 @@ class LabelTable:
             MaskError: values that are no labels, or labels without a class where no mapping is given.
         """
         whole = _whole_numbers(labels, path)
-        found = frozenset(int(label) for label in np.flatnonzero(np.bincount(whole.ravel())))
-        classes = {each.id: each.id for each in CLASSES} if self.classes is None else dict(self.classes)
-        ignored = found - classes.keys() - {0}
+        present = frozenset(int(label) for label in np.flatnonzero(np.bincount(whole.ravel())))
+        classes = {kind.id: kind.id for kind in CLASSES} if self.classes is None else dict(self.classes)
+        ignored = present - classes.keys() - {0}
         if ignored and self.classes is None:
             what = f"{_listed([str(label) for label in sorted(ignored)])} have no class"
             raise MaskError(f"Labels {what}", value=path, todo="say which is which, such as --map 6=stomach,18=small_bowel")
-        table = np.zeros(max(found, default=0) + 1, np.uint8)
-        for label in found & classes.keys():
+        table = np.zeros(max(present, default=0) + 1, np.uint8)
+        for label in present & classes.keys():
             table[label] = classes[label]
         return table[whole], ignored
 
@@ -123,13 +123,13 @@ def find_files(folder: Path) -> tuple[str, dict[str, Path]]:
     if len(kinds) != 1:
         what = "holds PNG and NIfTI files" if kinds else "holds no PNG or NIfTI files"
         raise DatasetError(f"The folder {what}", value=folder, todo="give a folder with one kind of label map")
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in paths:
         stem = path.stem if path.suffix == ".png" else stem_of(path)
-        if stem in found:
+        if stem in files:
             raise DatasetError(f"Two files are named {stem}", value=folder, todo="remove one of them")
-        found[stem] = path
-    return kinds.pop(), found
+        files[stem] = path
+    return kinds.pop(), files
 
 
 def find_pairs(truth: Path, prediction: Path, images: Path | None) -> tuple[str, dict[str, tuple[Path, Path, Path | None]]]:
@@ -140,7 +140,7 @@ def find_pairs(truth: Path, prediction: Path, images: Path | None) -> tuple[str,
     Raises:
         DatasetError: see `find_files`; folders of two kinds; or files without a partner, all of which are named together.
     """
-    kind, found = find_files(truth)
+    kind, references = find_files(truth)
     others = {"prediction": find_files(prediction)} | ({"image": find_files(images)} if images else {})
     for name, (other, _) in others.items():
         if other != kind:
@@ -149,14 +149,14 @@ def find_pairs(truth: Path, prediction: Path, images: Path | None) -> tuple[str,
     drawn = others["prediction"][1]
     pictures = {stem.removesuffix("_0000"): path for stem, path in others["image"][1].items()} if images else {}
     problems = [
-        _lonely("truth", "prediction", found.keys() - drawn.keys()),
-        _lonely("prediction", "truth", drawn.keys() - found.keys()),
-        _lonely("truth", "image", found.keys() - pictures.keys()) if images else "",
+        _lonely("truth", "prediction", references.keys() - drawn.keys()),
+        _lonely("prediction", "truth", drawn.keys() - references.keys()),
+        _lonely("truth", "image", references.keys() - pictures.keys()) if images else "",
     ]
     if any(problems):
         value = f"{truth}: {'; '.join(filter(None, problems))}"
         raise DatasetError("Label maps do not pair up", value=value, todo="add or remove the files named")
-    return kind, {stem: (found[stem], drawn[stem], pictures.get(stem)) for stem in sorted(found, key=natural_key)}
+    return kind, {stem: (references[stem], drawn[stem], pictures.get(stem)) for stem in sorted(references, key=natural_key)}
 
 
 def _lonely(kind: str, other: str, stems: set[str]) -> str:

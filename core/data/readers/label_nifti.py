@@ -36,7 +36,7 @@ class NiftiSource:
         image = None if image_path is None else _picture(truth, read_nifti(image_path))
         depth, height, width = reference.shape
         names = [parse_slice_name(f"{scan}_slice_{number:04d}", PATTERN) for number in range(1, depth + 1)]
-        notes = [f"{each.path.name} does not state where it lies" for each in (truth, prediction) if not each.stated]
+        notes = [f"{volume.path.name} does not state where it lies" for volume in (truth, prediction) if not volume.stated]
         made = scan_of_files(names, ScanInfo(truth.spacing_mm, (height, width)), truth_path)
         return LabelScan(made, reference, drawn, image, ignored | also_ignored, tuple(notes))
 

@@ -56,7 +56,7 @@ class PngSource:
         truth = _stack(scan, [read_label_png(path) for path, _, _ in files])
         prediction = _stack(scan, [read_label_png(path) for _, path, _ in files])
         if truth.shape != prediction.shape:
-            sizes = " and ".join(f"{each.shape[2]}×{each.shape[1]}" for each in (truth, prediction))
+            sizes = " and ".join(f"{labels.shape[2]}×{labels.shape[1]}" for labels in (truth, prediction))
             todo = "resize the prediction to the truth, by nearest neighbour"
             raise MaskError(f"Truth and prediction differ in size ({sizes})", value=scan, todo=todo)
         reference, ignored = self.tables[0].apply(truth, files[0][0].parent / scan)

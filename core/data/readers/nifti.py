@@ -118,7 +118,7 @@ def check_same_place(truth: NiftiVolume, other: NiftiVolume) -> None:
         MaskError: they differ in shape, or a corner of one lies more than `TOLERANCE_MM` from the other's.
     """
     if truth.voxels.shape != other.voxels.shape:
-        sizes = " and ".join("×".join(map(str, each.voxels.shape[::-1])) for each in (truth, other))
+        sizes = " and ".join("×".join(map(str, volume.voxels.shape[::-1])) for volume in (truth, other))
         raise MaskError(f"The volumes differ in shape ({sizes})", value=_both(truth, other), todo="resample one to the other")
     ends = np.array(truth.voxels.shape[::-1]) - 1
     corners = np.array([[*corner, 1] for corner in product(*((0, end) for end in ends))], np.float64)
