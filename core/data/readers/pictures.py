@@ -36,7 +36,7 @@ class Pictures:
 
 
 def read_pictures(paths: Sequence[Path], title: str, *, max_pixels: int, in_folders: bool) -> Pictures:
-    """Read pictures as `core.data.images.read_image` does, after what only a stranger's file can have.
+    """Read pictures as `core.data.images.read_image` does, after checks that only uploads need.
 
     Args:
         title: what an error calls them.
