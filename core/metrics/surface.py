@@ -28,10 +28,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.grid import Spacing
 from core.metrics.volume_pair import VolumePair
 
-Spacing = tuple[float, float, float]
-"""mm between voxel centres along z, y and x."""
 TOLERANCES_MM: tuple[float, ...] = (1.5, 3.0)
 PERCENTILE = 95.0
 ROUNDING = 1e-9

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.data.index import Scan
+from core.data.scan import Scan
 from core.labels import ORGANS
 from core.metrics.bootstrap import Interval, column_interval
 from core.metrics.confidence import NOTHING, Confidence

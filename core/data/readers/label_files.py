@@ -8,19 +8,19 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.identity import SliceName, parse_slice_name
+from core.data.grid import Spacing
+from core.data.identity import MAX_NAMED, SliceName, natural_key, parse_slice_name
 from core.data.images import Pixels, check_picture, decode, is_grey, read_image, to_grey
-from core.data.index import MAX_NAMED, Scan, SliceFile, natural_key
 from core.data.manifest import ScanInfo
 from core.data.masks import LabelMap
 from core.data.readers.nifti import SUFFIXES, NiftiVolume, check_same_place, read_nifti, stem_of
+from core.data.scan import Scan, SliceFile
 from core.errors import ConfigError, DatasetError, ImageError, MaskError
 from core.labels import CLASSES
 
 PATTERN = r"(?P<scan>(?P<patient>.+?)(?:_day(?P<day>\d+))?)_slice_(?P<slice>\d+)"
 """How names tell patient, day and slice: the UW-Madison set's way, for any name of a scan."""
 MAX_LABEL = 65_535
-Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from core.data.grid import Spacing
+from core.data.identity import SLICE_SPACING_MM, natural_key
 from core.data.images import SUFFIXES, Pixels, Window, check_picture, decode, is_grey, to_grey, volume_window
-from core.data.index import natural_key
-from core.data.prepare.kaggle import SLICE_SPACING_MM
 from core.data.readers.archive import unpack
 from core.data.readers.dicom import is_dicom, read_series
-from core.data.readers.label_files import Spacing, to_pixels
+from core.data.readers.label_files import to_pixels
 from core.data.readers.nifti import SUFFIXES as NIFTI_SUFFIXES
 from core.data.readers.nifti import NiftiVolume, read_nifti
 from core.errors import DatasetError, GutCheckError, ImageError
