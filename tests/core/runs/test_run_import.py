@@ -18,7 +18,7 @@ import pyarrow.parquet
 import pytest
 from safetensors.numpy import save_file
 
-from core.charts.overview_table import overview_table
+from core.charts.overview import overview_table
 from core.errors import DatasetError, GutCheckError, JobError, WorkspaceError
 from core.runs import evaluation_checks
 from core.runs.import_checks import check_file, rule_for
