@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from core.config import InferenceConfig, InputRecipe
 from core.data.images import Window
-from core.demo.prepare import CARRIED_RUN
 from core.errors import ModelError, WorkspaceError
 from core.runs.library import promoted
 from core.runs.registry import Run, find_run, list_runs, open_run
-from core.storage.workspace import Workspace
+from core.storage.workspace import CARRIED_RUN, Workspace
 
 if TYPE_CHECKING:
     from core.data.masks import LabelMap

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
 from core.config import InferenceConfig
+from core.data.grid import Spacing
 from core.data.images import model_window
 from core.data.masks import LabelMap
-from core.data.readers.label_files import Spacing
 from core.data.readers.uploads import Upload, read_upload
 from core.errors import GutCheckError
 from core.imaging.overlay import Rgb, blend, class_statistics, num_to_rgb

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
-from core.data.readers.label_files import Spacing
+from core.data.grid import Spacing
 from core.data.readers.uploads import Upload, read_upload
 from core.errors import ImageError, ModelError
 from core.imaging.overlay import Rgb, num_to_rgb

@@ -8,19 +8,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.identity import SliceName
+from core.data.identity import MAX_NAMED, SliceName, natural_key
 from core.data.images import Pixels
-from core.data.index import MAX_NAMED, Scan, SliceFile, natural_key
 from core.data.manifest import ScanInfo
 from core.data.masks import LabelMap
 from core.data.readers.nifti import SUFFIXES, stem_of
+from core.data.scan import Scan, SliceFile
 from core.errors import ConfigError, DatasetError, MaskError
 from core.labels import CLASSES
 
 PATTERN = r"(?P<scan>(?P<patient>.+?)(?:_day(?P<day>\d+))?)_slice_(?P<slice>\d+)"
 """How names tell patient, day and slice: the UW-Madison set's way, for any name of a scan."""
 MAX_LABEL = 65_535
-Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

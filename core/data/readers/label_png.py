@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.identity import SliceName, parse_slice_name
+from core.data.grid import Spacing
+from core.data.identity import SliceName, natural_key, parse_slice_name
 from core.data.images import check_picture, decode, is_grey, read_image, to_grey
-from core.data.index import natural_key
 from core.data.manifest import ScanInfo
-from core.data.readers.label_files import PATTERN, LabelScan, LabelTable, Spacing, scan_of_files
+from core.data.readers.label_files import PATTERN, LabelScan, LabelTable, scan_of_files
 from core.errors import DatasetError, ImageError, MaskError
 
 

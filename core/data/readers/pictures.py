@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from core.data.grid import Spacing
+from core.data.identity import SLICE_SPACING_MM
 from core.data.images import Pixels, check_picture, decode, is_grey, to_grey
-from core.data.prepare.kaggle import SLICE_SPACING_MM
-from core.data.readers.label_files import Spacing
 from core.errors import DatasetError, ImageError
 
 KAGGLE_NAME = re.compile(r"slice_(?P<slice>\d+)_\d+_\d+_(?P<y>\d+(?:\.\d+)?)_(?P<x>\d+(?:\.\d+)?)")

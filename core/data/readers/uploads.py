@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.grid import Spacing
+from core.data.identity import natural_key
 from core.data.images import SUFFIXES, Pixels, Window, volume_window
-from core.data.index import natural_key
 from core.data.readers.archive import unpack
 from core.data.readers.dicom import is_dicom, read_series
-from core.data.readers.label_files import Spacing
 from core.data.readers.nifti import SUFFIXES as NIFTI_SUFFIXES
 from core.data.readers.nifti import NiftiVolume, read_nifti, to_pixels
 from core.data.readers.pictures import read_pictures
