@@ -63,7 +63,7 @@ class TrainingConfig:
     """How a run is trained."""
 
     model: str = DEFAULT_MODEL
-    """b0 to b5, a hub id, or a local folder with config.json and model.safetensors."""
+    """b0 to b5, demo for the embedded one, a hub id, or a local folder with config.json and model.safetensors."""
     batch_size: int = 8
     """Slices a step."""
     learning_rate: float = 3e-4

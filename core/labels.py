@@ -36,13 +36,12 @@ CLASSES: tuple[LabelClass, ...] = (
 ORGANS: tuple[LabelClass, ...] = CLASSES[1:]
 NUM_CLASSES = len(CLASSES)
 ORGAN_NAMES: tuple[str, ...] = tuple(organ.name for organ in ORGANS)
+ALL_ORGANS, MACRO = "all", "macro"
+"""In an organ's place: all organs of a scan, and the mean over them."""
+TITLES: dict[str, str] = {c.name: c.title for c in CLASSES} | dict.fromkeys((ALL_ORGANS, MACRO), "All organs")
+"""What people read, by the name in tables and files."""
 PALETTE: NDArray[np.uint8] = np.array([c.rgb for c in CLASSES], np.uint8)
 """(4, 3) uint8; row ``i`` is the colour of class ``i``."""
-
-
-def organ(name: str) -> LabelClass:
-    """The organ of that identifier; ``KeyError`` for a name that is not in the table."""
-    return {o.name: o for o in ORGANS}[name]
 
 
 def class_table() -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.charts.scan_order import with_worst_slice
+from core.charts.scores import with_worst_slice
 from core.data.images import Window
 from core.data.survey import SurveyPaths, read_survey, stamp_of
 from core.evaluation.compare import Comparison, compare

@@ -7,8 +7,9 @@ import numpy as np
 
 from core.config import ScoringConfig
 from core.data.identity import parse_slice_name
-from core.data.index import SliceFile, group_scans
+from core.data.index import group_scans
 from core.data.manifest import DatasetManifest
+from core.data.scan import SliceFile
 from core.evaluation.score_set import ScoreSet
 
 SCAN = "case1_day0"

@@ -6,9 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.charts.style import GREY, framed, places, points, signed
-from core.evaluation.compare import ALL_ORGANS, Difference
-from core.labels import ORGANS
-from core.labels import organ as organ_named
+from core.evaluation.compare import Difference
+from core.labels import ALL_ORGANS, ORGANS, TITLES
 
 BETTER, WORSE = "#2a7f9e", "#b06c14"
 """Not the organs' colours: a gain and a loss over several organs."""
@@ -21,11 +20,11 @@ def difference_forest(differences: Sequence[Difference], *, source: str) -> go.F
         differences: those of one score, see `core.evaluation.compare.compare`.
     """
     figure = go.Figure()
-    titles = {each.name: (each.title, each.chart) for each in ORGANS} | {ALL_ORGANS: ("All organs", GREY)}
+    colours = {each.name: each.chart for each in ORGANS}
     for each in differences:
         if each.difference is None:
             continue
-        title, colour = titles[each.organ]
+        title, colour = TITLES[each.organ], colours.get(each.organ, GREY)
         low, high = (each.difference if edge is None else edge for edge in (each.low, each.high))
         figure.add_scatter(
             x=[each.difference], y=[title], mode="markers", marker={"color": colour, "size": 13}, showlegend=False,
@@ -36,7 +35,7 @@ def difference_forest(differences: Sequence[Difference], *, source: str) -> go.F
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY, "width": 1.5})
     figure.update_xaxes(title="difference of the mean Dice: left of 0, B is worse; right of 0, B is better", zeroline=False)
-    figure.update_yaxes(categoryorder="array", categoryarray=["All organs", *[each.title for each in reversed(ORGANS)]])
+    figure.update_yaxes(categoryorder="array", categoryarray=[TITLES[ALL_ORGANS], *[each.title for each in reversed(ORGANS)]])
     note = "Point: B less A over the same scans. Line: 95% interval over patients; where it crosses 0, B may be no better."
     return framed(figure, title="Is B better than A?", source=f"{note}<br>{source}", height=230, legend=False)
 
@@ -71,4 +70,4 @@ def scan_changes(changes: pd.DataFrame, *, source: str) -> go.Figure:
 
 def most_changed(organ: str, difference: float) -> str:
     """The organ that changed most in a scan, and by how much."""
-    return f"{organ_named(organ).title} {'drawn falsely in one' if pd.isna(difference) else signed(difference, 3)}"
+    return f"{TITLES[organ]} {'drawn falsely in one' if pd.isna(difference) else signed(difference, 3)}"

@@ -1,11 +1,65 @@
-"""Dice per organ: its distribution over scans, sorted bars, patients by organs, and the trend over runs."""
+"""Dice per organ: scans and patients in order, its distribution, sorted bars, patients by organs, and along one scan."""
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.charts.style import FLAG, SCORE_SCALE, as_text, cells, framed, places, points, spread, symbols
-from core.labels import ORGANS, organ
+from core.charts.style import SCORE_SCALE, cells, compact, framed, places, points, spread, symbols
+from core.labels import ORGAN_NAMES, ORGANS, TITLES
+from core.metrics.surface import nsd_columns, nsd_tolerance_mm
+from core.metrics.tables import mean_over_organs
 
+
+def score_title(column: str) -> str:
+    """What people read for a score's column: ``NSD at 3 mm`` for ``nsd_3mm``."""
+    return f"NSD at {nsd_tolerance_mm(column):g} mm" if nsd_columns([column]) else SCORE_TITLES.get(column, column)
+
+
+def worst_first(scans: pd.DataFrame) -> list[str]:
+    """Scans by the mean Dice over their organs, the lowest first; scans without any organ are left out."""
+    means = mean_over_organs(scans, ["dice"]).set_index("scan")["dice"].dropna().sort_index()
+    return [str(scan) for scan in means.sort_values(kind="stable").index]
+
+
+def by_patient(scans: pd.DataFrame) -> pd.DataFrame:
+    """Mean Dice of each patient's scans per organ: columns patient, organ, dice, scans, scan (its worst); worst patients first.
+
+    A patient none of whose scans has the organ gets no row for it.
+    """
+    scored = scans[scans["dice"].notna()]
+    if scored.empty:
+        return pd.DataFrame(columns=["patient", "organ", "dice", "scans", "scan"])
+    groups = scored.groupby(["patient", "organ"])
+    found = groups.agg(dice=("dice", "mean"), scans=("scan", "nunique"))
+    worst = scored.loc[groups["dice"].idxmin()]
+    found["scan"] = worst["scan"].to_numpy()
+    if "slice" in worst:
+        found["slice"] = worst["slice"].to_numpy()
+    table = found.reset_index()
+    table["order"] = table["patient"].map(mean_over_organs(scored, ["dice"]).groupby("patient")["dice"].mean())
+    table["place"] = table["organ"].map({name: place for place, name in enumerate(ORGAN_NAMES)})
+    table = table.sort_values(["order", "patient", "place"], kind="stable", ignore_index=True)
+    return table.drop(columns=["order", "place"])
+
+
+def with_worst_slice(scans: pd.DataFrame, slices: pd.DataFrame) -> pd.DataFrame:
+    """The scan table with a column ``slice``: where most of an organ's voxels differ; missing where none does.
+
+    Args:
+        scans, slices: ``scans.parquet`` and ``slices.parquet`` of one evaluation.
+    """
+    differing = slices["reference_voxels"] + slices["prediction_voxels"] - 2 * slices["both_voxels"]
+    table = slices.loc[differing > 0, ["scan", "organ", "slice"]].assign(differing=differing[differing > 0])
+    worst = table.loc[table.groupby(["scan", "organ"], observed=True)["differing"].idxmax(), ["scan", "organ", "slice"]]
+    worst = worst.astype({"scan": "str", "organ": "str", "slice": "Int64"})
+    return scans.merge(worst, on=["scan", "organ"], how="left")
+
+
+SCORE_TITLES = {
+    "dice": "Dice",
+    "hd95_mm": "HD95, mm",
+    "volume_error_ml": "Volume error, ml (prediction less reference)",
+    "absolute_volume_error_ml": "Absolute volume error, ml",
+}
 DICE_RANGE = [-0.04, 1.04]
 
 
@@ -48,7 +102,7 @@ def dice_bars(scans: pd.DataFrame, order: list[str], *, source: str, title: str 
     """Dice per scan and organ, in the order given.
 
     Args:
-        order: scans to show, see `core.charts.scan_order.worst_first`.
+        order: scans to show, see `core.charts.scores.worst_first`.
     """
     figure = go.Figure()
     for each in ORGANS:
@@ -75,13 +129,13 @@ def patient_heatmap(table: pd.DataFrame, patients: list[str], *, source: str) ->
     """Patients by organs, coloured by the mean Dice of the patient's scans.
 
     Args:
-        table: see `core.charts.scan_order.by_patient`.
+        table: see `core.charts.scores.by_patient`.
         patients: those to show, in this order.
     """
     shown = table[table["patient"].isin(patients)]
     wide = shown.pivot(index="organ", columns="patient", values="dice")
     wide = wide.reindex(index=[each.name for each in reversed(ORGANS)], columns=patients)
-    titles = [organ(name).title for name in wide.index]
+    titles = [TITLES[name] for name in wide.index]
     text = [[("" if pd.isna(value) else f"{value:.2f}") for value in row] for row in wide.to_numpy()]
     figure = go.Figure()
     figure.add_heatmap(
@@ -91,7 +145,7 @@ def patient_heatmap(table: pd.DataFrame, patients: list[str], *, source: str) ->
     cells(
         figure,
         x=list(shown["patient"]),
-        y=[organ(name).title for name in shown["organ"]],
+        y=[TITLES[name] for name in shown["organ"]],
         carried=places(shown, "dice", "scans"),
         hover="%{x}, %{y}<br>mean Dice %{customdata[3]:.3f} over %{customdata[4]} scans<br>worst: %{customdata[0]}",
     )
@@ -103,33 +157,20 @@ def patient_heatmap(table: pd.DataFrame, patients: list[str], *, source: str) ->
     )
 
 
-def trend_over_runs(table: pd.DataFrame, *, source: str) -> go.Figure:
-    """Mean Dice per organ of each run on the same split, oldest first, with its interval over patients.
+def dice_along_scan(slices: pd.DataFrame) -> go.Figure:
+    """Dice of each slice along a scan, for finding the slice to look at; a slice's score is never averaged.
 
     Args:
-        table: see `core.charts.overview_table.trend`.
+        slices: rows of ``slices.parquet`` of one scan.
     """
     figure = go.Figure()
-    runs = list(dict.fromkeys(table["run"]))
-    for place, each in enumerate(ORGANS):
-        rows = table[(table["organ"] == each.name) & table["dice"].notna()]
-        at = [runs.index(run) + 0.08 * (place - 1) for run in rows["run"]]
+    for organ in ORGANS:
+        rows = slices[slices["organ"] == organ.name]
         figure.add_scatter(
-            x=at, y=rows["dice"], name=each.title, mode="lines+markers", line={"color": each.chart}, marker={"size": 9},
-            error_y={"array": (rows["high"].astype(float) - rows["dice"]).fillna(0),
-                     "arrayminus": (rows["dice"] - rows["low"].astype(float)).fillna(0), "thickness": 1.2},
-            customdata=rows[["run", "evaluation", "scans", "leak"]].to_numpy(),
-            hovertemplate="%{customdata[0]}<br>mean Dice %{y:.3f} over %{customdata[2]} scans<br>leak: %{customdata[3]}"
-            "<extra>" + each.title + "</extra>",
+            x=rows["slice"], y=rows["dice"], name=organ.title, mode="lines+markers",
+            line={"color": organ.chart}, marker={"size": 5},
+            hovertemplate="slice %{x}: Dice %{y:.3f}<extra>" + organ.title + "</extra>",
         )  # fmt: skip
-    leaks = table.drop_duplicates("run").set_index("run")["leak"]
-    labels = [f"{as_text(run)}<br>{leaks[run].partition(' (')[0]}" for run in runs]
-    figure.update_xaxes(tickvals=list(range(len(runs))), ticktext=labels, range=[-0.5, len(runs) - 0.5], showgrid=False)
-    figure.update_yaxes(title="mean Dice over scans", range=DICE_RANGE)
-    if any(leaks != "patient-clean"):
-        figure.add_annotation(
-            text="Leaked runs cannot be compared with clean ones.", showarrow=False, xref="paper", yref="paper", x=1, y=0,
-            xanchor="right", yanchor="bottom", font={"color": FLAG},
-        )  # fmt: skip
-    note = "Bars: 95% interval over patients. A click opens that run."
-    return framed(figure, title="Did the runs get better?", source=f"{note}<br>{source}", height=300)
+    figure.update_yaxes(title="Dice of the slice", range=[-0.03, 1.03])
+    figure.update_xaxes(title="slice")
+    return compact(figure, height=220)

@@ -20,7 +20,7 @@ FLAG = "#d98a00"
 SVG_POINTS = 3000
 """Above so many points a browser draws faster by WebGL than one page element each."""
 NO_SCORE_SYMBOLS = {"missed": "x", "false_alarm": "x"}
-TITLE_PX, LEGEND_PX = 70, 26
+TITLE_PX, LEGEND_PX, LEGEND_LINE_PX = 70, 26, 20
 GOLDEN = 0.6180339887498949
 
 
@@ -128,3 +128,16 @@ def tens(values: "pd.Series[float]") -> tuple[list[float], list[str]]:
 def signed(value: float, digits: int = 1) -> str:
     """A number with its sign, a true minus among them."""
     return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def compact(figure: go.Figure, *, height: int, columns: int = 1) -> go.Figure:
+    """The look of a small figure without a title, its legend below."""
+    # In a narrow window the legend's entries stand below each other; the figure grows by them, and the plot keeps its height.
+    figure.update_layout(
+        height=height + LEGEND_LINE_PX * -(-len(figure.data) // columns),
+        margin={"l": 10, "r": 10, "t": 16, "b": 10},
+        showlegend=True,
+        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
+        hoverlabel={"namelength": -1},
+    )
+    return figure

@@ -7,6 +7,10 @@ from core.errors import DatasetError
 
 UW_MADISON_PATTERN = r"(?P<scan>(?P<patient>case\d+)_day(?P<day>\d+))_slice_(?P<slice>\d+)"
 """How the UW-Madison GI Tract set names its slices; a data set may state another pattern with the same groups."""
+SLICE_SPACING_MM = 3.0
+"""Distance of the UW-Madison set's slices; its names state only the spacing inside a slice (the set's published description)."""
+MAX_NAMED = 5
+"""How many file names an error lists before it counts the rest."""
 
 
 @dataclass(frozen=True, order=True)
@@ -63,3 +67,8 @@ def check_pattern(pattern: str) -> str:
     if "patient" not in groups:
         raise DatasetError("The patient pattern has no group (?P<patient>…)", value=pattern, todo="add one")
     return pattern
+
+
+def natural_key(text: str) -> tuple[tuple[str, int], ...]:
+    """Sort key that orders numbers inside a name by value."""
+    return tuple((word, int(digits or -1)) for word, digits in re.findall(r"(\D*)(\d*)", text))

@@ -1,85 +1,17 @@
 """The index of a data set: patients, scans and slices, with images and masks paired by name."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-
-from core.data.identity import SliceName, parse_slice_name
-from core.data.images import Pixels, decode_grey, read_image
-from core.data.manifest import DatasetManifest, ScanInfo, read_manifest
-from core.data.masks import LabelMap, read_mask
+from core.data.identity import MAX_NAMED, natural_key, parse_slice_name
+from core.data.manifest import DatasetManifest, read_manifest
+from core.data.scan import Scan, SliceFile
 from core.errors import DatasetError
 
 SPLITS = ("train", "valid")
-MAX_NAMED = 5
-"""How many file names an error lists before it counts the rest."""
-
-
-@dataclass(frozen=True)
-class SliceFile:
-    """One slice: its name and its two files."""
-
-    name: SliceName
-    image: Path
-    mask: Path
-
-    def read(self) -> tuple[Pixels, LabelMap]:
-        """Image (H, W) uint8 or uint16, and label map (H, W) uint8 of the same size.
-
-        Raises:
-            ImageError, MaskError: see `core.data.images.read_image` and `core.data.masks.read_mask`.
-        """
-        image = read_image(self.image)
-        height, width = image.shape
-        return image, read_mask(self.mask, shape=(height, width))
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One volume of one split, slices in order of their numbers; under a leaky split, only the slices of that split."""
-
-    id: str
-    patient: str
-    day: int | None
-    slices: tuple[SliceFile, ...]
-    info: ScanInfo
-
-    def read_image(self, *, check: bool = True) -> Pixels:
-        """The image volume (Z, H, W), uint8 or uint16.
-
-        Args:
-            check: verify checksums and sizes of the files first; pass False for files that were checked before.
-
-        Raises:
-            ImageError: a slice cannot be read.
-            DatasetError: the slices differ in size or depth.
-        """
-        read = read_image if check else decode_grey
-        planes = [read(each.image) for each in self.slices]
-        kinds = {f"{p.shape[1]}×{p.shape[0]} pixels of {p.dtype.itemsize * 8} bits" for p in planes}
-        if len(kinds) > 1:
-            todo = "export all slices of a scan alike"
-            raise DatasetError(f"The slices of scan {self.id} differ", value=", ".join(sorted(kinds)), todo=todo)
-        return np.stack(planes)  # type: ignore[return-value]
-
-    def read_labels(self, *, shape: tuple[int, int] | None = None) -> LabelMap:
-        """The reference label volume (Z, H, W) uint8.
-
-        Args:
-            shape: (height, width) of the scan's images; by default the first mask's.
-
-        Raises:
-            MaskError: a mask cannot be read, or has another size.
-        """
-        first = read_mask(self.slices[0].mask, shape=shape)
-        height, width = first.shape
-        rest = [read_mask(each.mask, shape=(height, width)) for each in self.slices[1:]]
-        return np.stack([first, *rest])
 
 
 @dataclass(frozen=True)
@@ -115,7 +47,7 @@ class DatasetIndex:
         for scan in self.scans(split):
             if scan.id == scan_id:
                 return scan
-        raise DatasetError(f"Split '{split}' of {self.name} has no such scan", value=scan_id, todo="choose one from Cases")
+        raise DatasetError(f"Split '{split}' of {self.name} has no such scan", value=scan_id, todo="choose one of its scans")
 
     def patients(self, split: str) -> frozenset[str]:
         """The patients of a split; empty where the split has no slices."""
@@ -208,8 +140,3 @@ def _check_members(scan_id: str, members: list[SliceFile]) -> None:
         if earlier.name.number == later.name.number:
             value = f"{earlier.image.name}, {later.image.name}"
             raise DatasetError(f"Two slices of scan {scan_id} have one number", value=value, todo="rename one of them")
-
-
-def natural_key(text: str) -> tuple[tuple[str, int], ...]:
-    """Sort key that orders numbers inside a name by value."""
-    return tuple((word, int(digits or -1)) for word, digits in re.findall(r"(\D*)(\d*)", text))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from core.config import SplitConfig
-from core.data.index import MAX_NAMED, natural_key
+from core.data.identity import MAX_NAMED, natural_key
 from core.errors import DatasetError
 
 

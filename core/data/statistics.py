@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from core.data.index import natural_key
+from core.data.identity import natural_key
 from core.data.manifest import DatasetManifest
 from core.labels import ORGAN_NAMES, ORGANS
 

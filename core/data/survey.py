@@ -22,15 +22,16 @@ import pandas as pd
 from core.cli.command import run_command
 from core.cli.progress import ReportProgress
 from core.data.duplicates import WORDS, Hashes, difference_hash, near_pairs
-from core.data.index import SPLITS, DatasetIndex, Scan, SliceFile, load_index
+from core.data.index import SPLITS, DatasetIndex, load_index
 from core.data.manifest import FILE_NAME
+from core.data.scan import Scan, SliceFile
 from core.errors import DatasetError, GutCheckError, WorkspaceError
 from core.labels import ORGANS
 from core.storage.files import read_json, write_json, write_whole
 from core.storage.locks import BusyError, locked
 from core.storage.processes import ProcessIdentity, stated_process
+from core.storage.workspace import PROJECT_ROOT
 
-PROJECT = Path(__file__).resolve().parents[2]
 SURVEY_FORMAT = 1
 READERS = 2
 """Threads that decode pictures; more would be felt on the page that waits."""
@@ -123,7 +124,7 @@ def _spawn(root: Path) -> "subprocess.Popen[bytes]":
     # Until the process says so itself: whoever asks meanwhile must not start a second one.
     _write(root, SurveyState("running", process=ProcessIdentity.own()))
     with open(os.devnull, "wb") as nowhere:
-        process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=nowhere, stderr=nowhere)
+        process = subprocess.Popen(command, cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL, stdout=nowhere, stderr=nowhere)
     _write(root, SurveyState("running", process=ProcessIdentity.of(process.pid)))
     return process
 

@@ -21,17 +21,14 @@ from core.cli.progress import ReportProgress
 from core.config import InferenceConfig, PhantomConfig, SplitConfig
 from core.data.prepare.phantoms import prepare_phantom
 from core.errors import GutCheckError, WorkspaceError
-from core.runs.jobs.start import PROJECT
 from core.runs.registry import open_run
 from core.storage.files import new_folder, read_json, write_json
 from core.storage.locks import locked
 from core.storage.processes import ProcessIdentity, stated_process
-from core.storage.workspace import Workspace
+from core.storage.workspace import CARRIED_RUN, DEMO_NAME, PROJECT_ROOT, Workspace
 
-CARRIED_RUN = Path(__file__).parent / "run"
-"""The run that ships with the repository: a b0 trained on other phantoms by ``make demo-weights``."""
 DATASET = "demo-phantoms"
-RUN = "demo"
+RUN = DEMO_NAME
 SPLIT = "valid"
 MAKING = "Making synthetic patients"
 SCORING = "Predicting and scoring scans"
@@ -90,7 +87,7 @@ def start_demo(workspace: Workspace) -> None:
         _write(workspace, DemoState("preparing", "Starting", process=ProcessIdentity.own()))
         with (workspace.root / "demo.log").open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "core.demo", str(workspace.root)], cwd=PROJECT, stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "core.demo", str(workspace.root)], cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output,
             )  # fmt: skip
         _write(workspace, DemoState("preparing", "Starting", process=ProcessIdentity.of(process.pid)))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from core.labels import ORGAN_NAMES, ORGANS
+from core.labels import ORGAN_NAMES, TITLES
 from core.metrics.tables import mean_over_organs
 
 OUTCOME_WORDS = {"missed": "missed", "false_alarm": "false alarm", "absent": "absent"}
@@ -33,6 +33,6 @@ def case_table(scans: pd.DataFrame, states: Mapping[str, str]) -> pd.DataFrame:
 def _notes(scans: pd.DataFrame) -> "pd.Series[str]":
     """By scan, what is missed, a false alarm or absent, for the scans that have any of it."""
     rows = scans[scans["outcome"].isin(list(OUTCOME_WORDS))]
-    titles = rows["organ"].map({each.name: each.title for each in ORGANS})
+    titles = rows["organ"].map(TITLES)
     words = titles.astype(str) + " " + rows["outcome"].map(OUTCOME_WORDS).astype(str)
     return words.groupby(rows["scan"], sort=False).agg(", ".join)

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from core.errors import WorkspaceError
-from core.labels import ORGAN_NAMES
+from core.labels import ALL_ORGANS, ORGAN_NAMES
 from core.metrics.bootstrap import RESAMPLES, SEED, patient_interval
 from core.metrics.tables import mean_over_organs
 from core.runs.registry import Evaluation
 
 HIGHER_IS_BETTER = ("dice", "nsd")
 LOWER_IS_BETTER = ("hd95",)
-ALL_ORGANS = "all"
 """Name of the row over all organs: each scan counts once, on either side with its mean over the organs scored there."""
 FEWEST = 6
 """Fewest differences other than zero for the signed-rank test: with five, even all of one sign reach only p = 0.0625."""

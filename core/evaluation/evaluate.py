@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
 from core.config import ScoringConfig
-from core.data.index import DatasetIndex, Scan
+from core.data.index import DatasetIndex
 from core.data.masks import LabelMap, read_label_volume, write_label_volume
+from core.data.scan import Scan
 from core.errors import MaskError
 from core.evaluation.expected_dice import with_expected_dice
 from core.evaluation.nnunet_summary import Case, write_summary

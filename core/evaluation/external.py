@@ -10,12 +10,15 @@ from typing import Any
 
 from core.cli.progress import ReportProgress, silent
 from core.config import ScoringConfig
+from core.data.grid import Spacing
 from core.data.images import encode_png
 from core.data.index import SPLITS, DatasetIndex, load_index
 from core.data.leakage import leak_badge
 from core.data.manifest import FILE_NAME, DatasetManifest, ScanInfo, hash_files, read_manifest
 from core.data.masks import write_label_volume
-from core.data.readers.label_files import PATTERN, LabelScan, LabelSource, LabelTable, NiftiSource, PngSource, Spacing, find_pairs
+from core.data.readers.label_files import PATTERN, LabelScan, LabelSource, LabelTable, find_pairs
+from core.data.readers.label_nifti import NiftiSource
+from core.data.readers.label_png import PngSource
 from core.errors import ConfigError, WorkspaceError
 from core.evaluation.score_set import ScoreSet
 from core.runs.registry import Evaluation, RunStatus, write_status

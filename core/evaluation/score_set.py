@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from core.config import ScoringConfig
-from core.data.index import Scan
 from core.data.masks import LabelMap
+from core.data.scan import Scan
 from core.labels import CLASSES, NUM_CLASSES
 from core.metrics.bootstrap import METHOD
 from core.metrics.competition import CompetitionTerms, competition_score, competition_terms

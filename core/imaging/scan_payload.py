@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.data.grid import Spacing, stored_spacing
 from core.data.images import Pixels, Window, volume_window
-from core.data.index import load_index
 from core.data.masks import LabelMap, read_label_volume
 from core.errors import WorkspaceError
 from core.imaging.overlay import ERROR_COLOURS
@@ -21,7 +21,7 @@ from core.labels import ORGANS
 from core.runs.registry import Evaluation
 from core.storage.files import sha256_of_array
 
-MAGIC = b"GCSCAN2\0"
+MAGIC = b"GCSCAN3\0"
 Part = Literal["scan", "intensities", "labels"]
 PARTS: tuple[Part, ...] = get_args(Part)
 """The windowed image and both label maps; the image as it is stored; the label maps alone."""
@@ -33,7 +33,7 @@ MOST_REGIONS = 200
 class ScanPayload:
     """A scan for the viewer.
 
-    The unpacked bytes are: 8 bytes ``GCSCAN2\\0``; the header's length in bytes, little-endian uint32; the header, JSON, whose
+    The unpacked bytes are: 8 bytes ``GCSCAN3\\0``; the header's length in bytes, little-endian uint32; the header, JSON, whose
     ``bytes`` says how many follow; and then, by part,
 
     - ``scan``: the image, uint8 (Z·H·W), under the scan's display window, and the label maps, uint8 (Z·H·W);
@@ -67,7 +67,7 @@ def scan_payload(evaluation: Evaluation, scan: str, part: Part = "scan") -> Scan
         DatasetError, ImageError, MaskError: files that are gone or damaged.
     """
     facts = evaluation.scan_facts(scan)
-    source = load_index(evaluation.dataset_root).scan(evaluation.split, scan)
+    source = evaluation.find_scan(scan)
     volumes: list[NDArray[Any]] = []
     header: dict[str, Any] = {"shape": None, "image": facts["image_sha256"]}
     if part != "labels":
@@ -83,7 +83,7 @@ def scan_payload(evaluation: Evaluation, scan: str, part: Part = "scan") -> Scan
     if part != "intensities":
         volumes.append(_labels(evaluation, scan, source.read_labels()))
     if part == "scan":
-        header |= _header(evaluation, scan, facts)
+        header |= _header(evaluation, scan, facts) | {"step": _step(facts, volumes[0].shape[1:])}
     header |= {"shape": list(volumes[0].shape), "bytes": sum(volume.nbytes for volume in volumes)}
     return ScanPayload(_packed(header, volumes), payload_etag(evaluation, scan))
 
@@ -125,6 +125,11 @@ def _header(evaluation: Evaluation, scan: str, facts: dict[str, Any]) -> dict[st
         "confidence": _confidence(evaluation, scan, len(facts["slice_numbers"])),
         "regions": _regions(evaluation, scan),
     }
+
+
+def _step(facts: dict[str, Any], size: tuple[int, ...]) -> Spacing | None:
+    """Sides of a stored voxel (z, y, x): mm, or sides of a native pixel where the spacing is unknown."""
+    return stored_spacing(facts["spacing_mm"] or (1.0, 1.0, 1.0), facts["native_size"], size)
 
 
 def _confidence(evaluation: Evaluation, scan: str, depth: int) -> dict[str, list[float | None]] | None:

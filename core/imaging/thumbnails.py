@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.images import Window, decode_grey, volume_window
-from core.data.index import SPLITS, Scan, load_index
+from core.data.index import SPLITS, load_index
 from core.data.masks import LabelMap, read_label_volume, read_mask
+from core.data.scan import Scan
 from core.errors import DatasetError, ImageError
 from core.imaging.overlay import Rgb, blend
 from core.labels import ORGANS

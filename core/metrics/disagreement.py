@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from core.data.grid import Spacing
 from core.data.masks import LabelMap
 from core.labels import NUM_CLASSES
 
-Spacing = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]

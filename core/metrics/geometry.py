@@ -2,8 +2,8 @@
 
 from itertools import pairwise
 
-from core.data.index import Scan
-from core.metrics.surface import Spacing
+from core.data.grid import Spacing, stored_spacing
+from core.data.scan import Scan
 
 KNOWN = "known"
 NO_SPACING = "the data set states no spacing"
@@ -21,9 +21,6 @@ def is_whole(scan: Scan) -> bool:
 def grid_spacing(scan: Scan, size: tuple[int, int]) -> tuple[Spacing | None, str]:
     """Spacing of the grid on which a scan's label maps are stored, and what it rests on.
 
-    Where the images were resized, the spacing that the data set states (of the native pixels) is stretched with them, so
-    that lengths and volumes stay those of the patient.
-
     Args:
         size: (height, width) as stored.
 
@@ -35,5 +32,4 @@ def grid_spacing(scan: Scan, size: tuple[int, int]) -> tuple[Spacing | None, str
         return None, NO_SPACING
     if not is_whole(scan):
         return None, SLICES_MISSING
-    height, width = native or size
-    return (stated[0], stated[1] * height / size[0], stated[2] * width / size[1]), KNOWN
+    return stored_spacing(stated, native, size), KNOWN

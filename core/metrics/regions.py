@@ -36,10 +36,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.data.index import Scan
+from core.data.grid import Spacing
 from core.data.masks import LabelMap
+from core.data.scan import Scan
 from core.labels import CLASSES, NUM_CLASSES
-from core.metrics.disagreement import Flags, Grid, Indices, Spacing, ball, box_of, representatives
+from core.metrics.disagreement import Flags, Grid, Indices, ball, box_of, representatives
 
 TOLERANCE_MM = 3.0
 TOLERANCE_VOXELS = 2.0

@@ -11,10 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from core.data.grid import Spacing
 from core.data.masks import LabelMap
 from core.labels import ORGANS
 from core.metrics.overlap import Confusion, Overlap
-from core.metrics.surface import TOLERANCES_MM, Spacing, SurfaceScores, surface_scores
+from core.metrics.surface import TOLERANCES_MM, SurfaceScores, surface_scores
 from core.metrics.volume_pair import VolumePair
 
 MM3_PER_ML = 1000.0

@@ -22,16 +22,15 @@ Unknown spacing
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.grid import Spacing
 from core.metrics.volume_pair import VolumePair
 
-Spacing = tuple[float, float, float]
-"""mm between voxel centres along z, y and x."""
 TOLERANCES_MM: tuple[float, ...] = (1.5, 3.0)
 PERCENTILE = 95.0
 ROUNDING = 1e-9
@@ -104,3 +103,13 @@ def diagonal_mm(shape: tuple[int, ...], spacing_mm: Spacing) -> float:
 def nsd_column(tolerance_mm: float) -> str:
     """Name of the NSD's column: ``nsd_1_5mm`` at 1.5 mm, ``nsd_3mm`` at 3 mm."""
     return f"nsd_{tolerance_mm:g}mm".replace(".", "_")
+
+
+def nsd_columns(names: Iterable[str]) -> list[str]:
+    """Those of the names that are an NSD's column, in their order."""
+    return [name for name in names if name.startswith("nsd_")]
+
+
+def nsd_tolerance_mm(column: str) -> float:
+    """The tolerance in a name that `nsd_column` made: 1.5 for ``nsd_1_5mm``."""
+    return float(column.removeprefix("nsd_").removesuffix("mm").replace("_", "."))

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.data.index import Scan
+from core.data.scan import Scan
 from core.labels import ORGANS
 from core.metrics.bootstrap import Interval, column_interval
 from core.metrics.confidence import NOTHING, Confidence
 from core.metrics.overlap import Confusion, Overlap
 from core.metrics.scan_scores import OrganScores, ScanScores
-from core.metrics.surface import nsd_column
+from core.metrics.surface import nsd_column, nsd_columns
 
 OVERLAP_MEANS = ("dice", "iou", "precision", "recall")
 ALL_ORGANS_MEANS = (*OVERLAP_MEANS, "hd95_mm", "mean_surface_distance_mm")
@@ -116,7 +116,7 @@ def _summary_of(rows: pd.DataFrame) -> dict[str, Any]:
     outcomes = rows["outcome"].value_counts()
     counted = rows[rows["outcome"] != "absent"]
     counted = counted.assign(absolute_volume_error_ml=counted["volume_error_ml"].abs())
-    columns = [*OVERLAP_MEANS, *(name for name in rows.columns if name.startswith("nsd_")), *OTHER_MEANS]
+    columns = [*OVERLAP_MEANS, *nsd_columns(rows.columns), *OTHER_MEANS]
     return {
         **{name: _mean(counted[name]) for name in columns},
         "scans": len(counted),
@@ -157,7 +157,8 @@ def over_all_organs(scans: pd.DataFrame) -> dict[str, Any]:
         The means and their ``counts`` and ``intervals`` as `summarise` gives them for an organ; ``scans`` that have an organ,
         ``absent`` those that have none, and how many organs are ``missed`` and ``false_alarm`` over all scans.
     """
-    columns = [name for name in scans.columns if name.startswith("nsd_") or name in ALL_ORGANS_MEANS]
+    shown = {*nsd_columns(scans.columns), *ALL_ORGANS_MEANS}
+    columns = [name for name in scans.columns if name in shown]
     means = mean_over_organs(scans, columns)
     having = int(means["dice"].notna().sum())
     outcomes = scans["outcome"].value_counts()

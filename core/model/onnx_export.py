@@ -25,6 +25,7 @@ from core.model.onnx_engine import INPUT, ONNX_FORMAT, OUTPUT, OnnxEngine, open_
 from core.model.segformer import load_model, weights_hash
 from core.model.torch_engine import TorchEngine
 from core.storage.files import write_whole
+from core.storage.workspace import model_folder
 
 OPSET = 20
 SAMPLE = 4
@@ -182,4 +183,4 @@ def main(argv: list[str]) -> None:
     """
     if len(argv) != 1:
         raise ModelError("One model folder is wanted", value=" ".join(argv) or "nothing", todo="python -m core.onnx_export MODEL")
-    print(f"Written: {export_onnx(Path(argv[0]))}")
+    print(f"Written: {export_onnx(Path(model_folder(argv[0])))}")

@@ -19,6 +19,7 @@ from core.config import InputRecipe
 from core.errors import ConfigError, ModelError
 from core.labels import CLASSES, NUM_CLASSES
 from core.model.folder import ARCHITECTURE, RECIPE, WEIGHTS, read_recipe
+from core.storage.workspace import model_folder
 
 HUB_TIMEOUT_S = 10.0
 
@@ -47,7 +48,8 @@ def build_model(name: str, *, notify: Callable[[str], None] = print) -> Segforme
     """A SegFormer with one output per class, to be trained.
 
     Args:
-        name: ``b0`` to ``b5``, a hub id, or a local folder that `save_model` or ``save_pretrained`` wrote.
+        name: ``b0`` to ``b5``, ``demo`` for the embedded one, a hub id, or a local folder that `save_model` or
+            ``save_pretrained`` wrote.
         notify: told in one line where the weights came from.
 
     Pretrained weights come from the local cache or the hub. Where neither can be had, a name that tells the size is
@@ -56,6 +58,7 @@ def build_model(name: str, *, notify: Callable[[str], None] = print) -> Segforme
     Raises:
         ModelError: a local folder that holds no usable model, or an unknown name that cannot be fetched.
     """
+    name = model_folder(name)
     if os.path.isdir(name):
         model, _ = load_model(Path(name))
         notify(f"Weights: from the folder {name}.")

@@ -4,16 +4,20 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from core.charts.mistakes import confusion_map, kinds_stacked
-from core.charts.mistakes_table import confusion, kinds_of_error
-from core.charts.overview_table import overview_table, summary_without
-from core.charts.scan_order import worst_first
-from core.charts.scores import dice_bars, dice_distribution
+from core.charts.mistakes import confusion, confusion_map, kinds_of_error, kinds_stacked
+from core.charts.overview import overview_table, summary_without
+from core.charts.scores import dice_bars, dice_distribution, worst_first
 from core.charts.style import as_text
-from core.charts.volumes import bland_altman
-from core.charts.volumes_table import volume_agreement, volume_pairs
-from core.charts.where import confidence_and_dice, dice_along_body, dice_by_volume
-from core.charts.where_table import along_body, calibration, calibration_error, scan_confidence
+from core.charts.volumes import bland_altman, volume_agreement, volume_pairs
+from core.charts.where import (
+    along_body,
+    calibration,
+    calibration_error,
+    confidence_and_dice,
+    dice_along_body,
+    dice_by_volume,
+    scan_confidence,
+)
 from core.reports.page import Section, figure, html_page, paragraph, table
 from core.runs.registry import Evaluation
 
@@ -25,7 +29,7 @@ def evaluation_report(evaluation: Evaluation, disputed: Mapping[str, str]) -> st
     """The whole report as one HTML document; scan ids stand in it, so it goes only where patient data may.
 
     Args:
-        disputed: see `core.charts.overview_table.disputed_in`.
+        disputed: see `core.charts.overview.disputed_in`.
 
     Raises:
         WorkspaceError: a table is missing or damaged.

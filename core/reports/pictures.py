@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.data.images import volume_window
-from core.data.index import load_index
 from core.data.masks import LabelMap, read_label_volume
 from core.errors import WorkspaceError
 from core.imaging.overlay import Rgb
@@ -47,7 +46,7 @@ def read_shown_scan(workspace: Workspace, evaluation: Evaluation, scan: str, rev
         DatasetError, ImageError, MaskError: files that are gone or damaged.
     """
     facts = evaluation.scan_facts(scan)
-    source = load_index(evaluation.dataset_root).scan(evaluation.split, scan)
+    source = evaluation.find_scan(scan)
     image, reference = source.read_image(check=False), source.read_labels()
     prediction = read_label_volume(evaluation.paths.mask(scan))
     shown = {"image_sha256": image, "reference_sha256": reference, "prediction_sha256": prediction}

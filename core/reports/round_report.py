@@ -9,23 +9,15 @@ import pandas as pd
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+from core.charts.scores import score_title
 from core.cli.progress import ReportProgress, silent
 from core.errors import GutCheckError
 from core.evaluation.cases import case_table
-from core.labels import CLASSES, ORGANS
+from core.labels import MACRO, ORGANS, TITLES
 from core.reports.page import Section, facts, figure, gallery, html_page, paragraph, picture, table
 from core.reports.pictures import panel, read_shown_scan, worst_positions
-from core.reports.scan_report import nsd_title, without_empty
-from core.reviews.round.acceptance import (
-    MACRO,
-    OF_WHOLE_SCANS,
-    Acceptance,
-    Headline,
-    ScoreThreshold,
-    acceptance,
-    effort,
-    headline,
-)
+from core.reports.scan_report import without_empty
+from core.reviews.round.acceptance import OF_WHOLE_SCANS, Acceptance, Headline, ScoreThreshold, acceptance, effort, headline
 from core.reviews.round.agreement import Coefficient, ReaderAgreement, reader_agreement
 from core.reviews.store.events import Verdict
 from core.reviews.store.state import ScanReview
@@ -35,7 +27,6 @@ from core.storage.workspace import Workspace
 PICTURES = 60
 """Scans shown as pictures, the worst first; at 30 KB each a file of 2 MB."""
 THUMBNAIL = 200
-TITLES = {each.name: each.title for each in CLASSES} | {MACRO: "All organs"}
 _ACCENT, _BAND = "#1a87a6", "rgba(26,135,166,0.18)"
 Reviews = Mapping[str, ScanReview]
 
@@ -190,11 +181,6 @@ def score_sentences(found: ReaderAgreement) -> list[str]:
 
 def _coefficient(each: Coefficient) -> str:
     return interval_text(each.value, each.low, each.high, digits=2)
-
-
-def score_title(column: str) -> str:
-    """What people read for a score's column."""
-    return "Dice" if column == "dice" else nsd_title(column)
 
 
 def _acceptance(found: Sequence[Acceptance]) -> list[Markup]:

@@ -5,8 +5,10 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from core.charts.scores import score_title
 from core.evaluation.cases import OUTCOME_WORDS
-from core.labels import CLASSES, ORGAN_NAMES, organ
+from core.labels import ORGAN_NAMES, TITLES
+from core.metrics.surface import nsd_columns
 from core.reports.page import Section, facts, gallery, html_page, paragraph, picture, table
 from core.reports.pictures import ShownScan, panel, read_shown_scan, worst_positions
 from core.reviews.store.events import Event, Verdict
@@ -18,7 +20,6 @@ WORST_SLICES = 4
 MOST_SLICES = 24
 """Slices in a report, those with findings first; a scan where every slice has one would make a file that no mail takes."""
 MOST_REGIONS = 15
-TITLES = {each.name: each.title for each in CLASSES}
 
 
 def scan_report(workspace: Workspace, evaluation: Evaluation, scan: str, review: ScanReview) -> str:
@@ -55,15 +56,10 @@ def time_of(event: Event) -> str:
     return f"{event.at[:16].replace('T', ' ')} UTC"
 
 
-def nsd_title(column: str) -> str:
-    """What people read for ``nsd_3mm``."""
-    return f"NSD at {column.removeprefix('nsd_').removesuffix('mm').replace('_', '.')} mm"
-
-
 def _scores(evaluation: Evaluation, scan: str) -> Markup:
     rows = evaluation.scans().set_index(["scan", "organ"]).loc[scan].reindex(list(ORGAN_NAMES))
-    nsd = {str(name): nsd_title(str(name)) for name in rows.columns if str(name).startswith("nsd_")}
-    columns = {"dice": "Dice"} | nsd | {"hd95_mm": "HD95, mm", "reference_ml": "Reference, ml", "prediction_ml": "Prediction, ml"}
+    scores = ["dice", *nsd_columns(rows.columns), "hd95_mm"]
+    columns = {name: score_title(name) for name in scores} | {"reference_ml": "Reference, ml", "prediction_ml": "Prediction, ml"}
     shown = pd.DataFrame({"Organ": [TITLES[name] for name in rows.index]})
     shown["Outcome"] = [OUTCOME_WORDS.get(outcome, outcome) for outcome in rows["outcome"]]
     for name, title in columns.items():
@@ -108,7 +104,7 @@ def _findings(review: ScanReview) -> list[Markup]:
             "No.": number,
             "Reader": each.reader,
             "Kind": each.payload["kind"].capitalize(),
-            "Organ": organ(each.payload["organ"]).title,
+            "Organ": TITLES[each.payload["organ"]],
             "Slice": int(each.payload["slice_number"]),
             "Place": "whole slice" if each.payload["x"] is None else f"column {each.payload['x']}, row {each.payload['y']}",
             "Comment": each.payload["comment"],

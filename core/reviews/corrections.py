@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.index import load_index
 from core.data.masks import VOLUME_SUFFIX, LabelMap, check_label_map, read_label_volume, write_label_volume
 from core.errors import MaskError, WorkspaceError
 from core.reviews.store.events import Correction, Event, Subject
@@ -137,7 +136,7 @@ def _write(path: Path, volume: LabelMap) -> None:
 def _base(workspace: Workspace, store: ReviewStore, evaluation: Evaluation, scan: str, base: str) -> LabelMap:
     facts = evaluation.scan_facts(scan)
     if base == "reference":
-        reference = load_index(evaluation.dataset_root).scan(evaluation.split, scan).read_labels()
+        reference = evaluation.find_scan(scan).read_labels()
         if sha256_of_array(reference) != facts["reference_sha256"]:
             what = f"The reference of {scan} has changed since it was evaluated"
             raise WorkspaceError(what, value=evaluation.dataset_root, todo="evaluate the run again")

@@ -9,6 +9,7 @@ from pyarrow import types
 from core.data.leakage import LeakKind
 from core.labels import ORGANS
 from core.metrics.regions import COLUMNS as REGION_COLUMNS
+from core.metrics.surface import nsd_columns
 from core.metrics.tables import ALL_ORGANS_MEANS, OTHER_MEANS
 
 SCORES = {*ALL_ORGANS_MEANS, *OTHER_MEANS}
@@ -63,7 +64,7 @@ def check_scores(row: Any) -> None:
 
     Raises: see `check_summary`.
     """
-    scores = [name for name in row if name in SCORES or name.startswith("nsd_")]
+    scores = [*nsd_columns(row), *(name for name in row if name in SCORES)]
     _need(all(_is_number_or_none(row[name]) for name in ["dice", *scores]), "a mean that is no number")
     _need(all(is_count(row[name]) for name in COUNTS), "a number of scans that is none")
     if "counts" in row:
@@ -95,7 +96,7 @@ def check_columns(table: str, schema: pyarrow.Schema) -> None:
     for name, kind in COLUMNS[table].items():
         _need(name in found and _FITS[kind](found[name]), "a table without a column, or with one of another kind")
     for name in found.keys() - COLUMNS[table].keys():
-        expected = "number" if name.startswith("nsd_") else LATER.get(name)
+        expected = "number" if nsd_columns([name]) else LATER.get(name)
         _need(expected is None or _FITS[expected](found[name]), "a column of another kind")
 
 

@@ -18,10 +18,10 @@ from core.data.readers.archive import unpack
 from core.errors import WorkspaceError
 from core.runs.import_checks import check_file, read_run_settings, rule_for
 from core.runs.registry import Run, find_run, list_runs, open_run
-from core.runs.status import HOST, is_working, stored_status
+from core.runs.status import is_working, stored_status
 from core.storage.files import read_json, sha256_of, write_json, write_whole
 from core.storage.locks import runs_locked
-from core.storage.processes import ProcessIdentity
+from core.storage.processes import HOST, ProcessIdentity
 from core.storage.workspace import RunPaths, Workspace, check_name
 
 HASHES = "hashes.json"

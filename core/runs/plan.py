@@ -13,7 +13,7 @@ from core.data.leakage import LeakBadge, leak_badge
 from core.errors import GutCheckError, WorkspaceError
 from core.runs.jobs.queue import gpus
 from core.runs.registry import find_run
-from core.storage.workspace import Workspace
+from core.storage.workspace import Workspace, model_folder
 
 PARAMETERS = {"b0": 3_700_000, "b1": 13_700_000, "b2": 27_400_000, "b3": 47_200_000, "b4": 64_000_000, "b5": 84_600_000}
 """Of SegFormer's sizes, rounded; see `core.model.segformer`."""
@@ -92,7 +92,7 @@ def _count(index: DatasetIndex, split: str) -> int:
 
 
 def _model_problems(model: str) -> list[str]:
-    folder = Path(model)
+    folder = Path(model_folder(model))
     # Whatever else is no short name is a hub's, and only the hub can tell.
     missing = folder.is_absolute() and not (folder / "model.safetensors").is_file()
     return [f"The model's folder has no model.safetensors: {model}; choose a run with a model."] if missing else []
@@ -108,7 +108,7 @@ def _machine_warnings(training: TrainingConfig) -> list[str]:
 
 
 def _disk_bytes(training: TrainingConfig, settings: InputRecipe, index: DatasetIndex | None) -> int:
-    folder = Path(training.model) / "model.safetensors"
+    folder = Path(model_folder(training.model)) / "model.safetensors"
     weights = folder.stat().st_size if folder.is_file() else PARAMETERS.get(training.model, PARAMETERS["b4"]) * BYTES
     slices = _count(index, "train") + _count(index, "valid") if index else 0
     cache = slices * settings.image_size**2 * 2 if training.cache else 0

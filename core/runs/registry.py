@@ -1,20 +1,23 @@
 """The registry of training runs and evaluations, read from disk; a damaged one is listed with what is wrong."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
 
-from core.data.index import DatasetIndex
+from core.data.grid import Spacing, stored_spacing
+from core.data.index import DatasetIndex, load_index
 from core.data.leakage import LeakBadge, LeakKind, leak_badge
+from core.data.scan import Scan
 from core.errors import GutCheckError, WorkspaceError
 from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
 from core.runs.evaluation_checks import check_summary
 from core.runs.status import ACTIVE, DIED, RunStatus, State, is_working, read_status, write_status
 from core.storage.files import read_json
-from core.storage.workspace import EvaluationPaths, RunPaths, Workspace
+from core.storage.workspace import CARRIED_RUN, DEMO_NAME, EvaluationPaths, RunPaths, Workspace, names_demo
 
 __all__ = [
     "ACTIVE", "DIED", "Evaluation", "Run", "RunStatus", "State", "badge_for", "find_run", "is_working", "list_runs", "open_run",
@@ -62,10 +65,29 @@ class Evaluation:
         """
         facts = self.summary["scans"].get(scan)
         if facts is None:
-            raise WorkspaceError(
-                f"The evaluation {self.name} of {self.run} has no such scan", value=scan, todo="choose one from Cases"
-            )
+            what = f"The evaluation {self.name} of {self.run} has no such scan"
+            raise WorkspaceError(what, value=scan, todo="choose one of its scans")
         return dict(facts)
+
+    def find_scan(self, scan: str) -> Scan:
+        """An evaluated scan in its data set.
+
+        Raises:
+            DatasetError: the data set is gone or damaged, or has no such scan.
+        """
+        return load_index(self.dataset_root).scan(self.split, scan)
+
+    def stored_spacing(self, scan: str, size: Sequence[int]) -> Spacing | None:
+        """Spacing of an evaluated scan's pictures as they are stored, see `core.data.grid.stored_spacing`.
+
+        Args:
+            size: (height, width) as stored.
+
+        Raises:
+            WorkspaceError: the evaluation has no such scan.
+        """
+        facts = self.scan_facts(scan)
+        return stored_spacing(facts.get("spacing_mm"), facts.get("native_size"), size)
 
     def scans(self) -> pd.DataFrame:
         """``scans.parquet``, see `core.metrics.tables.scan_rows`.
@@ -147,7 +169,8 @@ class Run:
         """
         found = _read_evaluation(self.name, self.paths.evaluation(name))
         if found is None:
-            raise WorkspaceError(f"Run {self.name} has no such evaluation", value=name, todo="run: python -m training evaluate")
+            have = ", ".join(each.name for each in self.evaluations()[:5]) or "none yet; run: python -m training evaluate"
+            raise WorkspaceError(f"Run {self.name} has no such evaluation", value=name, todo=f"evaluations here: {have}")
         return found
 
 
@@ -193,7 +216,7 @@ def open_run(folder: Path) -> Run:
 
 
 def find_run(workspace: Workspace, name: str) -> Run:
-    """A run by its name in the workspace, or by the path of its folder.
+    """A run by its name in the workspace, or by the path of its folder; ``demo`` is the embedded one where none has that name.
 
     Raises:
         WorkspaceError: there is none; the runs that exist are named.
@@ -201,10 +224,39 @@ def find_run(workspace: Workspace, name: str) -> Run:
     folder = Path(name)
     if not os.path.isdir(folder / "model"):
         folder = workspace.run(name).root if "/" not in name else folder
-    if not os.path.isdir(folder):
-        have = ", ".join(run.name for run in list_runs(workspace)[:5]) or "none yet; run: python -m training fit"
-        raise WorkspaceError("There is no such run", value=name, todo=f"runs here: {have}")
-    return open_run(folder.resolve())
+    if os.path.isdir(folder):
+        return open_run(folder.resolve())
+    if names_demo(name):
+        return demo_run()
+    raise _no_such_run(workspace, name)
+
+
+def demo_run() -> Run:
+    """The run that ships with the project, named ``demo``; it has no model where it is missing."""
+    return replace(open_run(CARRIED_RUN), name=DEMO_NAME)
+
+
+def find_evaluation(workspace: Workspace, *, run: str, evaluation: str, scan: str | None = None) -> Evaluation:
+    """An evaluation by names alone, which lead nowhere out of the workspace.
+
+    Args:
+        scan: one that it must have.
+
+    Raises:
+        WorkspaceError: a name that can be none, or of something that is not there.
+    """
+    folder = workspace.run(run).root
+    if not folder.is_dir():
+        raise _no_such_run(workspace, run)
+    found = open_run(folder).evaluation(evaluation)
+    if scan is not None:
+        found.scan_facts(scan)
+    return found
+
+
+def _no_such_run(workspace: Workspace, name: str) -> WorkspaceError:
+    have = ", ".join(run.name for run in list_runs(workspace)[:5]) or "none yet; run: python -m training fit"
+    return WorkspaceError("There is no such run", value=name, todo=f"runs here: {have}")
 
 
 def badge_for(manifest: dict[str, Any] | None, index: DatasetIndex, split: str) -> LeakBadge:

@@ -1,7 +1,6 @@
 """``status.json``: where a run stands. Light to import: every waiting run has a process that needs no more than this."""
 
 import json
-import socket
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Literal, get_args
 
 from core.errors import WorkspaceError
 from core.storage.files import is_text, read_json, write_whole
-from core.storage.processes import LARGEST_ID, ProcessIdentity
+from core.storage.processes import HOST, LARGEST_ID, ProcessIdentity
 from core.storage.workspace import RunPaths
 
 State = Literal["queued", "running", "stopping", "finished", "failed", "stopped"]
@@ -26,8 +25,6 @@ DAY_S = 24 * 3600.0
 """Beyond what a date can show: no time of a run."""
 BLOCK_BYTES = 4096
 """What a disk gives a small file in any case."""
-HOST = socket.gethostname()
-"""This machine; a process id means something only on its own."""
 
 
 @dataclass(frozen=True)

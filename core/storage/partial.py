@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WorkspaceError
-from core.runs.status import HOST
 from core.storage.files import check_empty, read_json, swap_folder, write_whole
-from core.storage.processes import ProcessIdentity
+from core.storage.processes import HOST, ProcessIdentity
 
 RECORDS = ".kept"
 NOBODY = "0@"

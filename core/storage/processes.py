@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ BOOT_DIGITS = 8
 CLOCK_SLACK_S = 2.0
 """How far two readings of a process's beginning by the clock may lie apart."""
 LARGEST_ID = 2**31 - 1
+HOST = socket.gethostname()
+"""This machine; a process id means something only on its own."""
 DEAD = ("Z", "X")
 """A zombie, and one on its way out, in the words of ``/proc/PID/stat``."""
 _MARK = re.compile(r"(?P<pid>\d+)(?:-(?P<ticks>\d+)-(?P<boot>[0-9a-f]{8}))?")

@@ -8,6 +8,12 @@ from pathlib import Path
 from core.errors import WorkspaceError
 
 ENVIRONMENT_VARIABLE = "GUTCHECK_WORKSPACE"
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+"""The checkout: where ``python -m training`` can be run from."""
+CARRIED_RUN = PROJECT_ROOT / "core" / "demo" / "run"
+"""The run that ships with the project: a b0 trained on phantoms by ``make demo-weights``."""
+DEMO_NAME = "demo"
+"""What commands call the embedded run, and its model."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,119}")
 
 
@@ -20,6 +26,17 @@ def check_name(name: str, kind: str = "name") -> str:
     if not _NAME.fullmatch(name):
         raise WorkspaceError(f"This is no {kind}", value=name[:130], todo="use letters, digits, _ . + - (at most 120)")
     return name
+
+
+def names_demo(name: str) -> bool:
+    """Whether a run's or model's name means the embedded one: ``demo``, or the path where it lay in older versions."""
+    parts = Path(name).parts
+    return name == DEMO_NAME or parts[-2:] == ("core", "demo_run") or parts[-3:] == ("core", "demo_run", "model")
+
+
+def model_folder(name: str) -> str:
+    """What ``--model`` names: as it is, but the embedded model's folder for ``demo`` where there is no folder of that name."""
+    return str(CARRIED_RUN / "model") if names_demo(name) and not os.path.isdir(name) else name
 
 
 @dataclass(frozen=True)

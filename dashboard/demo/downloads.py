@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.data.grid import Spacing
 from core.data.images import encode_png
 from core.data.masks import LabelMap
-from core.data.readers.label_files import Spacing
 from core.imaging.overlay import blend, num_to_rgb
 from core.labels import CLASSES, ORGANS
 from core.reports.page import Section, facts, gallery, html_page, paragraph, picture, table

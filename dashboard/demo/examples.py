@@ -36,3 +36,10 @@ def _slice(scan: Upload, patient: int, position: int) -> Upload:
     number = scan.numbers[position]
     title = f"phantom {patient}, slice {number}"
     return Upload(title, (scan.slices[position],), (title,), (number,), spacing_mm=SPACING_MM)
+
+
+@cache
+def examples() -> dict[str, Upload]:
+    """What the page offers, by title: those slices, and one whole scan."""
+    slices = {f"Slice {number}": upload for number, upload in enumerate(example_slices(), 1)}
+    return slices | {"Scan": example_scans()[0]}

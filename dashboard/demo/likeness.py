@@ -1,7 +1,7 @@
 """Whether a picture looks like those that a model was trained on.
 
 The rule: three numbers of a picture under its own display window are compared with those of the run's own training slices
-(up to 200, evenly taken; where the data set is gone and was of phantoms, phantoms made anew). A picture outside the range that
+(up to 200, evenly taken; where the data set is gone and was of phantoms, new phantoms). A picture outside the range that
 the training slices span in any of the three, or in colour where they were grey, looks unlike them. So no threshold was chosen:
 the range is the training set's own.
 
@@ -51,14 +51,14 @@ class Likeness:
 
     def outside(self, grey: NDArray[np.uint8]) -> list[str]:
         """In what a picture (H, W) under its own display window lies outside; nothing where it looks alike."""
-        found = numbers_of(grey)
-        return [name for name, away in zip(NUMBERS, (found < self.low) | (found > self.high), strict=True) if away]
+        numbers = numbers_of(grey)
+        return [name for name, away in zip(NUMBERS, (numbers < self.low) | (numbers > self.high), strict=True) if away]
 
 
 def likeness_of(choice: ModelChoice) -> Likeness | None:
     """The range of a model's training slices; ``None`` where neither they nor their like can be had."""
-    found = np.array([numbers_of(_own_grey(image)) for image in _training_slices(choice)])
-    return Likeness(found.min(axis=0), found.max(axis=0), len(found)) if len(found) else None
+    numbers = np.array([numbers_of(_own_grey(image)) for image in _training_slices(choice)])
+    return Likeness(numbers.min(axis=0), numbers.max(axis=0), len(numbers)) if len(numbers) else None
 
 
 def _own_grey(image: Pixels) -> NDArray[np.uint8]:
@@ -69,7 +69,7 @@ def _own_grey(image: Pixels) -> NDArray[np.uint8]:
 def _training_slices(choice: ModelChoice) -> Iterable[Pixels]:
     if choice.dataset is not None:
         try:
-            slices = [each for scan in load_index(choice.dataset).splits.get("train", ()) for each in scan.slices]
+            slices = [file for scan in load_index(choice.dataset).splits.get("train", ()) for file in scan.slices]
             taken = np.linspace(0, len(slices) - 1, min(COMPARED, len(slices))).astype(int)
             return [decode_grey(slices[i].image) for i in taken]
         except GutCheckError:
@@ -101,7 +101,7 @@ def remarks(upload: Upload, likeness: Likeness | None) -> tuple[str, ...]:
         together = [name for name in NUMBERS if mostly and any(name in away for away in outside)]
         outside = [together] * len(outside)
     reasons = [["colour"] * colour + away for colour, away in zip(upload.in_colour, outside, strict=True)]
-    return tuple(_sentence(each, likeness.count) for each in reasons)
+    return tuple(_sentence(own, likeness.count) for own in reasons)
 
 
 def _sentence(reasons: Sequence[str], count: int) -> str:

@@ -1,13 +1,13 @@
 """How much the demo takes at once, and what it says beyond that, where Gradio answers before any function of ours is asked."""
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from core.errors import GutCheckError, ImageError
 
 QUEUE_SIZE = 100
 """Requests that may wait."""
-AT_ONCE = 4
+MAX_AT_ONCE = 4
 """Uploads that are segmented in turns, slice by slice."""
 MAX_FILE_BYTES = 200_000_000
 
@@ -27,39 +27,31 @@ def queue_full() -> GutCheckError:
     return GutCheckError("The demo is busy", value=f"{QUEUE_SIZE} requests wait already", todo="try again in a minute")
 
 
-class PlainRefusals:
-    """An ASGI application in front of Gradio's that says these sentences in place of Gradio's own.
+def refuse_plainly(scope: Scope, receive: Receive, send: Send) -> Send:
+    """``send``, with these sentences in place of Gradio's own refusals.
 
     Gradio's browser side replaces whatever comes with 503 by a text of its own, but shows what comes with 429; its Python
     client knows a full queue by 503 alone, and raises ``QueueError``. So browsers, which state an origin, get 429.
     """
+    start: Message = {}
+    answered = False
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        start: Message = {}
-        answer: Response | None = None
-
-        async def worded(message: Message) -> None:
-            nonlocal start, answer
-            if message["type"] == "http.response.start" and message["status"] in (413, 503):
-                start = message
-            elif not start:
+    async def worded(message: Message) -> None:
+        nonlocal start, answered
+        if message["type"] == "http.response.start" and message["status"] in (413, 503):
+            start = message
+        elif not start:
+            await send(message)
+        elif not answered:
+            if answer := _answer(scope, start["status"], message.get("body", b"")):
+                answered = True
+                await answer(scope, receive, send)
+            else:
+                await send(start)
                 await send(message)
-            elif answer is None:
-                answer = _answer(scope, start["status"], message.get("body", b""))
-                if answer is None:
-                    await send(start)
-                    await send(message)
-                    start = {}
-                else:
-                    await answer(scope, receive, send)
+                start = {}
 
-        await self._app(scope, receive, worded)
+    return worded
 
 
 def _answer(scope: Scope, status: int, body: bytes) -> Response | None:

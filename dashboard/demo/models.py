@@ -15,14 +15,12 @@ from core.data.images import Window
 from core.errors import ModelError, WorkspaceError
 from core.runs.library import promoted
 from core.runs.registry import Run, find_run, list_runs, open_run
-from core.storage.workspace import Workspace
+from core.storage.workspace import CARRIED_RUN, Workspace
 
 if TYPE_CHECKING:
     from core.data.masks import LabelMap
     from core.model.predictor import Predictor
 
-DEMO_RUN = Path(__file__).resolve().parents[2] / "core" / "demo" / "run"
-"""The small run that comes with the project."""
 KEPT_MODELS = 2
 """Models in memory at once: a b4 takes about 500 MB with what it computes in."""
 _MODEL_FILES = ("config.json", "model.safetensors")
@@ -92,11 +90,11 @@ def _ready(workspace: Workspace) -> list[Run]:
     """Promoted runs, the last promoted first, then the other finished ones that have a model, the newest first."""
     first = promoted(workspace)
     finished = [run for run in list_runs(workspace) if run.status and run.status.state == "finished" and run.has_model]
-    return first + [run for run in finished if run.name not in {each.name for each in first}]
+    return first + [run for run in finished if run.name not in {other.name for other in first}]
 
 
 def _default_model(workspace: Workspace) -> ModelChoice:
-    run = next(iter(_ready(workspace)), None) or open_run(DEMO_RUN)
+    run = next(iter(_ready(workspace)), None) or open_run(CARRIED_RUN)
     if not run.has_model:
         todo = "run: python -m training fit (or `make demo-weights` for the small one)"
         raise ModelError("There is no trained model here yet", value=workspace.root, todo=todo)
@@ -136,13 +134,8 @@ class ModelCache:
 
     def __init__(self, config: InferenceConfig | None = None, *, kept: int = KEPT_MODELS) -> None:
         self.config, self._limit = config or InferenceConfig(), kept
-        self._kept: OrderedDict[tuple[Path, int], Predictor] = OrderedDict()
+        self._predictors: OrderedDict[tuple[Path, int], Predictor] = OrderedDict()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="predict")
-
-    @property
-    def loaded(self) -> int:
-        """Models in memory."""
-        return len(self._kept)
 
     def recipe(self, choice: ModelChoice) -> InputRecipe:
         """The model's input recipe; loads it unless that is done.
@@ -171,13 +164,13 @@ class ModelCache:
         from core.model.predictor import Predictor
 
         key = (choice.source, _changed_at(choice.source))
-        if key not in self._kept:
+        if key not in self._predictors:
             # Before, not after: two large models at once are what the limit is there to prevent.
-            while len(self._kept) >= self._limit:
-                self._kept.popitem(last=False)
-            self._kept[key] = Predictor.load(choice.source, self.config)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+            while len(self._predictors) >= self._limit:
+                self._predictors.popitem(last=False)
+            self._predictors[key] = Predictor.load(choice.source, self.config)
+        self._predictors.move_to_end(key)
+        return self._predictors[key]
 
 
 def _changed_at(source: Path) -> int:
@@ -191,7 +184,7 @@ def _changed_at(source: Path) -> int:
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A model together with the shelf that it is loaded onto."""
+    """A model together with the cache that it is loaded into."""
 
     choice: ModelChoice
-    shelf: ModelCache = field(default_factory=ModelCache)
+    model_cache: ModelCache = field(default_factory=ModelCache)

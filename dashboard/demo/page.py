@@ -1,48 +1,21 @@
 """The demo's page in Gradio Blocks: what stands on it, and which button calls what."""
 
-import atexit
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
 
 from core.labels import ORGANS
 from dashboard.demo import limits
-from dashboard.demo.actions import Actions, model_note
 from dashboard.demo.api import add_api
-from dashboard.demo.examples import example_scans, example_slices
-from dashboard.demo.limits import AT_ONCE, QUEUE_SIZE, PlainRefusals
+from dashboard.demo.examples import examples
+from dashboard.demo.limits import MAX_AT_ONCE, QUEUE_SIZE
 from dashboard.demo.looks import BUSY, CSS, DONE, HEADING, HINT, INTAKE, SAVE, TOO_LARGE, thumbnails
-from dashboard.demo.received import KEPT_S, Arriving
-from dashboard.demo.results import OPACITY, ORGAN_IDS
-from dashboard.demo.routes import OnlyAnswered
-from dashboard.demo.session import NOTHING_YET, Demo, DownloadKind
-from dashboard.demo.widgets import blocks, file_input, load_gradio, picture
-
-DOWNLOADS: dict[DownloadKind, str] = {
-    "mask": "Mask, class ids (PNG)",
-    "colours": "Mask, colours (PNG)",
-    "nifti": "NIfTI",
-    "report": "Report (HTML)",
-}
-
-
-def private_folder() -> Path:
-    """Where Gradio keeps uploads: a folder that only this user can read and that goes when the process ends.
-
-    Gradio's own default is a folder that everybody on the machine can read and that outlives the server.
-    """
-    if "GRADIO_TEMP_DIR" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="gutcheck-demo-")
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    # Without links in it: an upload's path must lead to itself.
-    folder = os.environ["GRADIO_TEMP_DIR"] = str(Path(os.environ["GRADIO_TEMP_DIR"]).resolve())
-    return Path(folder)
+from dashboard.demo.patches import blocks, file_input, load_gradio, picture
+from dashboard.demo.received import KEPT_S
+from dashboard.demo.results import OPACITY, ORGAN_IDS, model_note
+from dashboard.demo.routes import Front
+from dashboard.demo.session import DOWNLOADS, NOTHING_YET, Demo
 
 
 def page_options(*, shared: bool = False) -> dict[str, Any]:
@@ -64,13 +37,12 @@ def page_options(*, shared: bool = False) -> dict[str, Any]:
         "footer_links": ["settings"],
         "allowed_paths": [],
         "max_file_size": limits.MAX_FILE_BYTES,
-        "app_kwargs": {"middleware": [Middleware(PlainRefusals), Middleware(OnlyAnswered, shared=shared), Middleware(Arriving)]},
+        "app_kwargs": {"middleware": [Middleware(Front, shared=shared)]},
     }
 
 
 def build_page(demo: Demo) -> Any:
     """The page; it is served by ``launch(**page_options())`` or mounted with the same options."""
-    private_folder()
     gr = load_gradio()
     with blocks(gr, title="GutCheck demo", analytics_enabled=False, fill_width=True, delete_cache=(KEPT_S, KEPT_S)) as page:
         gr.Markdown(HEADING, elem_id="heading")
@@ -80,7 +52,7 @@ def build_page(demo: Demo) -> Any:
             with gr.Column(scale=5, min_width=560):
                 outputs = _outputs(gr)
         _connect(gr, page, demo, inputs, outputs)
-        add_api(gr, demo, concurrency_limit=AT_ONCE)
+        add_api(gr, demo, concurrency_limit=MAX_AT_ONCE)
     return page.queue(max_size=QUEUE_SIZE)
 
 
@@ -107,7 +79,7 @@ class _Outputs:
     which: Any
     statistics: Any
     scan_statistics: Any
-    downloads: dict[DownloadKind, Any]
+    downloads: list[Any]
     saved: Any
 
 
@@ -116,18 +88,16 @@ def _inputs(gr: Any, demo: Demo) -> _Inputs:
     gr.Markdown(HINT, elem_id="hint")
     names = list(demo.models())
     model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
-    note = gr.Markdown(model_note(demo, names[0]), elem_id="model_note")
+    note = gr.Markdown(model_note(demo.model(names[0])), elem_id="model_note")
     button = gr.Button("Segment", variant="primary", elem_id="segment")
-    shown = [*example_slices(), example_scans()[0]]
     gr.Markdown("Examples: synthetic phantoms")
-    titles = [*(f"Slice {number}" for number in range(1, len(shown))), "Scan"]
     with gr.Row(elem_id="examples"):
-        examples = [gr.Button(title, elem_id=f"example{number}", size="sm") for number, title in enumerate(titles)]
+        buttons = [gr.Button(title, elem_id=f"example{number}", size="sm") for number, title in enumerate(examples())]
     with gr.Accordion("Spacing, for volumes in ml", open=False):
         pixel_mm = gr.Number(None, label="Pixel size, mm", info="Where the file does not state it.", minimum=0, maximum=100)
         slice_mm = gr.Number(None, label="Distance of slices, mm", minimum=0, maximum=100)
-    gr.HTML(thumbnails(shown), padding=False)
-    return _Inputs(files, model, note, button, examples, pixel_mm, slice_mm)
+    gr.HTML(thumbnails(list(examples().values())), padding=False)
+    return _Inputs(files, model, note, button, buttons, pixel_mm, slice_mm)
 
 
 def _outputs(gr: Any) -> _Outputs:
@@ -146,9 +116,7 @@ def _outputs(gr: Any) -> _Outputs:
         statistics = gr.Markdown("", elem_id="slice_statistics", container=True)
         scan_statistics = gr.Markdown("", elem_id="scan_statistics", container=True, visible=False)
     with gr.Row():
-        downloads = {
-            kind: gr.Button(title, size="sm", min_width=120, elem_id=f"save_{kind}") for kind, title in DOWNLOADS.items()
-        }
+        downloads = [gr.Button(title, size="sm", min_width=120, elem_id=f"save_{kind}") for title, kind in DOWNLOADS.items()]
     saved = gr.Textbox(visible=False)
     return _Outputs(
         status, shown[0], shown[1], shown[2], position, opacity, organs, which, statistics, scan_statistics, downloads, saved
@@ -156,31 +124,34 @@ def _outputs(gr: Any) -> _Outputs:
 
 
 def _connect(gr: Any, page: Any, demo: Demo, inputs: _Inputs, out: _Outputs) -> None:
-    wishes = [out.position, out.opacity, out.organs, out.which, inputs.pixel_mm, inputs.slice_mm]
+    from dashboard.demo.actions import Actions
+
+    options = [out.position, out.opacity, out.organs, out.which, inputs.pixel_mm, inputs.slice_mm]
     shown = [out.status, out.slice, out.overlay, out.third, out.position, out.statistics, out.scan_statistics]
     # These take milliseconds and wait for nobody. They stay in the queue: without it (``queue=False``) Gradio 6.31
     # forgets the path that it is mounted under, and the browser asks for the pictures where there are none.
     quick: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
-    actions = Actions(gr, demo)
-    inputs.files.upload(actions.open_files(), [inputs.files, *wishes], [inputs.files, *shown], **quick)
+    actions = Actions(demo)
+    inputs.files.upload(actions.open_files, [inputs.files, *options], [inputs.files, *shown], **quick)
     refused, told = gr.Button(visible="hidden", elem_id="too_large"), gr.Textbox(visible=False)
-    refused.click(actions.refuse(), told, [inputs.files, *shown], js=TOO_LARGE, **quick)
-    for number, button in enumerate(inputs.examples):
-        button.click(actions.open_example(number), wishes, shown, **quick)
-    page.load(actions.open_link(), wishes, [inputs.model, *shown], **quick)
-    inputs.model.input(actions.change_model(), [inputs.model, *wishes], [inputs.model_note, *shown], **quick)
+    refused.click(actions.refuse, told, [inputs.files, *shown], js=TOO_LARGE, **quick)
+    for button in inputs.examples:
+        button.click(actions.open_example, [button, *options], shown, **quick)
+    page.load(actions.open_link, options, [inputs.model, *shown], **quick)
+    inputs.model.input(actions.change_model, [inputs.model, *options], [inputs.model_note, *shown], **quick)
     inputs.segment.click(None, None, None, js=BUSY, **quick)
     inputs.segment.click(
-        actions.segment(),
-        [inputs.model, *wishes],
+        actions.segment,
+        [inputs.model, *options],
         shown,
-        concurrency_limit=AT_ONCE,
+        concurrency_limit=MAX_AT_ONCE,
         concurrency_id="segment",
         show_progress_on=[out.slice, out.overlay, out.third],
         api_visibility="private",
     ).then(None, None, None, js=DONE, **quick)
-    changes = [each.input for each in wishes[:4]] + [each.change for each in wishes[4:]]
-    gr.on(changes, actions.show(), wishes, shown, trigger_mode="always_last", **quick)
-    for kind, button in out.downloads.items():
-        button.click(actions.download(kind), wishes, out.saved, **quick).success(None, out.saved, None, js=SAVE, **quick)
-    page.unload(actions.forget())
+    changes = [field.input for field in options[:4]] + [field.change for field in options[4:]]
+    gr.on(changes, actions.show, options, shown, trigger_mode="always_last", **quick)
+    for button in out.downloads:
+        saving = button.click(actions.download, [button, *options], out.saved, **quick)
+        saving.success(None, out.saved, None, js=SAVE, **quick)
+    page.unload(actions.forget)

@@ -9,12 +9,9 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from typing import Any
 
 from core.errors import ImageError
-from dashboard.web.access import reader_of
 
 KEPT_S = 600
 """How long a file may lie in the upload folder that nobody asked to segment, in seconds."""
@@ -76,7 +73,7 @@ class Received:
             with self._lock:
                 now_s = self._clock()
                 # What was asked for before this end is no longer among them.
-                self._folders |= {each: _Sent(sender, now_s) for each in arrival.folders if each in self._folders}
+                self._folders |= {folder: _Sent(sender, now_s) for folder in arrival.folders if folder in self._folders}
             for part in arrival.parts:
                 with suppress(OSError):
                     part.unlink(missing_ok=True)
@@ -146,15 +143,31 @@ RECEIVED = Received()
 """Those of this process; Gradio has one upload folder a process, too."""
 
 
-class Arriving:
-    """An ASGI application in front of Gradio's that notes who sends files, and deletes what comes in only in part."""
+def check_files(inputs: Sequence[Any], takes_files: Sequence[bool], sender: str) -> None:
+    """Refuse values that name a file which the sender has not uploaded, or name one where no file belongs.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    Args:
+        inputs: the values of a request, as JSON.
+        takes_files: of each field, whether files belong there.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        with RECEIVED.arriving(reader_of(Headers(scope=scope)) or ""):
-            await self._app(scope, receive, send)
+    Raises:
+        ImageError: such a value.
+    """
+    for position, value in enumerate(inputs):
+        for path in _named_files(value):
+            if position >= len(takes_files) or not takes_files[position]:
+                raise ImageError("A file was sent where none belongs", todo="see gradio_api/info for what each value may be")
+            RECEIVED.find(path, sender=sender)
+
+
+def _named_files(value: Any) -> Iterator[Any]:
+    """The path of everything in a value that Gradio could take for a file, however deep it lies."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if "path" in part:
+                yield part["path"]
+            waiting.extend(part.values())
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)

@@ -1,4 +1,4 @@
-"""From an upload to a segmentation, and what is shown of it: mask, overlay, confidence and class statistics."""
+"""From an upload to a segmentation, and what is shown of it: overlay, class statistics and texts; all HTML is escaped here."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import escape
 from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
 from core.config import InferenceConfig
+from core.data.grid import Spacing
 from core.data.images import model_window
 from core.data.masks import LabelMap
-from core.data.readers.label_files import Spacing
 from core.data.readers.uploads import Upload, read_upload
+from core.errors import GutCheckError
 from core.imaging.overlay import Rgb, blend, class_statistics, num_to_rgb
 from core.labels import CLASSES, ORGANS
 from core.model.context import neighbours
@@ -46,7 +48,7 @@ class Segmentation:
     @property
     def nbytes(self) -> int:
         """Size in memory, its upload's included."""
-        return self.upload.nbytes + sum(each.nbytes for each in (*self.label_maps, *self.confidence))
+        return self.upload.nbytes + sum(plane.nbytes for plane in (*self.label_maps, *self.confidence))
 
 
 def segment_upload(upload: Upload, segmenter: Segmenter, *, progress: ReportProgress = silent) -> Segmentation:
@@ -55,8 +57,8 @@ def segment_upload(upload: Upload, segmenter: Segmenter, *, progress: ReportProg
     Raises:
         ModelError: the model cannot be loaded.
     """
-    choice, shelf = segmenter.choice, segmenter.shelf
-    recipe, images = shelf.recipe(choice), upload.slices
+    choice, models = segmenter.choice, segmenter.model_cache
+    recipe, images = models.recipe(choice), upload.slices
     window = model_window(np.stack(images), recipe.window) if upload.is_scan else None
     beside = neighbours(upload.numbers, recipe.context_stride) if upload.is_scan else None
     label_maps, confidence = [], []
@@ -64,7 +66,7 @@ def segment_upload(upload: Upload, segmenter: Segmenter, *, progress: ReportProg
         progress(position, len(images), upload.names[position])
         # Slice by slice, so that others get their turn in between.
         between = None if beside is None else (images[beside[position, 0]], images[beside[position, 2]])
-        label_map, sure = shelf.predict(choice, image, window, between=between)
+        label_map, sure = models.predict(choice, image, window, between=between)
         label_maps.append(label_map)
         confidence.append(sure)
     progress(len(images), len(images), "done")
@@ -152,6 +154,38 @@ def _basis(shape: tuple[int, ...], what: str, spacing_mm: Spacing | None) -> str
 def spacing_text(spacing_mm: Spacing) -> str:
     """Spacing (z, y, x) as people read it, x first."""
     return " × ".join(f"{step:.4g}" for step in reversed(spacing_mm)) + " mm"
+
+
+def described(upload: Upload, position: int) -> str:
+    """Name, place, size and notes of a slice, in Markdown, without the stop at its end."""
+    image = upload.slices[position]
+    size = f"{image.shape[1]} × {image.shape[0]} pixels, {image.dtype.itemsize * 8} bits"
+    where = f", {escape(upload.names[position])} ({position + 1} of {len(upload.slices)})" if len(upload.slices) > 1 else ""
+    notes = "".join(f" {escape(note)}" for note in upload.notes)
+    return f"**{escape(upload.title)}**{where}, {size}{'.' + notes if notes else ''}".rstrip(".")
+
+
+def result_status(result: Segmentation, position: int) -> str:
+    """The same of a slice that is segmented, with its model and what is to be said of its likeness."""
+    remark = result.remarks[position]
+    warning = f'<span class="warning">{escape(remark)}</span>' if remark else ""
+    text = f"{described(result.upload, position)}. Segmented by **{escape(result.model.name)}**."
+    return "\n\n".join(filter(None, [text, warning]))
+
+
+def model_note(choice: ModelChoice) -> str:
+    """What a model was trained on, as a sentence in Markdown."""
+    note = choice.training_note
+    return f"{escape(note[0].upper() + note[1:])}."
+
+
+def error_html(error: GutCheckError, *, in_status: bool = False) -> str:
+    """The sentence of an error.
+
+    Args:
+        in_status: as the page's status shows it.
+    """
+    return f'<span class="problem">{escape(error)}</span>' if in_status else str(escape(error))
 
 
 def _chip(colour: str) -> str:

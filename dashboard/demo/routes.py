@@ -7,11 +7,16 @@ import logging
 import re
 import traceback
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard.demo.limits import refuse_plainly
+from dashboard.demo.received import RECEIVED
+from dashboard.web.access import reader_of
 
 API = "/gradio_api"
 ANSWERED: tuple[tuple[str, str], ...] = (
@@ -63,7 +68,7 @@ def is_answered(method: str, path: str, *, shared: bool = False) -> bool:
         shared: it is served by Gradio's own launch, with Gradio's own sign-in.
     """
     path = path.rstrip("/") or "/"
-    return any(method == wanted and pattern.fullmatch(path) for wanted, pattern in (_SHARED if shared else _ANSWERED))
+    return any(method == answered and pattern.fullmatch(path) for answered, pattern in (_SHARED if shared else _ANSWERED))
 
 
 def log_without_values(error: BaseException) -> None:
@@ -72,8 +77,12 @@ def log_without_values(error: BaseException) -> None:
     logging.getLogger("gutcheck").error("A request to the demo failed (%s):\n%s", type(error).__name__, frames)
 
 
-class OnlyAnswered:
-    """An ASGI application in front of Gradio's: 404 for other addresses, and one sentence where a request breaks Gradio."""
+class Front:
+    """The ASGI application in front of Gradio's.
+
+    404 for addresses that are not answered; our sentences in place of Gradio's refusals (`limits.refuse_plainly`); who sends
+    files (`received.Received.arriving`); and one sentence where a request breaks Gradio.
+    """
 
     def __init__(self, app: ASGIApp, *, shared: bool = False) -> None:
         self._app, self._shared = app, shared
@@ -85,11 +94,18 @@ class OnlyAnswered:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if not is_answered(scope["method"], path, shared=self._shared):
             await PlainTextResponse(NO_SUCH_ADDRESS, 404)(scope, receive, send)
-            return
-        begun: Message = {}
+        elif scope["method"] == "POST":
+            with RECEIVED.arriving(reader_of(Headers(scope=scope)) or ""):
+                await self._answer(scope, receive, refuse_plainly(scope, receive, send))
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
 
         async def noted(message: Message) -> None:
-            begun.update({} if begun else message)
+            nonlocal begun
+            begun = True
             await send(message)
 
         try:

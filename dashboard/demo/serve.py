@@ -15,9 +15,9 @@ from core.errors import ConfigError
 from core.reviews.store.events import check_reader
 from core.storage.workspace import Workspace
 from dashboard.demo.page import build_page, page_options
+from dashboard.demo.patches import load_gradio, past_the_proxy
 from dashboard.demo.results import get_class_statistics_gradio, predict_gradio
 from dashboard.demo.session import Demo
-from dashboard.demo.widgets import load_gradio
 from dashboard.web.access import Access, Guard, access_for
 from dashboard.web.proxies import TrustedProxies
 
@@ -166,19 +166,18 @@ def _share(demo: Demo, options: DemoOptions) -> None:
 
 
 def _launch(page: gradio.Blocks, options: DemoOptions) -> None:
-    # Gradio asks its own server whether it is up; a hospital's web proxy cannot answer that.
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "localhost", options.host]))
     try:
-        page.launch(
-            server_name=options.host,
-            server_port=options.port,
-            share=True,
-            auth=(USER, options.password),
-            auth_message=f"GutCheck demo (username: {USER}). Not a medical device.",
-            quiet=True,
-            prevent_thread_lock=True,
-            **page_options(shared=True),
-        )
+        with past_the_proxy(options.host):
+            page.launch(
+                server_name=options.host,
+                server_port=options.port,
+                share=True,
+                auth=(USER, options.password),
+                auth_message=f"GutCheck demo (username: {USER}). Not a medical device.",
+                quiet=True,
+                prevent_thread_lock=True,
+                **page_options(shared=True),
+            )
     except OSError as error:
         place = f"{options.host}:{options.port}"
         raise ConfigError("The demo cannot listen here", value=place, todo="choose another --port or --host") from error

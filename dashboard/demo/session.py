@@ -1,6 +1,5 @@
 """What the demo's buttons do, apart from Gradio: open, segment, show, download; for each open tab."""
 
-import html
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
-from core.data.readers.label_files import Spacing
+from core.data.grid import Spacing
 from core.data.readers.uploads import Upload, read_upload
 from core.errors import ImageError, ModelError
 from core.imaging.overlay import Rgb, num_to_rgb
@@ -23,8 +22,10 @@ from dashboard.demo.received import RECEIVED
 from dashboard.demo.results import (
     ORGAN_IDS,
     Segmentation,
+    described,
     get_class_statistics_gradio,
     overlay_of,
+    result_status,
     segment_upload,
     statistics_table,
 )
@@ -32,6 +33,13 @@ from dashboard.demo.tabs import TabUploads
 
 Third = Literal["Mask", "Confidence"]
 DownloadKind = Literal["mask", "colours", "nifti", "report"]
+DOWNLOADS: dict[str, DownloadKind] = {
+    "Mask, class ids (PNG)": "mask",
+    "Mask, colours (PNG)": "colours",
+    "NIfTI": "nifti",
+    "Report (HTML)": "report",
+}
+"""By what their buttons say."""
 NOTHING_YET = "Choose a slice, a scan or one of the examples, then press **Segment**."
 NOT_SEGMENTED_YET = "not segmented yet: press **Segment**"
 
@@ -70,9 +78,9 @@ class View:
 class Demo:
     """The demo over a workspace: its models, and what every tab has open."""
 
-    def __init__(self, workspace: Workspace, run_name: str | None = None, *, shelf: ModelCache | None = None) -> None:
+    def __init__(self, workspace: Workspace, run_name: str | None = None, *, model_cache: ModelCache | None = None) -> None:
         self.workspace, self.run_name = workspace, run_name
-        self.shelf, self.desk = shelf or ModelCache(), TabUploads()
+        self.model_cache, self.tabs = model_cache or ModelCache(), TabUploads()
         self._likeness: dict[Path, Likeness | None] = {}
 
     def models(self) -> dict[str, ModelChoice]:
@@ -103,7 +111,7 @@ class Demo:
             WorkspaceError, ModelError: see `dashboard.demo.models.choose_model` and `core.model.segformer.load_model`.
         """
         self.likeness(self.model(None))
-        self.shelf.recipe(self.model(None))
+        self.model_cache.recipe(self.model(None))
 
     def likeness(self, choice: ModelChoice) -> Likeness | None:
         """See `dashboard.demo.likeness`."""
@@ -112,8 +120,8 @@ class Demo:
         return self._likeness[choice.source]
 
     def open(self, session: str, upload: Upload) -> None:
-        """Lay an upload on the tab's desk, in place of the one before."""
-        self.desk.put(session, upload)
+        """Keep an upload as the tab's, in place of the one before."""
+        self.tabs.put(session, upload)
 
     def open_files(self, session: str, paths: Sequence[Path]) -> None:
         """Read files into memory and delete them.
@@ -122,9 +130,9 @@ class Demo:
             GutCheckError: files that were not uploaded, or see `core.data.readers.uploads.read_upload`; the tab then has
                 nothing open.
         """
-        self.desk.clear(session)
+        self.tabs.clear(session)
         with RECEIVED.taken(paths) as files:
-            self.desk.put(session, read_upload(files))
+            self.tabs.put(session, read_upload(files))
 
     def open_link(self, session: str, query: Mapping[str, str]) -> int | None:
         """Open the scan that an address names; the position of its slice, or nothing where it names none.
@@ -132,11 +140,12 @@ class Demo:
         Raises:
             GutCheckError: see `dashboard.demo.linked_scan.linked_scan`.
         """
-        found = linked_scan(self.workspace, query)
-        if found is None:
+        linked = linked_scan(self.workspace, query)
+        if linked is None:
             return None
-        self.desk.put(session, found[0])
-        return found[1]
+        upload, position = linked
+        self.tabs.put(session, upload)
+        return position
 
     def segment(self, session: str, model: str | None, progress: ReportProgress = silent) -> None:
         """Segment what the tab has open.
@@ -145,10 +154,10 @@ class Demo:
             ImageError: nothing is open.
             ModelError: see `core.model.segformer.load_model`.
         """
-        upload = _upload_of(self.desk.get(session))
+        upload = _upload_of(self.tabs.get(session))
         if upload is None:
             raise ImageError("There is no picture yet", todo="choose a slice or one of the examples, then press Segment")
-        self.desk.put(session, self.segmented(upload, model, progress))
+        self.tabs.put(session, self.segmented(upload, model, progress))
 
     def segmented(self, upload: Upload, model: str | None, progress: ReportProgress = silent) -> Segmentation:
         """An upload's segmentation, with what to say of its likeness to the training data.
@@ -157,80 +166,58 @@ class Demo:
             ModelError: no such model, or see `core.model.segformer.load_model`.
         """
         choice = self.model(model)
-        result = segment_upload(upload, Segmenter(choice, self.shelf), progress=progress)
+        result = segment_upload(upload, Segmenter(choice, self.model_cache), progress=progress)
         return replace(result, remarks=remarks(upload, self.likeness(choice)))
 
     def forget_result(self, session: str) -> None:
         """Keep the upload only: its result is of another model than the one that is chosen now."""
-        upload = _upload_of(self.desk.get(session))
+        upload = _upload_of(self.tabs.get(session))
         if upload is not None:
-            self.desk.put(session, upload)
+            self.tabs.put(session, upload)
 
-    def view(self, session: str, wish: DisplayOptions) -> View:
+    def view(self, session: str, options: DisplayOptions) -> View:
         """What the tab shows now; nothing is predicted for it."""
-        item = self.desk.get(session)
+        item = self.tabs.get(session)
         if item is None:
             return View(NOTHING_YET)
         upload = item if isinstance(item, Upload) else item.upload
         count = len(upload.slices)
-        position = min(max(wish.position, 0), count - 1)
+        position = min(max(options.position, 0), count - 1)
         grey = upload.grey(position)
         if isinstance(item, Upload):
-            return View(f"{_described(upload, position)}, {NOT_SEGMENTED_YET}.", count, position, grey)
-        overlay = overlay_of(item, position, wish.opacity, wish.organs)
-        third = item.confidence[position] if wish.third == "Confidence" else num_to_rgb(item.label_maps[position])
-        spacing_mm = spacing_of(upload, wish)
-        this = get_class_statistics_gradio(item.label_maps[position], spacing_mm=spacing_mm)
-        scan = _scan_statistics(item, spacing_mm)
-        return View(
-            _status(item, position),
-            count,
-            position,
-            grey,
-            overlay,
-            third,
-            this if not scan else f"**This slice**\n\n{this}",
-            scan,
-        )
+            return View(f"{described(upload, position)}, {NOT_SEGMENTED_YET}.", count, position, grey)
+        overlay = overlay_of(item, position, options.opacity, options.organs)
+        third = item.confidence[position] if options.third == "Confidence" else num_to_rgb(item.label_maps[position])
+        spacing_mm = spacing_of(upload, options)
+        of_slice = get_class_statistics_gradio(item.label_maps[position], spacing_mm=spacing_mm)
+        of_scan = _scan_statistics(item, spacing_mm)
+        if of_scan:
+            of_slice = f"**This slice**\n\n{of_slice}"
+        return View(result_status(item, position), count, position, grey, overlay, third, of_slice, of_scan)
 
-    def download(self, session: str, kind: DownloadKind, wish: DisplayOptions) -> Download:
+    def download(self, session: str, kind: DownloadKind, options: DisplayOptions) -> Download:
         """A file of the tab's result.
 
         Raises:
             ImageError: nothing is segmented.
         """
-        result = self.desk.get(session)
+        result = self.tabs.get(session)
         if not isinstance(result, Segmentation):
             raise ImageError("Nothing is segmented yet", todo="press Segment first")
-        spacing_mm = spacing_of(result.upload, wish)
+        spacing_mm = spacing_of(result.upload, options)
         match kind:
             case "mask":
                 return mask_download(result)
             case "colours":
                 return colour_download(result)
             case "nifti":
-                return nifti_download(result, wish.position, spacing_mm)
+                return nifti_download(result, options.position, spacing_mm)
             case "report":
-                return report_download(result, wish.position, spacing_mm)
+                return report_download(result, options.position, spacing_mm)
 
 
 def _upload_of(item: Upload | Segmentation | None) -> Upload | None:
     return item.upload if isinstance(item, Segmentation) else item
-
-
-def _described(upload: Upload, position: int) -> str:
-    image = upload.slices[position]
-    size = f"{image.shape[1]} × {image.shape[0]} pixels, {image.dtype.itemsize * 8} bits"
-    where = f", {html.escape(upload.names[position])} ({position + 1} of {len(upload.slices)})" if len(upload.slices) > 1 else ""
-    notes = "".join(f" {html.escape(note)}" for note in upload.notes)
-    return f"**{html.escape(upload.title)}**{where}, {size}{'.' + notes if notes else ''}".rstrip(".")
-
-
-def _status(result: Segmentation, position: int) -> str:
-    said = result.remarks[position]
-    warning = f'<span class="warning">{html.escape(said)}</span>' if said else ""
-    described = f"{_described(result.upload, position)}. Segmented by **{html.escape(result.model.name)}**."
-    return "\n\n".join(filter(None, [described, warning]))
 
 
 def _scan_statistics(result: Segmentation, spacing_mm: Spacing | None) -> str:
@@ -240,6 +227,6 @@ def _scan_statistics(result: Segmentation, spacing_mm: Spacing | None) -> str:
     return "**Whole scan**\n\n" + statistics_table(result.scan_statistics, shape, spacing_mm)
 
 
-def spacing_of(upload: Upload, wish: DisplayOptions) -> Spacing | None:
+def spacing_of(upload: Upload, options: DisplayOptions) -> Spacing | None:
     """The spacing (z, y, x) that the files state, else the one that the user states; nothing where slices are missing."""
-    return None if upload.has_gaps else upload.spacing_mm or wish.spacing_mm
+    return None if upload.has_gaps else upload.spacing_mm or options.spacing_mm

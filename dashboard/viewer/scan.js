@@ -4,7 +4,7 @@
 import { compare } from "./compare.js";
 import { OTHER } from "./blend.js";
 
-const MAGIC = "GCSCAN2\0";
+const MAGIC = "GCSCAN3\0";
 const KEPT = 2; // the scan on screen and the one that comes next; a scan of 144 slices takes about 20 MB
 const AHEAD_BYTES = 100e6; // beyond this, a second scan in memory would cost more than the wait saves
 
@@ -143,13 +143,11 @@ function readScan({ header, bytes }) {
   const [depth, height, width] = header.shape;
   const middle = depth * height * width;
   const labels = bytes.subarray(middle);
-  const [nativeHeight, nativeWidth] = header.native_size ?? [height, width];
-  const [z, y, x] = header.spacing_mm ?? [1, 1, 1];
+  const [z, y, x] = header.step;
   return {
     size: { x: width, y: height, z: depth },
     depth,
-    // Pictures may be stored squashed (a square for the network); the spacing is that of the native pixels.
-    step: { x: (x * nativeWidth) / width, y: (y * nativeHeight) / height, z },
+    step: { x, y, z },
     millimetres: header.spacing_mm !== null,
     sliceNumbers: header.slice_numbers,
     identity: header.image,

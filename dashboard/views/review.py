@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.charts.learning_curves import dice_along_scan
+from core.charts.scores import dice_along_scan
 from core.reports.scan_report import scan_report
 from core.runs.registry import Evaluation
 from dashboard import cached

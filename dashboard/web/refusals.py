@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 from starlette.responses import PlainTextResponse
 
-from core.errors import GutCheckError, WorkspaceError
-from core.runs.registry import Evaluation, open_run
+from core.errors import GutCheckError
+from core.runs import registry
+from core.runs.registry import Evaluation
 from core.storage.workspace import Workspace, check_name
 
 
@@ -42,9 +43,4 @@ def find_evaluation(workspace: Workspace, run: str, evaluation: str, scan: str) 
     with refusing(400):
         check_name(run, "run"), check_name(evaluation, "evaluation"), check_name(scan, "scan")
     with refusing(404):
-        folder = workspace.run(run).root
-        if not folder.is_dir():
-            raise WorkspaceError("There is no such run", value=run, todo="choose one from Runs")
-        found = open_run(folder).evaluation(evaluation)
-        found.scan_facts(scan)
-    return found
+        return registry.find_evaluation(workspace, run=run, evaluation=evaluation, scan=scan)

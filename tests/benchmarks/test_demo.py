@@ -27,8 +27,8 @@ from playwright.sync_api import sync_playwright
 
 from core.data.images import write_png
 from core.data.phantom.scan import make_scan
-from core.demo.prepare import CARRIED_RUN
 from core.model.onnx_export import export_onnx
+from core.storage.workspace import CARRIED_RUN
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 
 pytestmark = pytest.mark.benchmark

@@ -32,7 +32,7 @@ PAGES = [
 PROGRAM = """
 import json, sys, time, psutil
 from streamlit.testing.v1 import AppTest
-import streamlit, pandas, plotly.graph_objects, core.charts.where_table, core.charts.where, core.evaluation.compare, core.reviews
+import streamlit, pandas, plotly.graph_objects, core.charts.where, core.charts.where, core.evaluation.compare, core.reviews
 pages = json.loads(sys.argv[1])
 begin = psutil.Process().memory_info().rss
 found = []

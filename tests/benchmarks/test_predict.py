@@ -17,12 +17,12 @@ from core.config import InferenceConfig, InputRecipe, PhantomConfig, SplitConfig
 from core.data.images import read_image
 from core.data.index import load_index
 from core.data.prepare.phantoms import prepare_phantom
-from core.demo.prepare import CARRIED_RUN
 from core.model.folder import ONNX
 from core.model.onnx_engine import INPUT
 from core.model.onnx_export import export_onnx, sample_planes
 from core.model.predictor import Predictor
 from core.model.segformer import load_model, save_model
+from core.storage.workspace import CARRIED_RUN
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "uwm-pairs" / "images"
 SLICES, TURNS, THREADS = 144, 3, 2

@@ -13,13 +13,12 @@ import pytest
 from core.config import InferenceConfig, PhantomConfig, SplitConfig
 from core.data.index import load_index
 from core.data.prepare.phantoms import prepare_phantom
-from core.demo.prepare import CARRIED_RUN
 from core.evaluation.evaluate import evaluate
 from core.evaluation.expected_dice import KEYS, fit_quality
 from core.model.onnx_export import export_onnx
 from core.model.predictor import Predictor
 from core.runs.registry import Evaluation, open_run
-from core.storage.workspace import Workspace
+from core.storage.workspace import CARRIED_RUN, Workspace
 
 PHANTOMS = PhantomConfig(patients=60, first_patient=201, slices=36)
 """The demo's model was trained on patients 101 to 124."""

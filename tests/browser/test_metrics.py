@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from core.charts.mistakes_table import confusion
-from core.charts.scan_order import by_patient, with_worst_slice
+from core.charts.mistakes import confusion
+from core.charts.scores import by_patient, with_worst_slice
 from core.runs.registry import Evaluation
 from tests.browser.conftest import served, settled
 from tests.simulated_workspace import DATASET, simulated_workspace

@@ -368,7 +368,7 @@ def test_findings_are_drawn_on_their_slice_in_both_panes(page: Page, server: str
 
 def test_an_unknown_scan_shows_the_sentence_and_can_be_tried_again(page: Page, server: str) -> None:
     page.goto(f"{server}/?broken=1")
-    expect(part(page, "message")).to_have_text("There is no such run: none; choose one from Runs.")
+    expect(part(page, "message")).to_have_text("There is no such run: none; runs here: stub.")
     with page.expect_response("**/gutcheck/scan/**"):
         part(page, "retry").click()
 

@@ -1,9 +1,8 @@
 """The class table: the ids, names and colours that files and front ends agree on."""
 
 import numpy as np
-import pytest
 
-from core.labels import CLASSES, NUM_CLASSES, ORGAN_NAMES, ORGANS, PALETTE, class_table, organ
+from core.labels import CLASSES, NUM_CLASSES, ORGAN_NAMES, ORGANS, PALETTE, TITLES, class_table
 
 
 def test_ids_names_and_colours_are_those_of_the_course() -> None:
@@ -29,10 +28,10 @@ def test_hex_colours() -> None:
     assert [c.hex for c in CLASSES] == ["#000000", "#0000ff", "#00ff00", "#ff0000"]
 
 
-def test_organ_by_name() -> None:
-    assert organ("large_bowel").id == 3
-    with pytest.raises(KeyError):
-        organ("background")
+def test_titles_know_the_classes_and_all_organs() -> None:
+    assert [TITLES[name] for name in ("background", "large_bowel", "all", "macro")] == [
+        "Background", "Large bowel", "All organs", "All organs",
+    ]  # fmt: skip
 
 
 def test_class_table_is_plain_json() -> None:

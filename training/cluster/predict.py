@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from core.config import ClusterConfig, InferenceConfig
-from core.data.index import Scan, load_index
+from core.data.index import load_index
+from core.data.scan import Scan
 from core.errors import GutCheckError
 from core.storage.partial import PartialOutput
 from training.commands.shared import progress_bar

@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.cli.options import Parser
 from core.errors import ConfigError, WorkspaceError
-from core.labels import CLASSES
+from core.labels import TITLES
 from core.runs.registry import Evaluation, Run, find_run
 from core.storage.workspace import Workspace
 from training.commands.shared import print_json
@@ -15,7 +15,6 @@ from training.commands.shared import print_json
 if TYPE_CHECKING:
     from core.evaluation.compare import Comparison, Difference
 
-TITLES = {each.name: each.title for each in CLASSES} | {"all": "All organs"}
 COLUMNS = ("score", "organ", "A", "B", "B - A", "95% interval", "scans", "p, scans", "p, patients")
 
 

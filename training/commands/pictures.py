@@ -10,9 +10,8 @@ import numpy as np
 
 from core.cli.progress import ReportProgress, silent
 from core.config import InputWindow
-from core.data.identity import parse_slice_name
+from core.data.identity import MAX_NAMED, parse_slice_name
 from core.data.images import SUFFIXES, Pixels, Window, model_window, read_image, write_png
-from core.data.index import MAX_NAMED
 from core.errors import ImageError
 from core.imaging.overlay import blend, class_statistics
 from core.model.context import neighbours

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
 from core.config import InputWindow
-from core.data.index import SPLITS, DatasetIndex, Scan, SliceFile
+from core.data.index import SPLITS, DatasetIndex
 from core.data.manifest import FILE_NAME
+from core.data.scan import Scan, SliceFile
 from core.errors import WorkspaceError
 from core.storage.files import new_folder, read_json, sha256_of, write_json
 from training.data.dataset import FilePlanes, Plane, scan_windows

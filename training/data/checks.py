@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from core.cli.progress import ReportProgress, silent
+from core.data.identity import MAX_NAMED
 from core.data.images import check_picture
-from core.data.index import MAX_NAMED, Scan, SliceFile
+from core.data.scan import Scan, SliceFile
 from core.errors import DatasetError, ImageError
 
 

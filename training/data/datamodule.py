@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader
 
 from core.cli.progress import ReportProgress, silent
 from core.config import ArchiveConfig, InputRecipe, TrainingConfig
-from core.data.index import SPLITS, DatasetIndex, Scan, load_index
+from core.data.index import SPLITS, DatasetIndex, load_index
 from core.data.prepare.uw_madison import prepare_uw_madison
+from core.data.scan import Scan
 from core.errors import DatasetError
 from training.data.augmentation import training_transform
 from training.data.balance import BalancedSampler, organs_shown

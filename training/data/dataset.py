@@ -17,8 +17,8 @@ from core.cli.progress import ReportProgress, silent
 from core.config import InputRecipe, InputWindow
 from core.data.identity import UW_MADISON_PATTERN, parse_slice_name
 from core.data.images import FULL_8BIT, Window, check_picture, decode_grey, model_window, read_image
-from core.data.index import Scan, SliceFile
 from core.data.masks import read_mask
+from core.data.scan import Scan, SliceFile
 from core.errors import DatasetError, GutCheckError
 from core.model.context import neighbours
 from training.data.augmentation import seed_transform

@@ -10,17 +10,14 @@ import pandas as pd
 
 from core.cli.progress import ReportProgress, silent
 from core.config import SplitConfig
-from core.data.identity import parse_slice_name
+from core.data.identity import MAX_NAMED, SLICE_SPACING_MM, natural_key, parse_slice_name
 from core.data.images import check_picture, encode_png, read_image
-from core.data.index import MAX_NAMED, natural_key
 from core.data.manifest import DatasetManifest, ScanInfo
 from core.data.masks import LabelMap, decode_rle, merge_organs
 from core.data.prepare.writer import Prepared, writing_dataset
 from core.errors import DatasetError, MaskError
 from core.labels import ORGANS
 
-SLICE_SPACING_MM = 3.0
-"""Distance of slices; the file names state only the spacing inside a slice (the set's published description)."""
 _FILE = re.compile(r"slice_(\d+)_(\d+)_(\d+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
 
 

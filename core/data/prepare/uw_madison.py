@@ -11,7 +11,7 @@ import numpy as np
 
 from core.cli.progress import ReportProgress, silent
 from core.config import ADDRESS_VARIABLE, ArchiveConfig
-from core.data.identity import parse_slice_name
+from core.data.identity import SLICE_SPACING_MM, parse_slice_name
 from core.data.images import check_picture, decode, encode_png
 from core.data.index import SPLITS, load_index, pair_files
 from core.data.manifest import FILE_NAME, DatasetManifest, ScanInfo, hash_files
@@ -24,7 +24,6 @@ from core.storage.files import new_folder, sha256_of, write_json
 
 SHUFFLED = "as it came (slices shuffled inside each case)"
 AS_IT_CAME = "as it came"
-SLICE_SPACING_MM = 3.0
 _GEOMETRY = re.compile(r".*_slice_\d+_(\d+)_(\d+)_(\d+\.\d+)_(\d+\.\d+)")
 """Width, height and spacing (y, x) where a name still ends as the competition's do."""
 

@@ -51,17 +51,17 @@ def fetch(
     """Fetch ``address`` to ``target``; a file that is there, with the right hash where one is given, is not fetched again.
 
     A cut is resumed where it happened (HTTP Range), in this call or the next, unless the file has changed at its address
-    (If-Range): then it starts anew.
+    (If-Range): then it starts over.
 
     Args:
         pause: waits for seconds; between attempts 1, 2, 4 … of them.
 
     Raises:
-        DatasetError: no http(s) address, the server refuses, keeps failing or sends too much, or the checksum differs.
+        DatasetError: not an http(s) URL, the server refuses, keeps failing or sends too much, or the checksum differs.
         WorkspaceError: the disk is too full or refuses.
     """
     if urlsplit(address).scheme not in ("http", "https"):
-        raise DatasetError("The address is not one of the web", value=address, todo="give one that begins with https://")
+        raise DatasetError("Not an http(s) URL", value=address, todo="give one that begins with https://")
     if target.exists() and (sha256 is None or sha256_of(target) == sha256.lower()):
         return target
     part = target.with_name(f"{target.name}.part")
@@ -135,7 +135,7 @@ def _open(request: urllib.request.Request, part: Path) -> Iterator[http.client.H
 
 def _refusal(error: urllib.error.HTTPError, address: str, part: Path) -> Exception:
     if error.code == 416:
-        # What is here is longer than the file is now: begin anew.
+        # What is here is longer than the file is now: start over.
         part.unlink(missing_ok=True)
         return _Cut("the file has changed")
     if error.code in RETRIED_STATUS:
@@ -213,8 +213,8 @@ def _check_hash(part: Path, sha256: str | None) -> None:
     if sha256 is None:
         return
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256.lower():
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != sha256.lower():
         part.unlink()
         _version_file(part).unlink(missing_ok=True)
-        raise DatasetError("The download has another checksum", value=f"{found}, not {sha256}", todo="check address and --sha256")
+        raise DatasetError("Checksum mismatch", value=f"{actual}, not {sha256}", todo="check address and --sha256")

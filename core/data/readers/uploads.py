@@ -1,6 +1,5 @@
-"""Whatever somebody uploads, as slices: pictures, a zip of slices, a NIfTI volume, a DICOM series; or one clear sentence."""
+"""Whatever somebody uploads, sorted into kinds and read as slices: pictures, a zip of them, a NIfTI volume, a DICOM series."""
 
-import re
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -11,25 +10,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
 
-from core.data.images import SUFFIXES, Pixels, Window, check_picture, decode, is_grey, to_grey, volume_window
-from core.data.index import natural_key
-from core.data.prepare.kaggle import SLICE_SPACING_MM
+from core.data.grid import Spacing
+from core.data.identity import natural_key
+from core.data.images import SUFFIXES, Pixels, Window, volume_window
 from core.data.readers.archive import unpack
 from core.data.readers.dicom import is_dicom, read_series
-from core.data.readers.label_files import Spacing, to_pixels
 from core.data.readers.nifti import SUFFIXES as NIFTI_SUFFIXES
-from core.data.readers.nifti import NiftiVolume, read_nifti
+from core.data.readers.nifti import NiftiVolume, read_nifti, to_pixels
+from core.data.readers.pictures import read_pictures
 from core.errors import DatasetError, GutCheckError, ImageError
 
 MAX_SLICES = 1000
 """Slices of one upload; the longest scans of the UW-Madison set have 144."""
-MAX_PIXELS = 2**26
+MAX_UPLOAD_PIXELS = 2**26
 """Pixels of one upload over all slices (67 million: 256 slices of 512×512), which take about 0.8 GB while they are read."""
 MAX_UNPACKED_BYTES = 500_000_000
-KAGGLE_NAME = re.compile(r"slice_(?P<slice>\d+)_\d+_\d+_(?P<y>\d+(?:\.\d+)?)_(?P<x>\d+(?:\.\d+)?)")
-"""The competition's names state the pixels' size."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +118,13 @@ def _read_zip(path: Path) -> Upload:
             mended = {"more than": "upload fewer slices", "encrypted": "zip the slices without a password"}
             todo = next((todo for word, todo in mended.items() if word in error.what), "zip the slices again")
             raise DatasetError(error.what, value=path.name, todo=todo) from error
-        found = [each for each in Path(folder).rglob("*") if each.is_file() and not _is_clutter(each.relative_to(folder))]
-        chosen = _of_one_kind(found)
+        files = [path for path in Path(folder).rglob("*") if path.is_file() and not _is_clutter(path.relative_to(folder))]
+        chosen = _of_one_kind(files)
         if not chosen:
             todo = "zip PNG slices, one NIfTI volume or one DICOM series"
             raise DatasetError("The zip holds no pictures and no scan", value=path.name, todo=todo)
-        left = len(found) - len(chosen)
-        chosen.sort(key=lambda each: natural_key(each.relative_to(folder).as_posix()))
+        left = len(files) - len(chosen)
+        chosen.sort(key=lambda path: natural_key(path.relative_to(folder).as_posix()))
         notes = (f"Files in the zip that were left out: {left}.",) if left else ()
         return _read_files(chosen, title=path.name, notes=notes, in_folders=True)
 
@@ -149,12 +145,17 @@ def _read_files(paths: Sequence[Path], *, title: str, notes: tuple[str, ...] = (
     volumes = [path for path in paths if path.name.lower().endswith(NIFTI_SUFFIXES)]
     dicom = [path for path in paths if is_dicom(path)]
     if not volumes and not dicom:
-        return _read_pictures(paths, title, notes, in_folders)
+        pictures = read_pictures(paths, title, max_pixels=MAX_UPLOAD_PIXELS, in_folders=in_folders)
+        numbers, is_scan = pictures.numbers or tuple(range(1, len(paths) + 1)), pictures.numbers is not None
+        notes = tuple(dict.fromkeys((*notes, *pictures.notes)))
+        return Upload(
+            title, pictures.slices, pictures.names, numbers, is_scan, pictures.spacing_mm, colours=pictures.colours, notes=notes
+        )
     if len(volumes) == len(paths) == 1:
-        volume = read_nifti(paths[0], max_voxels=MAX_PIXELS)
+        volume = read_nifti(paths[0], max_voxels=MAX_UPLOAD_PIXELS)
         return _of_volume(volume, title, (*notes, *_place_notes(volume)))
     if len(dicom) == len(paths):
-        series = read_series(paths, max_pixels=MAX_PIXELS)
+        series = read_series(paths, max_pixels=MAX_UPLOAD_PIXELS)
         upload = _of_volume(series.volume, title, (*notes, *series.notes))
         return upload if series.spaced else replace(upload, spacing_mm=None, affine=None)
     raise DatasetError("The files are not of one kind", value=title, todo="upload pictures, one volume or one series at a time")
@@ -175,81 +176,3 @@ def _of_volume(volume: NiftiVolume, title: str, notes: tuple[str, ...]) -> Uploa
     names = tuple(f"slice {number}" for number in numbers)
     affine = volume.affine if volume.stated else None
     return Upload(title, tuple(pixels), names, numbers, True, volume.spacing_mm, affine, notes=notes)
-
-
-@dataclass(frozen=True)
-class _Picture:
-    pixels: Pixels
-    in_colour: bool
-    notes: tuple[str, ...]
-
-
-def _read_pictures(paths: Sequence[Path], title: str, notes: tuple[str, ...], in_folders: bool) -> Upload:
-    total = 0
-    for path in paths:
-        height, width = check_picture(path)
-        total += height * width
-        if total > MAX_PIXELS and len(paths) > 1:
-            raise DatasetError("The pictures are too large together", value=title, todo=f"use at most {MAX_PIXELS:,} pixels")
-    pictures = [_read_picture(path) for path in paths]
-    numbers = _one_scan(paths, [picture.pixels for picture in pictures], in_folders)
-    order = np.argsort(numbers) if numbers else range(len(paths))
-    found = tuple(note for picture in pictures for note in picture.notes)
-    return Upload(
-        title,
-        tuple(pictures[i].pixels for i in order),
-        tuple(paths[i].name for i in order),
-        tuple(sorted(numbers)) if numbers else tuple(range(1, len(paths) + 1)),
-        numbers is not None,
-        _named_spacing(paths),
-        colours=tuple(pictures[i].in_colour for i in order),
-        notes=tuple(dict.fromkeys((*notes, *found))),
-    )
-
-
-def _read_picture(path: Path) -> _Picture:
-    """A picture as `core.data.images.read_image` reads it, after what only a stranger's file can have."""
-    turned = _check_frames(path)
-    pixels = decode(path)
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise ImageError("The picture holds values that are no numbers", value=path, todo="export it as 8- or 16-bit PNG")
-    note = ("The file says to show the picture turned (EXIF); it was segmented as it is stored.",) if turned else ()
-    return _Picture(to_grey(pixels), not is_grey(pixels), note)
-
-
-def _check_frames(path: Path) -> bool:
-    """Refuse several frames; return whether the file asks for the picture to be turned."""
-    with Image.open(path) as picture:
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and picture.format != "MPO":
-            raise ImageError(f"The file holds {frames} pictures", value=path, todo="export one slice a file, or a zip of slices")
-        return picture.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
-
-
-def _one_scan(paths: Sequence[Path], pictures: Sequence[Pixels], in_folders: bool) -> list[int] | None:
-    """The slices' numbers if the pictures are one scan: alike in size and depth, and in name but for the slice's number.
-
-    Args:
-        in_folders: whether their folders are part of their names; Gradio puts each uploaded file into one of its own.
-    """
-    if len(paths) < 2 or len({(each.shape, each.dtype) for each in pictures}) > 1:
-        return None
-    matches = [KAGGLE_NAME.fullmatch(path.stem) or _last_number(path.stem) for path in paths]
-    if not all(matches):
-        return None
-    folders = [path.parent if in_folders else None for path in paths]
-    scans = {(folder, match.groupdict().get("scan")) for folder, match in zip(folders, matches, strict=True) if match}
-    numbers = [int(match["slice"]) for match in matches if match]
-    return numbers if len(scans) == 1 and len(set(numbers)) == len(numbers) else None
-
-
-def _last_number(stem: str) -> re.Match[str] | None:
-    return re.fullmatch(r"(?P<scan>.*?)(?P<slice>\d{1,9})", stem)
-
-
-def _named_spacing(paths: Sequence[Path]) -> Spacing | None:
-    found = {(match["y"], match["x"]) if (match := KAGGLE_NAME.fullmatch(path.stem)) else None for path in paths}
-    stated = found.pop() if len(found) == 1 else None
-    if stated is None or min(map(float, stated)) <= 0:
-        return None
-    return SLICE_SPACING_MM, float(stated[0]), float(stated[1])

@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.labels import ORGANS
+from core.labels import MACRO, ORGANS
 from core.metrics.bootstrap import LEVEL, draws
+from core.metrics.surface import nsd_columns
 from core.metrics.tables import mean_over_organs, over_all_organs, summarise
 from core.reviews.round.agreement import SCALE
 from core.reviews.store.events import Verdict
 from core.reviews.store.state import ScanReview
 
 ACCEPTED = frozenset({Verdict.ACCEPT})
-MACRO = "macro"
 """All organs: of a scan, the mean over those that have a score in it (`core.metrics.tables.mean_over_organs`)."""
 PROBABILITIES = (0.5, 0.8)
 OF_WHOLE_SCANS = (
@@ -94,7 +94,7 @@ def acceptance(
     """
     verdicts = _verdicts(reviews, accepting)
     patients = scans.drop_duplicates("scan").set_index("scan")["patient"].astype(str)
-    names = ["dice", *(name for name in scans.columns if name.startswith("nsd_"))]
+    names = ["dice", *nsd_columns(scans.columns)]
     return [
         _fitted(verdicts, of_scan, patients, name, organ) for name in names for organ, of_scan in _by_organ(scans, name).items()
     ]

@@ -20,10 +20,11 @@ import numpy as np
 from core.cli.progress import ReportProgress, silent
 from core.config import SplitConfig
 from core.data.images import encode_png
-from core.data.index import DatasetIndex, Scan, load_index
+from core.data.index import DatasetIndex, load_index
 from core.data.manifest import DatasetManifest
 from core.data.masks import LabelMap, check_label_map, encode_rle, read_label_volume
 from core.data.prepare.writer import Draft, Prepared, writing_dataset
+from core.data.scan import Scan
 from core.errors import ReviewError, WorkspaceError
 from core.evaluation.disputes import FILE_NAME as DISPUTED
 from core.labels import ORGANS

@@ -10,10 +10,10 @@ from core.cli.command import BAD_INPUT
 from core.config import ClusterConfig
 from core.errors import JobError
 from core.runs.jobs.ends import record_end
-from core.runs.jobs.start import PROJECT, Queued, read_job
+from core.runs.jobs.start import Queued, read_job
 from core.runs.status import HEARTBEAT_LIMIT_S, stored_status
 from core.storage.locks import runs_locked
-from core.storage.workspace import RunPaths, Workspace
+from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
 
 if TYPE_CHECKING:
     from ray.job_submission import JobInfo, JobSubmissionClient
@@ -69,7 +69,7 @@ def entrypoint(cluster: ClusterConfig, *words: str) -> str:
 
 
 def _project(cluster: ClusterConfig) -> str:
-    return cluster.ray_project or str(PROJECT)
+    return cluster.ray_project or str(PROJECT_ROOT)
 
 
 def follow(workspace: Workspace, run: RunPaths, job: Queued) -> None:

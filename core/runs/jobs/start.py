@@ -16,10 +16,7 @@ from core.errors import ConfigError, JobError, WorkspaceError
 from core.runs.status import MAX_TIME_S, RunStatus, is_working, read_status, write_status
 from core.storage.files import read_json, write_json
 from core.storage.locks import runs_locked
-from core.storage.workspace import RunPaths, Workspace
-
-PROJECT = Path(__file__).resolve().parents[3]
-"""Where ``python -m training`` can be run from."""
+from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
 
 PLACED = ("workspace", "run")
 """Options that say where a run lies: known from where its folder is, whatever a file says."""
@@ -240,4 +237,4 @@ def _spawn(workspace: Workspace, paths: RunPaths) -> "subprocess.Popen[bytes]":
 def spawn(command: list[str], log: Path, **options: Any) -> "subprocess.Popen[bytes]":
     """Start a process in the project's folder that reads nothing and writes to the end of ``log``."""
     with log.open("ab") as output:
-        return subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options)
+        return subprocess.Popen(command, cwd=PROJECT_ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.data.leakage import LeakKind
 from core.errors import GutCheckError
-from core.labels import ORGAN_NAMES, organ
+from core.labels import ORGAN_NAMES, TITLES
 from core.metrics.regions import ErrorKind
 from core.reviews.queue.filters import MAX_LENGTH, STATES, SavedFilter, WorklistFilter, delete_filter, save_filter, saved_filters
 from core.reviews.store.events import BLIND_ORDERS, MAX_READER, Order, Round
@@ -134,7 +134,7 @@ def _more(settings: Round, readers: list[str], patients: list[str]) -> WorklistF
     left, right = st.columns(2, width=560)
     with left:
         patient = _several("Patients", "patient", patients)
-        organs = _several("Organs", "organ", ORGAN_NAMES, lambda name: organ(name).title)
+        organs = _several("Organs", "organ", ORGAN_NAMES, TITLES.__getitem__)
         reader = _several("Judged by", "reader", readers, disabled=settings.blind)
         leak = _several("Leak", "leak", LEAKS)
     with right:

@@ -7,7 +7,7 @@ from hashlib import blake2s
 
 import streamlit as st
 
-from core.charts.overview_table import disputed_in
+from core.charts.overview import disputed_in
 from core.errors import ConfigError, ReviewError
 from core.reviews.queue.activity import ActivityMeter
 from core.reviews.queue.filters import WorklistFilter

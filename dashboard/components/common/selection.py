@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from core.charts.overview_table import disputed_in
+from core.charts.overview import disputed_in
 from core.charts.style import as_text
 from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation

@@ -22,7 +22,7 @@ from core.data.statistics import (
 )
 from core.data.survey import start_survey, survey_state
 from core.evaluation.disputes import disputed_scans
-from core.labels import ORGANS
+from core.labels import ORGANS, TITLES
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.badge import leak_badge
@@ -34,7 +34,6 @@ from dashboard.components.common.sections import csv_button, headings
 from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import link
 
-TITLES = {organ.name: organ.title for organ in ORGANS}
 SHOW_ORGANS = {0: "none", 1: "one", 2: "two", 3: "three"}
 
 

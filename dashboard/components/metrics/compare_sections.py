@@ -8,9 +8,10 @@ import streamlit as st
 
 from core.charts.comparison import difference_forest, scan_changes
 from core.charts.run_settings import differing, evaluation_settings, evaluations_table, not_trained_here, run_config
+from core.charts.scores import score_title
 from core.charts.style import as_text, signed
-from core.evaluation.compare import ALL_ORGANS, Comparison, Difference
-from core.labels import ORGANS
+from core.evaluation.compare import Comparison, Difference
+from core.labels import ORGANS, TITLES
 from core.metrics.tables import ALL_ORGANS_RULE
 from core.runs.registry import Evaluation, list_runs
 from dashboard import cached
@@ -22,7 +23,6 @@ from dashboard.components.common.sections import csv_button, headings
 from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import workspace
 
-TITLES = {organ.name: organ.title for organ in ORGANS} | {ALL_ORGANS: "All organs"}
 OF_SCAN = "Mean Dice over the organs that have a score in the scan."
 
 
@@ -96,12 +96,6 @@ def _row(each: Difference) -> dict[str, str]:
         "p over patients": _p(each.over_patients.p),
         "p over scans": _p(each.over_scans.p),
     }
-
-
-def score_title(name: str) -> str:
-    """What people read for a score of the comparison."""
-    kind, *rest = name.removesuffix("mm").strip("_").split("_")
-    return {"dice": "Dice", "hd95": "HD95, mm", "nsd": f"NSD at {'.'.join(rest)} mm"}.get(kind, name)
 
 
 def _numbers(each: Difference) -> dict[str, Any]:

@@ -5,16 +5,20 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from core.charts.mistakes import confusion_map, kinds_stacked
-from core.charts.mistakes_table import confusion, kinds_of_error
-from core.charts.overview_table import overview_table, summary_without, trend
-from core.charts.scan_order import by_patient, worst_first
-from core.charts.scores import dice_bars, dice_distribution, patient_heatmap, trend_over_runs
+from core.charts.mistakes import confusion, confusion_map, kinds_of_error, kinds_stacked
+from core.charts.overview import overview_table, summary_without, trend, trend_over_runs
+from core.charts.scores import by_patient, dice_bars, dice_distribution, patient_heatmap, worst_first
 from core.charts.style import as_text
-from core.charts.volumes import bland_altman
-from core.charts.volumes_table import volume_agreement, volume_pairs
-from core.charts.where import confidence_and_dice, dice_along_body, dice_by_volume
-from core.charts.where_table import along_body, calibration, calibration_error, scan_confidence
+from core.charts.volumes import bland_altman, volume_agreement, volume_pairs
+from core.charts.where import (
+    along_body,
+    calibration,
+    calibration_error,
+    confidence_and_dice,
+    dice_along_body,
+    dice_by_volume,
+    scan_confidence,
+)
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.charts import open_place, show_chart

@@ -3,10 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-from core.charts.days import volumes_over_days
-from core.charts.days_table import RULE, over_days, patients_by_scans
+from core.charts.days import RULE, over_days, patients_by_scans, volumes_over_days
 from core.errors import GutCheckError
-from core.labels import ORGANS
+from core.labels import ORGAN_NAMES, TITLES
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.badge import source_line
@@ -16,7 +15,6 @@ from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import link, set_query
 
 MOST_PICTURES = 6
-TITLES = {organ.name: organ.title for organ in ORGANS}
 
 
 def patient_days(evaluation: Evaluation, named: str | None) -> None:
@@ -69,8 +67,8 @@ def _pictures(evaluation: Evaluation, table: pd.DataFrame) -> None:
     """Each day's slice with most of the chosen organ, the reference above the prediction."""
     chosen = st.segmented_control(
         "The slice with most of the",
-        TITLES,
-        default=ORGANS[0].name,
+        ORGAN_NAMES,
+        default=ORGAN_NAMES[0],
         required=True,
         format_func=TITLES.__getitem__,
         key="days_organ",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.errors import GutCheckError
-from core.labels import ORGANS, organ
+from core.labels import ORGANS, TITLES
 from core.reviews.corrections import subject_of
 from core.reviews.store.events import MAX_COMMENT, Event, Finding, FindingKind
 from dashboard.components.common.headline import DOTS
@@ -76,7 +76,7 @@ def _form(desk: ReaderView, scan: str) -> None:
         )  # fmt: skip
         st.segmented_control(
             "Organ", [each.name for each in ORGANS], default=organ_there, required=True,
-            format_func=lambda each: f":{DOTS[each]}[●] {organ(each).title}", key=f"{key}-organ", label_visibility="collapsed",
+            format_func=lambda each: f":{DOTS[each]}[●] {TITLES[each]}", key=f"{key}-organ", label_visibility="collapsed",
         )  # fmt: skip
         st.text_input(
             "Comment on the finding",
@@ -110,7 +110,7 @@ def _store(desk: ReaderView, scan: str, pick: Pick | WholeSlice, key: str) -> No
 def _row(desk: ReaderView, event: Event) -> None:
     said = event.payload
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        words = f"{said['kind'].capitalize()}, {organ(said['organ']).title}, slice {said['slice_number']}"
+        words = f"{said['kind'].capitalize()}, {TITLES[said['organ']]}, slice {said['slice_number']}"
         if st.button(words, key=f"go-{event.id}", type="tertiary", help=f"By {escape_markdown(event.reader)}. Shows the slice."):
             go_to(desk, event.subject.scan, said["slice_number"])
         if event.reader == desk.reader:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import WorkspaceError
-from core.labels import organ as organ_named
+from core.labels import TITLES
 from core.metrics.regions import ErrorKind
 from core.reviews.store.events import FindingKind
 from dashboard import cached
@@ -56,7 +56,7 @@ def _regions(desk: ReaderView, scan: str) -> pd.DataFrame | None:
 def _words(row: dict[Hashable, Any]) -> str:
     name = str(row["organ"])
     size = f"{row['voxels']:,} voxels" if pd.isna(row["volume_ml"]) else f"{row['volume_ml']:.1f} ml"
-    return f":{DOTS[name]}[●] {organ_named(name).title}, {ErrorKind(str(row['kind'])).label.lower()} · {size}"
+    return f":{DOTS[name]}[●] {TITLES[name]}, {ErrorKind(str(row['kind'])).label.lower()} · {size}"
 
 
 def _place(row: dict[Hashable, Any]) -> str:

@@ -3,9 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from core.labels import ORGANS
-from core.reports.round_report import TITLES, acceptance_figure, interval_text, score_title
-from core.reviews.round.acceptance import MACRO, OF_WHOLE_SCANS, PROBABILITIES, Acceptance, Headline, effort
+from core.charts.scores import score_title
+from core.labels import MACRO, TITLES
+from core.reports.round_report import acceptance_figure, interval_text
+from core.reviews.round.acceptance import OF_WHOLE_SCANS, PROBABILITIES, Acceptance, Headline, effort
 from dashboard import cached
 from dashboard.components.common.badge import leak_badge
 from dashboard.components.common.charts import show_chart
@@ -92,10 +93,9 @@ def _row(each: Acceptance) -> dict[str, object]:
 
 
 def _headline(lines: list[Headline]) -> None:
-    titles = TITLES | {each.name: each.title for each in ORGANS}
     rows = [
         {
-            "Organ": titles[each.organ],
+            "Organ": TITLES[each.organ],
             "All scans": interval_text(each.all_scans["mean"], each.all_scans["low"], each.all_scans["high"]),
             "n": each.all_scans["scans"],
             "Without disputed": interval_text(each.undisputed["mean"], each.undisputed["low"], each.undisputed["high"]),

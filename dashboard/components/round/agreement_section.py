@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from core.labels import organ
+from core.labels import TITLES
 from core.reports.round_report import interval_text, score_sentences
 from core.reviews.round.agreement import Coefficient, ReaderAgreement
 from core.reviews.store.state import ScanReview
@@ -98,7 +98,7 @@ def _what_one_said(desk: ReaderView, review: ScanReview, reader: str, scan: str)
         if event.reader != reader:
             continue
         said = event.payload
-        words = f"{said['kind'].capitalize()}, {organ(said['organ']).title}, slice {said['slice_number']}"
+        words = f"{said['kind'].capitalize()}, {TITLES[said['organ']]}, slice {said['slice_number']}"
         if st.button(words, key=f"said-{event.id}", type="tertiary"):
             go_to(desk, scan, said["slice_number"])
         if said["comment"]:

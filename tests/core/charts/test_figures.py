@@ -5,15 +5,19 @@ import plotly.graph_objects as go
 import pytest
 
 from core.charts.comparison import scan_changes
-from core.charts.mistakes import KIND_COLOURS, confusion_map, kinds_stacked
-from core.charts.mistakes_table import confusion, kinds_of_error
-from core.charts.scan_order import by_patient, with_worst_slice, worst_first
-from core.charts.scores import dice_bars, dice_distribution, patient_heatmap
+from core.charts.mistakes import KIND_COLOURS, confusion, confusion_map, kinds_of_error, kinds_stacked
+from core.charts.scores import by_patient, dice_bars, dice_distribution, patient_heatmap, with_worst_slice, worst_first
 from core.charts.style import SVG_POINTS, points, tens
-from core.charts.volumes import bland_altman
-from core.charts.volumes_table import volume_agreement, volume_pairs
-from core.charts.where import confidence_and_dice, dice_along_body, dice_by_volume
-from core.charts.where_table import along_body, calibration, calibration_error, scan_confidence
+from core.charts.volumes import bland_altman, volume_agreement, volume_pairs
+from core.charts.where import (
+    along_body,
+    calibration,
+    calibration_error,
+    confidence_and_dice,
+    dice_along_body,
+    dice_by_volume,
+    scan_confidence,
+)
 from core.labels import CLASSES, ORGAN_NAMES, ORGANS
 from core.metrics.regions import ErrorKind
 from core.runs.registry import Evaluation

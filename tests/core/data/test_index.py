@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.data.identity import natural_key
 from core.data.images import write_png
-from core.data.index import DatasetIndex, load_index, natural_key, pair_files
+from core.data.index import DatasetIndex, load_index, pair_files
 from core.data.manifest import DatasetManifest
 from core.errors import DatasetError, ImageError, MaskError
 from core.storage.files import write_json
@@ -107,7 +108,7 @@ def test_an_empty_split(tmp_path: Path, write_dataset) -> None:
 
 
 def test_no_such_scan(index: DatasetIndex) -> None:
-    with pytest.raises(DatasetError, match=r"^Split 'valid' of tiny has no such scan: case1_day0; choose one from Cases\.$"):
+    with pytest.raises(DatasetError, match=r"^Split 'valid' of tiny has no such scan: case1_day0; choose one of its scans\.$"):
         index.scan("valid", "case1_day0")
 
 

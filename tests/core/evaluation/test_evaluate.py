@@ -18,9 +18,10 @@ from transformers import SegformerForSemanticSegmentation
 
 from core.config import InferenceConfig, InputRecipe, ScoringConfig, SplitConfig
 from core.data.images import write_png
-from core.data.index import DatasetIndex, Scan, load_index
+from core.data.index import DatasetIndex, load_index
 from core.data.masks import read_label_volume
 from core.data.prepare.pairs import prepare_pairs
+from core.data.scan import Scan
 from core.errors import ImageError, MaskError, WorkspaceError
 from core.evaluation.evaluate import evaluate, predicted, scans_taken_over
 from core.imaging.scan_payload import scan_payload

@@ -9,8 +9,8 @@ import pytest
 
 from core.config import ScoringConfig
 from core.data.identity import SliceName
-from core.data.index import Scan, SliceFile
 from core.data.manifest import ScanInfo
+from core.data.scan import Scan, SliceFile
 from core.evaluation.score_set import ScoreSet
 from core.metrics.geometry import NO_SPACING, SLICES_MISSING
 

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from core.data.images import volume_window, write_png
-from core.data.index import Scan, load_index
+from core.data.index import load_index
 from core.data.masks import write_label_volume
+from core.data.scan import Scan
 from core.errors import MaskError, WorkspaceError
 from core.imaging.scan_payload import payload_etag, scan_payload
 from core.runs.registry import Evaluation, open_run
@@ -60,7 +61,7 @@ def evaluation(workspace: Workspace, tmp_path: Path, source: Scan, prediction: n
 def opened(body: bytes) -> tuple[dict[str, Any], bytes]:
     """Header and what follows it."""
     raw = gzip.decompress(body)
-    assert raw[:8] == b"GCSCAN2\0"
+    assert raw[:8] == b"GCSCAN3\0"
     (length,) = struct.unpack("<I", raw[8:12])
     header = json.loads(raw[12 : 12 + length])
     assert header["bytes"] == len(raw) - 12 - length
@@ -85,11 +86,19 @@ def test_unpacked_it_is_what_the_files_hold(evaluation: Evaluation, source: Scan
 def test_the_header(evaluation: Evaluation) -> None:
     header, _, _ = unpack(scan_payload(evaluation, SCAN).body)
     assert header["slice_numbers"] == [7, 8, 9]
-    assert header["spacing_mm"] == [3.0, 1.5, 1.5]
+    assert header["spacing_mm"] == header["step"] == [3.0, 1.5, 1.5]
     assert header["leak"] == "patient-clean"
     assert header["organs"][0] == {"id": 1, "name": "stomach", "title": "Stomach", "rgb": [0, 0, 255]}
     assert [kind["name"] for kind in header["error_kinds"]] == ["agreement", "missed", "extra", "swapped"]
     assert header["image"] == evaluation.summary["scans"][SCAN]["image_sha256"]
+
+
+@pytest.mark.parametrize(("spacing", "step"), [([3.0, 1.5, 1.5], [3.0, 3.0, 0.75]), (None, [1.0, 2.0, 0.5])])
+def test_steps_are_those_of_the_stored_voxels(evaluation: Evaluation, spacing: list[float] | None, step: list[float]) -> None:
+    """Of native pixels, where the spacing is unknown."""
+    evaluation.summary["scans"][SCAN] |= {"native_size": [40, 12], "spacing_mm": spacing}
+    header, _, _ = unpack(scan_payload(evaluation, SCAN).body)
+    assert (header["spacing_mm"], header["step"]) == (spacing, step)
 
 
 def test_the_header_tells_the_window_of_the_image(evaluation: Evaluation, source: Scan) -> None:
@@ -161,7 +170,7 @@ def test_the_tag_needs_no_picture_and_changes_with_each_part(evaluation: Evaluat
 
 def test_no_such_scan(evaluation: Evaluation) -> None:
     with pytest.raises(
-        WorkspaceError, match=r"^The evaluation tiny-valid of r1 has no such scan: case9_day0; choose one from Cases\.$"
+        WorkspaceError, match=r"^The evaluation tiny-valid of r1 has no such scan: case9_day0; choose one of its scans\.$"
     ):
         scan_payload(evaluation, "case9_day0")
 

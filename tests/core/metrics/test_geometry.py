@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from core.data.identity import SliceName
-from core.data.index import Scan, SliceFile
 from core.data.manifest import ScanInfo
+from core.data.scan import Scan, SliceFile
 from core.metrics.geometry import KNOWN, NO_SPACING, SLICES_MISSING, grid_spacing, is_whole
 
 MM = (3.0, 1.5, 1.5)

@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from core.data.identity import SliceName
-from core.data.index import Scan, SliceFile
 from core.data.manifest import ScanInfo
+from core.data.scan import Scan, SliceFile
 from core.labels import ORGAN_NAMES
 from core.metrics.regions import COLUMNS, ErrorKind, ErrorRegion, count_kinds, error_regions, region_rows, regions_frame
 

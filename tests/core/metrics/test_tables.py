@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.data.identity import SliceName
-from core.data.index import Scan, SliceFile
 from core.data.manifest import ScanInfo
+from core.data.scan import Scan, SliceFile
 from core.labels import ORGANS
 from core.metrics.confidence import Confidence
 from core.metrics.overlap import confusion_per_slice

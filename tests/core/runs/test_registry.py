@@ -14,15 +14,28 @@ import psutil
 import pytest
 
 from core.data.identity import parse_slice_name
-from core.data.index import DatasetIndex, SliceFile, group_scans
+from core.data.index import DatasetIndex, group_scans
 from core.data.leakage import LeakBadge
 from core.data.manifest import DatasetManifest
+from core.data.scan import SliceFile
 from core.errors import WorkspaceError
 from core.imaging.scan_payload import scan_payload
-from core.runs.registry import DIED, RunStatus, badge_for, find_run, is_working, list_runs, open_run, read_status, write_status
-from core.runs.status import HEARTBEAT_LIMIT_S, HOST
+from core.runs.registry import (
+    DIED,
+    RunStatus,
+    badge_for,
+    find_evaluation,
+    find_run,
+    is_working,
+    list_runs,
+    open_run,
+    read_status,
+    write_status,
+)
+from core.runs.status import HEARTBEAT_LIMIT_S
 from core.storage.files import write_json
-from core.storage.workspace import RunPaths, Workspace
+from core.storage.processes import HOST
+from core.storage.workspace import CARRIED_RUN, PROJECT_ROOT, RunPaths, Workspace, model_folder
 from tests.browser.small_workspace import RUN, SCANS, small_workspace
 from tests.patience import wait_until
 from tests.real_scores import real_summary
@@ -241,10 +254,43 @@ def test_one_evaluation(paths: RunPaths) -> None:
     write_json(paths.evaluation("tiny-valid").summary, SUMMARY)
     evaluation = open_run(paths.root).evaluation("tiny-valid")
     assert evaluation.scan_facts("case1_day0") == {"patient": "case1"}
-    with pytest.raises(WorkspaceError, match=r"^The evaluation tiny-valid of r1 has no such scan: x; choose one from Cases\.$"):
+    with pytest.raises(WorkspaceError, match=r"^The evaluation tiny-valid of r1 has no such scan: x; choose one of its scans\.$"):
         evaluation.scan_facts("x")
-    with pytest.raises(WorkspaceError, match=r"^Run r1 has no such evaluation: other; run: python -m training evaluate\.$"):
+    with pytest.raises(WorkspaceError, match=r"^Run r1 has no such evaluation: other; evaluations here: tiny-valid\.$"):
         open_run(paths.root).evaluation("other")
+
+
+def test_an_evaluation_is_found_by_names_alone(workspace: Workspace, paths: RunPaths) -> None:
+    none_yet = r"evaluations here: none yet; run: python -m training evaluate\.$"
+    with pytest.raises(WorkspaceError, match=none_yet):
+        find_evaluation(workspace, run="r1", evaluation="tiny-valid")
+    write_json(paths.evaluation("tiny-valid").summary, SUMMARY)
+    assert find_evaluation(workspace, run="r1", evaluation="tiny-valid", scan="case1_day0").run == "r1"
+    with pytest.raises(WorkspaceError, match="has no such scan: /etc/passwd"):
+        find_evaluation(workspace, run="r1", evaluation="tiny-valid", scan="/etc/passwd")
+    for run, evaluation in ((str(paths.root), "tiny-valid"), ("../r1", "tiny-valid"), ("r1", "../tiny-valid")):
+        with pytest.raises(WorkspaceError, match=r"^This is no (run|evaluation)"):
+            find_evaluation(workspace, run=run, evaluation=evaluation)
+    with pytest.raises(WorkspaceError, match=r"^There is no such run: demo; runs here: r1\.$"):
+        find_evaluation(workspace, run="demo", evaluation="tiny-valid")
+
+
+def test_demo_is_the_embedded_run_where_none_has_that_name(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT_ROOT)
+    for name in ("demo", "core/demo_run", "core/demo_run/model", "/elsewhere/core/demo_run"):
+        run = find_run(workspace, name)
+        assert (run.name, run.paths.root, run.has_model) == ("demo", CARRIED_RUN, True)
+    own = workspace.run("demo").root
+    own.mkdir(parents=True)
+    assert find_run(workspace, "demo").paths.root == own
+
+
+def test_demo_is_the_embedded_model_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert {model_folder(name) for name in ("demo", "/other/core/demo_run/model")} == {str(CARRIED_RUN / "model")}
+    assert [model_folder(name) for name in ("b0", "a/demo")] == ["b0", "a/demo"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert model_folder("demo") == "demo"
 
 
 OLD = {name: value for name, value in SUMMARY.items() if name != "all_organs"}

@@ -18,8 +18,7 @@ import pyarrow.parquet
 import pytest
 from safetensors.numpy import save_file
 
-from core.charts.overview_table import overview_table
-from core.demo.prepare import CARRIED_RUN
+from core.charts.overview import overview_table
 from core.errors import DatasetError, GutCheckError, JobError, WorkspaceError
 from core.runs import evaluation_checks
 from core.runs.import_checks import check_file, rule_for
@@ -27,10 +26,10 @@ from core.runs.jobs.queue import take_turn
 from core.runs.jobs.start import lacks_evaluation, resume_training
 from core.runs.library import RunDescription, export_run, import_run, promoted, read_about, write_about
 from core.runs.registry import open_run
-from core.runs.status import HOST, RunStatus, stored_status, write_status
+from core.runs.status import RunStatus, stored_status, write_status
 from core.storage.files import read_json, write_json
-from core.storage.processes import ProcessIdentity
-from core.storage.workspace import RunPaths, Workspace
+from core.storage.processes import HOST, ProcessIdentity
+from core.storage.workspace import CARRIED_RUN, RunPaths, Workspace
 from tests.real_scores import real_scores, real_summary
 
 SECRET = "root:x:0:0:secret"

@@ -22,7 +22,7 @@ from core.runs.status import RunStatus, read_status, stored_status, write_status
 from core.storage.files import read_json, write_json
 from core.storage.locks import BusyError, locked
 from core.storage.processes import ProcessIdentity
-from core.storage.workspace import RunPaths, Workspace
+from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
 
 PERSON = """
 import subprocess, sys, time
@@ -102,7 +102,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_two_processes_resume_the_same_run(workspace: Workspace, stopped: RunPaths) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     command = [sys.executable, "-c", PERSON, str(workspace.root)]
-    people = [subprocess.Popen(command, cwd=start.PROJECT, **pipes) for _ in range(2)]
+    people = [subprocess.Popen(command, cwd=PROJECT_ROOT, **pipes) for _ in range(2)]
     for person in people:
         assert person.stdout.readline() == "ready\n"
     for person in people:

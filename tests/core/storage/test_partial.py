@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import WorkspaceError
-from core.runs.status import HOST
 from core.storage.partial import SILENCE_LIMIT_S, partial_count, partial_folder
-from core.storage.processes import ProcessIdentity, boot_id
+from core.storage.processes import HOST, ProcessIdentity, boot_id
 
 KEY = {"weights": "abc"}
 

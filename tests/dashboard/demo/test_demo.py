@@ -25,10 +25,10 @@ from core.runs.library import promote
 from core.runs.registry import RunStatus, find_run, write_status
 from core.storage.files import write_json
 from core.storage.workspace import RunPaths, Workspace
-from dashboard.demo import actions
 from dashboard.demo import models as segment
 from dashboard.demo import serve as demo
 from dashboard.demo.models import ModelCache, ModelChoice, Segmenter, choose_model, offered_models
+from dashboard.demo.results import model_note
 from dashboard.demo.session import Demo
 
 PICTURES = {
@@ -176,13 +176,13 @@ def test_default_is_the_newest_finished_run_with_a_model(tmp_path: Path) -> None
 def test_without_a_run_the_projects_own_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = Workspace(tmp_path / "own")
     _run(own, "demo_run", "finished", 1)
-    monkeypatch.setattr(segment, "DEMO_RUN", own.run("demo_run").root)
+    monkeypatch.setattr(segment, "CARRIED_RUN", own.run("demo_run").root)
 
     assert choose_model(Workspace(tmp_path / "none")).name == "demo_run"
 
 
 def test_nothing_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segment, "DEMO_RUN", tmp_path / "missing")
+    monkeypatch.setattr(segment, "CARRIED_RUN", tmp_path / "missing")
     with pytest.raises(ModelError, match=r"There is no trained model here yet: .*; run: python -m training fit"):
         choose_model(Workspace(tmp_path))
 
@@ -250,7 +250,7 @@ def test_a_model_is_chosen_by_its_name_and_never_by_a_path(tmp_path: Path) -> No
         opened.model(str(tmp_path / "runs/a/model"))
 
 
-def test_the_shelf_keeps_the_models_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_keeps_the_models_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
 
     def load(source: Path, config: object) -> Any:
@@ -258,22 +258,21 @@ def test_the_shelf_keeps_the_models_used_last(monkeypatch: pytest.MonkeyPatch) -
         return type("Loaded", (), {"recipe": source.name})
 
     monkeypatch.setattr(Predictor, "load", load)
-    shelf = ModelCache(kept=2)
+    cache = ModelCache(kept=2)
     for name in ("a", "b", "a", "c", "a", "b"):
-        assert shelf.recipe(ModelChoice(name, Path(name))) == name
+        assert cache.recipe(ModelChoice(name, Path(name))) == name
     assert loaded == ["a", "b", "c", "b"]
-    assert shelf.loaded == 2
 
 
 def test_a_model_that_was_trained_again_is_loaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _run(Workspace(tmp_path), "a", "finished", 1)
     weights = tmp_path / "runs/a/model/model.safetensors"
-    shelf, choice = ModelCache(), choose_model(Workspace(tmp_path))
+    cache, choice = ModelCache(), choose_model(Workspace(tmp_path))
     monkeypatch.setattr(Predictor, "load", lambda source, config: type("Loaded", (), {"recipe": weights.read_bytes()}))
-    assert shelf.recipe(choice) == b""
+    assert cache.recipe(choice) == b""
     weights.write_bytes(b"new")
     os.utime(weights, ns=(1, 1))
-    assert shelf.recipe(choice) == b"new"
+    assert cache.recipe(choice) == b"new"
 
 
 @pytest.mark.parametrize(
@@ -284,10 +283,8 @@ def test_a_model_that_was_trained_again_is_loaded_again(tmp_path: Path, monkeypa
         (ModelChoice("a", Path()), "Training data not recorded."),
     ],
 )
-def test_the_page_says_what_the_model_saw(choice: ModelChoice, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = Demo(Workspace(Path()))
-    monkeypatch.setattr(opened, "model", lambda name: choice)
-    assert actions.model_note(opened, None).startswith(text)
+def test_the_page_says_what_the_model_saw(choice: ModelChoice, text: str) -> None:
+    assert model_note(choice).startswith(text)
 
 
 def _main_fails(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:

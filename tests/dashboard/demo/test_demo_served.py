@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import ImageError
 from core.storage.workspace import Workspace
-from dashboard.demo import limits, page, widgets
+from dashboard.demo import limits, page, patches
 from dashboard.demo import models as segment
 from dashboard.demo import serve as demo
 from dashboard.demo.lazy import LazyDemo
@@ -55,7 +55,7 @@ class TestPage:
         ours = [function for function in built.fns.values() if function.fn and function.name != "forget"]
         assert [function.name for function in ours if not function.queue] == []
         bounded = {function.name: function.concurrency_limit for function in ours if function.concurrency_limit}
-        assert bounded == {"segment": limits.AT_ONCE, "call": limits.AT_ONCE}
+        assert bounded == dict.fromkeys(("segment", "predict", "predict_scan"), limits.MAX_AT_ONCE)
         assert built._queue.max_size == limits.QUEUE_SIZE
 
     def test_three_functions_are_public(self, built: Any) -> None:
@@ -155,7 +155,7 @@ class TestPage:
         addresses = (("POST", "/login"), ("GET", "/logout"), ("GET", "/gradio_api/login_check"))
         assert [alone.request(method, path, data=form).status_code for method, path in addresses] == [404] * 3
 
-        app, gradio = fastapi.FastAPI(), widgets.load_gradio()
+        app, gradio = fastapi.FastAPI(), patches.load_gradio()
         options = page.page_options(shared=True) | {"path": "/demo", "auth": (demo.USER, "one long one")}
         _in_a_loop(lambda: gradio.mount_gradio_app(app, page.build_page(opened), **options))
         with TestClient(app) as client:
@@ -223,10 +223,10 @@ def test_a_folder_that_became_a_link_is_swept_past(tmp_path: Path) -> None:
 
 def test_uploads_go_to_a_private_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
-    folder = page.private_folder()
+    folder = patches.private_folder()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
     assert folder.stat().st_mode & 0o077 == 0
-    assert page.private_folder() == folder
+    assert patches.private_folder() == folder
 
 
 class TestStarting:
@@ -258,7 +258,7 @@ class TestStarting:
     def test_a_problem_is_one_sentence_and_the_next_request_tries_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(segment, "DEMO_RUN", tmp_path / "missing")
+        monkeypatch.setattr(segment, "CARRIED_RUN", tmp_path / "missing")
         lazy = LazyDemo(Workspace(tmp_path), "/demo")
         monkeypatch.setattr("dashboard.demo.lazy.threading.Thread", _AtOnce)
         lazy.start()

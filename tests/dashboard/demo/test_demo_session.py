@@ -43,7 +43,7 @@ TAB, OTHER_TAB = "tab", "another"
 STUB = ModelChoice("stub", Path("stub"), "phantoms", True)
 
 
-class StubShelf(ModelCache):
+class StubCache(ModelCache):
     """A model that calls bright pixels large bowel and is as sure as they are bright; counts its predictions."""
 
     def __init__(self, recipe: InputRecipe | None = None) -> None:
@@ -67,15 +67,15 @@ class StubShelf(ModelCache):
 
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Demo:
-    opened = Demo(Workspace(tmp_path / "workspace"), shelf=StubShelf())
+    opened = Demo(Workspace(tmp_path / "workspace"), model_cache=StubCache())
     monkeypatch.setattr(opened, "models", lambda: {"stub": STUB})
     monkeypatch.setattr(session_module, "likeness_of", lambda choice: Likeness(np.zeros(3), np.ones(3), 9))
     return opened
 
 
 def calls(demo: Demo) -> int:
-    assert isinstance(demo.shelf, StubShelf)
-    return demo.shelf.calls
+    assert isinstance(demo.model_cache, StubCache)
+    return demo.model_cache.calls
 
 
 def test_from_nothing_to_a_result(demo: Demo, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_scan_is_told_slice_by_slice(demo: Demo, tmp_path: Path) -> None:
 
 
 def _result(demo: Demo) -> Segmentation:
-    item = demo.desk.get(TAB)
+    item = demo.tabs.get(TAB)
     assert isinstance(item, Segmentation)
     return item
 
@@ -166,7 +166,7 @@ def test_slice_by_slice_is_what_predicting_the_volume_gives(stride: int) -> None
     scan = replace(scan, numbers=(1, 2, 3, 5, 6, 7, 9, 10, 11, 12, 13, 20))
     expected, sure = predictor.predict_volume(np.stack(scan.slices), numbers=scan.numbers)
 
-    class Direct(StubShelf):
+    class Direct(StubCache):
         def predict(self, choice: ModelChoice, image: NDArray[Any], window: Window | None = None, *, between: Any = None) -> Any:
             return predictor.predict_slice(image, window, between=between)
 
@@ -244,35 +244,35 @@ class TestDownloads:
         assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-class TestDesk:
+class TestTabUploads:
     def test_the_oldest_goes_first_and_the_newest_stays(self) -> None:
-        desk = TabUploads(kept_bytes=3000)
+        tabs = TabUploads(kept_bytes=3000)
         for tab in "abc":
-            desk.put(tab, _upload_of_bytes(1000))
-        desk.get("a")
-        desk.put("d", _upload_of_bytes(1000))
-        assert [tab for tab in "abcd" if desk.get(tab)] == ["a", "c", "d"]
-        desk.put("e", _upload_of_bytes(9000))
-        assert [tab for tab in "abcde" if desk.get(tab)] == ["e"]
+            tabs.put(tab, _upload_of_bytes(1000))
+        tabs.get("a")
+        tabs.put("d", _upload_of_bytes(1000))
+        assert [tab for tab in "abcd" if tabs.get(tab)] == ["a", "c", "d"]
+        tabs.put("e", _upload_of_bytes(9000))
+        assert [tab for tab in "abcde" if tabs.get(tab)] == ["e"]
 
     def test_what_is_unused_for_long_is_forgotten(self) -> None:
         now = [0.0]
-        desk = TabUploads(kept_s=10, clock=lambda: now[0])
-        desk.put("a", _upload_of_bytes(1))
+        tabs = TabUploads(kept_s=10, clock=lambda: now[0])
+        tabs.put("a", _upload_of_bytes(1))
         now[0] = 9
-        assert desk.get("a")
+        assert tabs.get("a")
         now[0] = 18
-        assert desk.get("a")
+        assert tabs.get("a")
         now[0] = 29
-        assert desk.get("a") is None
-        assert len(desk) == 0
+        assert tabs.get("a") is None
+        assert len(tabs) == 0
 
     def test_closing_a_tab_forgets_it(self) -> None:
-        desk = TabUploads()
-        desk.put("a", _upload_of_bytes(1))
-        desk.clear("a")
-        desk.clear("never there")
-        assert len(desk) == 0
+        tabs = TabUploads()
+        tabs.put("a", _upload_of_bytes(1))
+        tabs.clear("a")
+        tabs.clear("never there")
+        assert len(tabs) == 0
 
 
 def _upload_of_bytes(count: int) -> Upload:

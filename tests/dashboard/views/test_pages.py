@@ -98,7 +98,7 @@ def test_without_the_own_server_one_sentence_says_what_to_run(monkeypatch: pytes
 
 
 def test_demo_page_without_any_model_is_one_sentence(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.demo.models.DEMO_RUN", folder / "nowhere")
+    monkeypatch.setattr("dashboard.demo.models.CARRIED_RUN", folder / "nowhere")
     app = open_app(folder, "try_demo")
     assert "no trained model" in app.error[0].value
 

@@ -16,7 +16,7 @@ from core.runs.jobs import start
 from core.runs.library import RunDescription, read_about, trash_run, trashed
 from core.runs.registry import RunStatus, read_status, write_status
 from core.storage.files import read_json, write_json, write_whole
-from core.storage.workspace import RunPaths, Workspace
+from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
 from dashboard.components.common.text import escape_links
 
 METRICS = (
@@ -228,7 +228,7 @@ def test_started_as_chosen(open_app, folder: Path, started: list[str]) -> None:
     assert words[2:6] == ("--run", "mine", "--data", str(folder / "datasets" / "small"))
     assert words[6:] == (
         "--config",
-        str(start.PROJECT / "training/recipes/baseline.yaml"),
+        str(PROJECT_ROOT / "training/recipes/baseline.yaml"),
         "--model=b1",
         "--epochs=3",
         "--evaluate=true",
@@ -279,7 +279,7 @@ def test_a_damaged_data_set_is_said_in_the_form(open_app, folder: Path) -> None:
 def test_the_box_for_an_exported_run_takes_one_of_the_largest_model(open_app, folder: Path) -> None:
     """Weights and ONNX file of a b5 have 680 MB; the server's own limit must not be below that of the box."""
     (box,) = open_app(folder, "training").get("file_uploader")
-    served = tomllib.loads((start.PROJECT / ".streamlit" / "config.toml").read_text())["server"]["maxUploadSize"]
+    served = tomllib.loads((PROJECT_ROOT / ".streamlit" / "config.toml").read_text())["server"]["maxUploadSize"]
     assert 680 < box.proto.max_upload_size_mb <= served
 
 

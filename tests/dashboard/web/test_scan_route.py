@@ -93,7 +93,7 @@ def test_another_site_gets_no_permission(client: TestClient, evaluation: Evaluat
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
-        (f"none/small-valid/{SCAN}", 404, "There is no such run: none; choose one from Runs."),
+        (f"none/small-valid/{SCAN}", 404, "There is no such run: none; runs here: stub."),
         (f"{RUN}/none/{SCAN}", 404, "has no such evaluation"),
         (f"{RUN}/small-valid/case9_day9", 404, "has no such scan: case9_day9"),
         (f".hidden/small-valid/{SCAN}", 400, "This is no run"),

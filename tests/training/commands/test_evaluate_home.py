@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.cli.command import run_command
-from core.demo.prepare import CARRIED_RUN
-from core.storage.workspace import Workspace
+from core.storage.workspace import CARRIED_RUN, Workspace
 from training.__main__ import main
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.cli.command import run_command
-from core.demo.prepare import CARRIED_RUN
 from core.runs.status import stored_status
-from core.storage.workspace import Workspace
+from core.storage.workspace import CARRIED_RUN, Workspace
 from training.__main__ import main
 
 

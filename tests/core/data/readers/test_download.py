@@ -63,13 +63,13 @@ def test_a_cut_in_a_chunked_answer(server: Server, tmp_path: Path) -> None:
     assert get(server, tmp_path) == CONTENT
 
 
-def test_a_server_that_ignores_ranges_starts_anew(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_ignores_ranges_starts_over(server: Server, tmp_path: Path) -> None:
     server[1].ranges, server[1].cut_after = False, [300_000]
     assert get(server, tmp_path) == CONTENT
     assert server[1].asked == [None, "bytes=300000-"]
 
 
-def test_a_file_that_changes_in_between_starts_anew(server: Server, tmp_path: Path) -> None:
+def test_a_file_that_changes_in_between_starts_over(server: Server, tmp_path: Path) -> None:
     server[1].cut_after, server[1].change_after = [300_000], 1
     assert get(server, tmp_path) == OTHER
 
@@ -126,7 +126,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 
 def test_another_checksum_leaves_nothing(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"^The download has another checksum: [0-9a-f]{64}, not 0{64}; check address"):
+    with pytest.raises(DatasetError, match=r"^Checksum mismatch: [0-9a-f]{64}, not 0{64}; check address"):
         get(server, tmp_path, sha256="0" * 64)
     assert list(tmp_path.iterdir()) == []
 
@@ -147,5 +147,5 @@ def test_a_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://x/y", "set.zip", ""])
 def test_only_the_web(tmp_path: Path, address: str) -> None:
-    with pytest.raises(DatasetError, match=r"^The address is not one of the web: "):
+    with pytest.raises(DatasetError, match=r"^Not an http\(s\) URL: "):
         fetch(address, tmp_path / "set.zip")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from core.data.images import write_png
-from core.data.readers.label_files import LabelTable, NiftiSource, PngSource, find_pairs
+from core.data.readers.label_files import LabelTable, find_pairs
+from core.data.readers.label_nifti import NiftiSource
+from core.data.readers.label_png import PngSource
 from core.data.readers.nifti import check_same_place, read_nifti
 from core.errors import ConfigError, DatasetError, GutCheckError, MaskError
 

@@ -8,8 +8,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from statsmodels.discrete.discrete_model import Logit
 
+from core.labels import MACRO
 from core.metrics.bootstrap import draws
-from core.reviews.round.acceptance import MACRO, Acceptance, acceptance, effort, headline, resampled_lines
+from core.reviews.round.acceptance import Acceptance, acceptance, effort, headline, resampled_lines
 from core.reviews.store.events import Event, Verdict
 from core.reviews.store.state import ScanReview
 from tests.core.reviews.judged import judged, verdict_event

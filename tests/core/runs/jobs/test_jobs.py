@@ -24,7 +24,7 @@ from core.runs.jobs.usage import GpuUse, Usage, read_gpu, usage_of
 from core.runs.registry import RunStatus, open_run, read_status, write_status
 from core.runs.status import stored_status
 from core.storage.files import read_json, write_json
-from core.storage.workspace import RunPaths, Workspace
+from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
 from tests.patience import WAIT_S, wait_until
 
 JOB = TrainingJob(Path("/data/tiny"))
@@ -101,7 +101,7 @@ def test_a_process_of_another_session_that_writes_to_the_log(workspace: Workspac
     assert wait_for_state(paths, "failed").message == "The training process ended without a word; see the log."
     lines = log_tail(paths).splitlines()
     assert int(lines[0]) != os.getsid(0)
-    assert lines[1] == str(start.PROJECT)
+    assert lines[1] == str(PROJECT_ROOT)
 
 
 def test_the_second_waits_and_starts_when_the_first_has_ended(workspace: Workspace, instead: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ from core.runs.jobs.start import TrainingJob, resume_training, start_training
 from core.runs.jobs.stop import request_stop, stop_now
 from core.runs.registry import RunStatus, open_run, read_status, write_status
 from core.storage.files import read_json, write_json
-from core.storage.workspace import RunPaths, Workspace
+from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
 
 CLUSTER = ClusterConfig("http://head:8265", ray_workers=2)
 JOB = TrainingJob(Path("/data/tiny"), cluster=CLUSTER)
@@ -121,7 +121,7 @@ def test_what_is_handed_over(handed: Callable[[FakeJobs], RunPaths], workspace: 
     assert start.read_job(paths).cluster == CLUSTER
     assert jobs.submitted["entrypoint"].endswith(f"-m training.cluster fit {workspace.root} r1")
     assert jobs.submitted["submission_id"].startswith("gutcheck-r1-")
-    assert jobs.submitted["runtime_env"] == {"env_vars": {"PYTHONPATH": str(start.PROJECT)}}
+    assert jobs.submitted["runtime_env"] == {"env_vars": {"PYTHONPATH": str(PROJECT_ROOT)}}
 
 
 def test_a_run_that_recorded_its_own_end_is_left_as_it_is(handed: Callable[[FakeJobs], RunPaths], workspace: Workspace) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.charts.mistakes_table import confusion, kinds_of_error
+from core.charts.mistakes import confusion, kinds_of_error
 from core.labels import CLASSES
 from core.metrics.regions import COLUMNS, regions_frame
 from tests.browser.small_workspace import small_workspace

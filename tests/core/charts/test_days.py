@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from core.charts.days_table import over_days, patients_by_scans
+from core.charts.days import over_days, patients_by_scans
 
 
 def scans(rows: list[tuple[str, int | None, float, float]]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.charts.volumes_table import volume_agreement, volume_pairs
+from core.charts.volumes import volume_agreement, volume_pairs
 
 NAN = float("nan")
 

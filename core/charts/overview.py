@@ -4,10 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 
+from core.charts.scores import DICE_RANGE, score_title
+from core.charts.style import FLAG, as_text, framed
 from core.data.manifest import read_manifest
 from core.evaluation.disputes import disputed_scans
-from core.labels import ORGANS
+from core.labels import ALL_ORGANS, ORGANS, TITLES
+from core.metrics.surface import nsd_columns
 from core.metrics.tables import over_all_organs, summarise
 from core.reviews.store.events import Verdict
 from core.reviews.store.state import ScanReview
@@ -21,19 +25,6 @@ COUNTS = {
 READER_REASON = "a reader's verdict: the reference is wrong"
 
 
-def score_titles(organs: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, int]]:
-    """Title and decimals of each score of ``evaluation.json``'s organs that the overview shows."""
-    nsd = sorted(name for name in next(iter(organs.values())) if name.startswith("nsd_"))
-    tolerances = {name: name.removeprefix("nsd_").removesuffix("mm").replace("_", ".") for name in nsd}
-    return {
-        "dice": ("Dice", 3),
-        "hd95_mm": ("HD95, mm", 1),
-        **{name: (f"NSD at {tolerance} mm", 3) for name, tolerance in tolerances.items()},
-        "volume_error_ml": ("Volume error, ml (prediction less reference)", 1),
-        "absolute_volume_error_ml": ("Absolute volume error, ml", 1),
-    }
-
-
 def overview_table(summary: Mapping[str, Any], *, leak: str) -> pd.DataFrame:
     """One row a score, one column an organ, each cell the mean, its 95% interval over patients and the scans behind it.
 
@@ -42,17 +33,19 @@ def overview_table(summary: Mapping[str, Any], *, leak: str) -> pd.DataFrame:
         leak: text of the leak badge, beside every score.
     """
     organs = summary["organs"]
-    columns = {organ.title: organs[organ.name] for organ in ORGANS} | {"All organs": summary["all_organs"]}
+    nsd = sorted(nsd_columns(next(iter(organs.values()))))
+    scores = ["dice", "hd95_mm", *nsd, "volume_error_ml", "absolute_volume_error_ml"]
+    columns = {organ.title: organs[organ.name] for organ in ORGANS} | {TITLES[ALL_ORGANS]: summary["all_organs"]}
     rows = [
-        {"Mean over scans (95% interval over patients)": title}
-        | {column: _cell(row, name, digits) for column, row in columns.items()}
+        {"Mean over scans (95% interval over patients)": score_title(name)}
+        | {column: _cell(row, name, 1 if name.endswith(("_mm", "_ml")) else 3) for column, row in columns.items()}
         | {"Leak": leak}
-        for name, (title, digits) in score_titles(organs).items()
+        for name in scores
     ]
     counts = [
         {"Mean over scans (95% interval over patients)": title}
         | {column: _count(row[name], "scan") for column, row in columns.items()}
-        | ({} if name == "absent" else {"All organs": _count(summary["all_organs"][name], "organ")})
+        | ({} if name == "absent" else {TITLES[ALL_ORGANS]: _count(summary["all_organs"][name], "organ")})
         | {"Leak": leak}
         for name, title in COUNTS.items()
     ]
@@ -120,3 +113,35 @@ def trend(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
             facts = {"run": each.run, "evaluation": each.name, "created_at": each.summary.get("created_at", "")}
             rows.append(facts | score | {"scans": stored["scans"], "leak": each.badge.text})
     return pd.DataFrame(rows, columns=TREND_COLUMNS)
+
+
+def trend_over_runs(table: pd.DataFrame, *, source: str) -> go.Figure:
+    """Mean Dice per organ of each run on the same split, oldest first, with its interval over patients.
+
+    Args:
+        table: see `core.charts.overview.trend`.
+    """
+    figure = go.Figure()
+    runs = list(dict.fromkeys(table["run"]))
+    for place, each in enumerate(ORGANS):
+        rows = table[(table["organ"] == each.name) & table["dice"].notna()]
+        at = [runs.index(run) + 0.08 * (place - 1) for run in rows["run"]]
+        figure.add_scatter(
+            x=at, y=rows["dice"], name=each.title, mode="lines+markers", line={"color": each.chart}, marker={"size": 9},
+            error_y={"array": (rows["high"].astype(float) - rows["dice"]).fillna(0),
+                     "arrayminus": (rows["dice"] - rows["low"].astype(float)).fillna(0), "thickness": 1.2},
+            customdata=rows[["run", "evaluation", "scans", "leak"]].to_numpy(),
+            hovertemplate="%{customdata[0]}<br>mean Dice %{y:.3f} over %{customdata[2]} scans<br>leak: %{customdata[3]}"
+            "<extra>" + each.title + "</extra>",
+        )  # fmt: skip
+    leaks = table.drop_duplicates("run").set_index("run")["leak"]
+    labels = [f"{as_text(run)}<br>{leaks[run].partition(' (')[0]}" for run in runs]
+    figure.update_xaxes(tickvals=list(range(len(runs))), ticktext=labels, range=[-0.5, len(runs) - 0.5], showgrid=False)
+    figure.update_yaxes(title="mean Dice over scans", range=DICE_RANGE)
+    if any(leaks != "patient-clean"):
+        figure.add_annotation(
+            text="Leaked runs cannot be compared with clean ones.", showarrow=False, xref="paper", yref="paper", x=1, y=0,
+            xanchor="right", yanchor="bottom", font={"color": FLAG},
+        )  # fmt: skip
+    note = "Bars: 95% interval over patients. A click opens that run."
+    return framed(figure, title="Did the runs get better?", source=f"{note}<br>{source}", height=300)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core.charts.overview_table import disputed_in, overview_table, summary_without, trend
+from core.charts.overview import disputed_in, overview_table, summary_without, trend
 from core.charts.run_settings import differing, evaluations_table, run_config
-from core.charts.scan_order import by_patient, with_worst_slice, worst_first
+from core.charts.scores import by_patient, with_worst_slice, worst_first
 from core.errors import WorkspaceError
 from core.labels import ORGANS
 from core.reviews.store.events import Subject, Verdict

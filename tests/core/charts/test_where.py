@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.charts.where_table import along_body, calibration, calibration_error, scan_confidence
+from core.charts.where import along_body, calibration, calibration_error, scan_confidence
 
 NAN = float("nan")
 

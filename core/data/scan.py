@@ -1,0 +1,74 @@
+"""One scan of a data set: its slices in order, and reading them as volumes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.data.identity import SliceName
+from core.data.images import Pixels, decode_grey, read_image
+from core.data.manifest import ScanInfo
+from core.data.masks import LabelMap, read_mask
+from core.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class SliceFile:
+    """One slice: its name and its two files."""
+
+    name: SliceName
+    image: Path
+    mask: Path
+
+    def read(self) -> tuple[Pixels, LabelMap]:
+        """Image (H, W) uint8 or uint16, and label map (H, W) uint8 of the same size.
+
+        Raises:
+            ImageError, MaskError: see `core.data.images.read_image` and `core.data.masks.read_mask`.
+        """
+        image = read_image(self.image)
+        height, width = image.shape
+        return image, read_mask(self.mask, shape=(height, width))
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One volume of one split, slices in order of their numbers; under a leaky split, only the slices of that split."""
+
+    id: str
+    patient: str
+    day: int | None
+    slices: tuple[SliceFile, ...]
+    info: ScanInfo
+
+    def read_image(self, *, check: bool = True) -> Pixels:
+        """The image volume (Z, H, W), uint8 or uint16.
+
+        Args:
+            check: verify checksums and sizes of the files first; pass False for files that were checked before.
+
+        Raises:
+            ImageError: a slice cannot be read.
+            DatasetError: the slices differ in size or depth.
+        """
+        read = read_image if check else decode_grey
+        planes = [read(each.image) for each in self.slices]
+        kinds = {f"{p.shape[1]}×{p.shape[0]} pixels of {p.dtype.itemsize * 8} bits" for p in planes}
+        if len(kinds) > 1:
+            todo = "export all slices of a scan alike"
+            raise DatasetError(f"The slices of scan {self.id} differ", value=", ".join(sorted(kinds)), todo=todo)
+        return np.stack(planes)  # type: ignore[return-value]
+
+    def read_labels(self, *, shape: tuple[int, int] | None = None) -> LabelMap:
+        """The reference label volume (Z, H, W) uint8.
+
+        Args:
+            shape: (height, width) of the scan's images; by default the first mask's.
+
+        Raises:
+            MaskError: a mask cannot be read, or has another size.
+        """
+        first = read_mask(self.slices[0].mask, shape=shape)
+        height, width = first.shape
+        rest = [read_mask(each.mask, shape=(height, width)) for each in self.slices[1:]]
+        return np.stack([first, *rest])
