@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from core.config import InputRecipe
-from core.model.torch_engine import MIRRORS
+from core.metrics.confidence import MIRRORS
 
 OTHER_ORDERS = 8
 """The largest error of a logit in another order of the same sums, to the largest of torch's here. Each error is a sum of many
@@ -34,7 +34,7 @@ class Rounding:
     """How far any engine's probability of a class may be from the true one."""
     tied: np.ndarray
     """(4, N, S, S) bool: pixels where either of two classes may win, in the slice and its three mirror images (as in
-    `core.model.torch_engine.MIRRORS`, mirrored back)."""
+    `core.metrics.confidence.MIRRORS`, mirrored back)."""
     tied_mean: np.ndarray
     """(N, S, S) bool: the same of the mean over the four."""
 

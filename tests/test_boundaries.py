@@ -35,6 +35,32 @@ LONG_FUNCTIONS = {
     "dashboard/viewer/component.py viewer": "nine keywords and their documentation take most of it",
 }
 
+ROOMS = {
+    "core": (
+        "labels", "errors", "config", "versions", "storage", "cli", "data", "metrics", "model", "runs", "evaluation", "imaging",
+        "reviews", "charts", "reports", "demo", "commands", "onnx_export",
+    ),
+    "core.data": (
+        "identity", "grid", "images", "masks", "manifest", "scan", "readers", "writers", "index", "split", "leakage",
+        "duplicates", "survey", "statistics", "phantom", "prepare",
+    ),
+    "core.runs": ("status", "evaluation_checks", "import_checks", "registry", "library", "jobs", "plan"),
+    "core.reviews": ("store", "corrections", "queue", "round"),
+    "training": ("data", "model", "run", "cluster", "commands", "tools", "demo_weights", "reference"),
+    "dashboard": ("state", "viewer", "web", "demo", "cached", "components", "views", "app", "server"),
+    "dashboard.components": ("common", "cases", "review", "round", "metrics", "data", "training"),
+}  # fmt: skip
+"""Rooms from the ground up: one may import from those before it, and from nothing behind it, not even inside a function."""
+MAY_REACH_UP = {
+    "training.cluster.predict -> training.commands.shared": "the bar is shown where the command runs",
+    "training.cluster.train -> training.commands.evaluate": "the commands hold what a job on the cluster runs",
+    "training.cluster.train -> training.commands.fit": "as before",
+    "dashboard.components.common.page_keys -> dashboard.components.review.verdict": "the keys of the verdicts",
+}
+"""Imports from a room behind, and the reason."""
+MAY_GO_ROUND = {"dashboard.web.access", "dashboard.web.sign_in"}
+"""Sign-in is one kind of access, and asks for the others' parts."""
+
 
 def sources(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
@@ -191,3 +217,65 @@ def test_no_file_beside_the_entry_point_shadows_a_library() -> None:
 
 def test_no_pages_folder() -> None:
     assert not list((ROOT / "dashboard").rglob("pages"))
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def arrows() -> dict[str, set[str]]:
+    """Which modules of ours each module imports, also inside functions; what only the type checker reads is left out."""
+    known = {module_of(path) for path in sources(*PACKAGES)}
+    found = {}
+    for path in sources(*PACKAGES):
+        typing_only = {
+            id(inner)
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            for inner in ast.walk(node)
+        }
+        names: set[str] = set()
+        for node in ast.walk(tree_of(path)):
+            if id(node) in typing_only:
+                continue
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                whole = {f"{node.module}.{alias.name}" for alias in node.names} & known
+                names |= whole or {str(node.module)}
+        found[module_of(path)] = (names & known) - {module_of(path)}
+    return found
+
+
+def test_rooms_import_only_from_rooms_before_them() -> None:
+    wrong = []
+    for module, imported in arrows().items():
+        if module.endswith("__main__"):
+            continue  # it only starts what lies above it
+        for other in imported:
+            own, theirs = module.split("."), other.split(".")
+            depth = next((k for k, (a, b) in enumerate(zip(own, theirs, strict=False)) if a != b), 0)
+            order = ROOMS.get(".".join(own[:depth]), ())
+            if depth and order and order.index(theirs[depth]) > order.index(own[depth]):
+                wrong.append(f"{module} -> {other}")
+    assert sorted(wrong) == sorted(MAY_REACH_UP)
+
+
+def test_no_circle_of_files() -> None:
+    """Take away, again and again, what imports nothing that is left, or is imported by nothing; what remains goes round."""
+    left = {module: set(imported) for module, imported in arrows().items()}
+    while True:
+        wanted = set().union(*left.values())
+        kept = {m: imported & left.keys() for m, imported in left.items() if imported & left.keys() and m in wanted}
+        if kept == left:
+            break
+        left = kept
+    assert set(left) == MAY_GO_ROUND
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    folders = {path.parent for path in sources(*PACKAGES)}
+    folders -= {folder for folder in folders if folder.name == "versions"}  # Alembic reads its steps as files
+    assert [name_of(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.data.images import Pixels
 
 SIDE = 16
-WORDS = SIDE * SIDE // 64
+HASH_WORDS = SIDE * SIDE // 64
 NEAR_BITS = 16
 """Most bits, of 256, in which the hashes of two copies differ; what this finds and misses stands in core/data/README.md."""
 FLAT_BITS = 24
@@ -63,7 +63,7 @@ def near_pairs(hashes: Hashes, groups: NDArray[np.int64], *, bits: int = NEAR_BI
     for start in range(0, len(rows), BLOCK):
         block = kept[start : start + BLOCK]
         distance = np.zeros((len(block), len(rows) - start), np.uint16)
-        for word in range(WORDS):
+        for word in range(HASH_WORDS):
             distance += np.bitwise_count(block[:, word, None] ^ kept[None, start:, word])
         near = (distance <= bits) & (scans[start : start + BLOCK, None] != scans[None, start:])
         first, second = np.nonzero(near)

@@ -21,7 +21,7 @@ import pandas as pd
 
 from core.cli.command import run_command
 from core.cli.progress import ReportProgress
-from core.data.duplicates import WORDS, Hashes, difference_hash, near_pairs
+from core.data.duplicates import HASH_WORDS, Hashes, difference_hash, near_pairs
 from core.data.index import SPLITS, DatasetIndex, load_index
 from core.data.manifest import FILE_NAME
 from core.data.scan import Scan, SliceFile
@@ -36,7 +36,7 @@ SURVEY_FORMAT = 1
 READERS = 2
 """Threads that decode pictures; more would be felt on the page that waits."""
 REPORT_S = 1.0
-HASH_COLUMNS = [f"hash{word}" for word in range(WORDS)]
+HASH_COLUMNS = [f"hash{word}" for word in range(HASH_WORDS)]
 
 
 @dataclass(frozen=True)

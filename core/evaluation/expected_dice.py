@@ -14,7 +14,7 @@ MIN_PATIENTS = 8
 """Fewer say nothing about the next one."""
 RIDGE = 1.0
 """Pull of the slopes towards none, in units of one scan: few scans give small slopes."""
-LEVEL = 0.9
+INTERVAL_AIM = 0.9
 """Share of the scans whose Dice the interval of an estimate should hold."""
 KEYS = ["patient", "scan", "organ"]
 COLUMNS = ["expected_dice", "expected_dice_low", "expected_dice_high"]
@@ -45,28 +45,11 @@ class QualityModel:
     correlation: float | None
     """Pearson's between those estimates and the Dice, each less its organ's mean; nothing where one of them is constant."""
     coverage: float
-    """Share of the scans and organs whose Dice lies in the interval of its estimate; `LEVEL` is aimed at."""
-
-    def expect(self, slices: pd.DataFrame) -> pd.DataFrame:
-        """``patient``, ``scan``, ``organ`` and `COLUMNS` (0 to 1) of every scan; no reference is read.
-
-        NaN where nothing of the organ was drawn, or its confidence is unknown: a missed organ cannot be told from one that
-        is not there. NaN too for slices without agreement under flips, where the fit had it.
-
-        Args:
-            slices: ``slices.parquet``, see `core.metrics.tables.slice_rows`.
-        """
-        table = features(slices)
-        table["expected_dice"] = np.nan
-        table["half_width"] = table["organ"].map(self.half_width)
-        for organ, weights in self.weights.items():
-            rows = (table["organ"] == organ) & table["mean"].notna()
-            table.loc[rows, "expected_dice"] = _estimate(np.asarray(weights), table[rows])
-        return _with_interval(table)
+    """Share of the scans and organs whose Dice lies in the interval of its estimate; `INTERVAL_AIM` is aimed at."""
 
     def to_json(self) -> dict[str, Any]:
         """For ``evaluation.json``."""
-        return {"method": METHOD, "level": LEVEL} | asdict(self)
+        return {"method": METHOD, "level": INTERVAL_AIM} | asdict(self)
 
 
 def features(slices: pd.DataFrame) -> pd.DataFrame:
@@ -127,8 +110,8 @@ def _leave_patients_out(rows: pd.DataFrame) -> float:
 
 
 def _half_width(off: pd.Series) -> float:
-    """The split-conformal quantile (Vovk 2005): the ⌈(n + 1) · `LEVEL`⌉-th smallest of n errors, at most the largest."""
-    rank = min(math.ceil((len(off) + 1) * LEVEL), len(off))
+    """The split-conformal quantile (Vovk 2005): the ⌈(n + 1) · `INTERVAL_AIM`⌉-th smallest of n errors, at most the largest."""
+    rank = min(math.ceil((len(off) + 1) * INTERVAL_AIM), len(off))
     return float(np.sort(off.to_numpy())[rank - 1])
 
 

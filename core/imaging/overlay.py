@@ -51,7 +51,10 @@ def blend(image: NDArray[np.uint8], label_map: LabelMap, *, opacity: float, orga
     Returns:
         (H, W, 3) uint8: ``round((1 - opacity) · grey + opacity · colour)`` on the organs drawn, ties to even.
     """
-    return _mix(image, label_map, PALETTE, _shown(label_map, organs), opacity)
+    drawn = np.isin(label_map, [o.id for o in ORGANS] if organs is None else list(organs)) & (label_map > 0)
+    grey = np.repeat(image[..., None], 3, axis=-1)
+    grey[drawn] = np.rint((1 - opacity) * grey[drawn] + opacity * PALETTE[label_map[drawn]]).astype(np.uint8)
+    return grey
 
 
 def error_map(reference: LabelMap, prediction: LabelMap) -> NDArray[np.uint8]:
@@ -63,35 +66,6 @@ def error_map(reference: LabelMap, prediction: LabelMap) -> NDArray[np.uint8]:
     """
     kinds = np.select([reference == prediction, prediction == 0, reference == 0], [1, 2, 3], 4)
     return np.where((reference == 0) & (prediction == 0), 0, kinds).astype(np.uint8)
-
-
-def blend_errors(
-    image: NDArray[np.uint8],
-    reference: LabelMap,
-    prediction: LabelMap,
-    *,
-    opacity: float,
-    organs: Collection[int] | None = None,
-) -> Rgb:
-    """Lay the error map's colours over a grey slice, as `blend` does the organs'.
-
-    Args:
-        organs: class ids to look at, all by default; a voxel is drawn where either side shows one of them.
-    """
-    palette = np.array([(0, 0, 0), *(kind.rgb for kind in ERROR_COLOURS)], np.uint8)
-    drawn = _shown(reference, organs) | _shown(prediction, organs)
-    return _mix(image, error_map(reference, prediction), palette, drawn, opacity)
-
-
-def _shown(label_map: LabelMap, organs: Collection[int] | None) -> NDArray[np.bool_]:
-    return np.isin(label_map, [o.id for o in ORGANS] if organs is None else list(organs)) & (label_map > 0)
-
-
-def _mix(image: NDArray[np.uint8], codes: LabelMap, palette: Rgb, drawn: NDArray[np.bool_], opacity: float) -> Rgb:
-    grey = np.repeat(image[..., None], 3, axis=-1)
-    mixed = (1 - opacity) * grey[drawn] + opacity * palette[codes[drawn]]
-    grey[drawn] = np.rint(mixed).astype(np.uint8)
-    return grey
 
 
 def class_statistics(label_map: LabelMap) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ RESAMPLES = 2000
 SEED = 20220714
 LEVEL = 0.95
 FEWEST_PATIENTS = 2
+MOST_UNDEFINED = 0.05
+"""Share of resamples that may be undefined; with more, an interval of the others would be too narrow."""
 METHOD = f"percentile bootstrap over patients, {RESAMPLES} resamples, seed {SEED}, level {LEVEL:g}"
 
 

@@ -13,6 +13,8 @@ from core.labels import NUM_CLASSES, ORGANS
 from core.metrics.overlap import Overlap, confusion_per_slice
 
 NAN = float("nan")
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Axes of (…, H, W) along which a slice is mirrored: none first."""
 
 
 class NetworkOutput(NamedTuple):

@@ -42,7 +42,7 @@ from core.data.scan import Scan
 from core.labels import CLASSES, NUM_CLASSES
 from core.metrics.disagreement import Flags, Grid, Indices, ball, box_of, representatives
 
-TOLERANCE_MM = 3.0
+BOUNDARY_MM = 3.0
 TOLERANCE_VOXELS = 2.0
 """Stands in for the tolerance where the spacing is unknown."""
 Side = Literal["missing", "extra", "exchanged"]
@@ -119,7 +119,7 @@ def error_regions(
     prediction: LabelMap,
     spacing_mm: Spacing | None,
     *,
-    tolerance_mm: float = TOLERANCE_MM,
+    tolerance_mm: float = BOUNDARY_MM,
     head_first: bool = True,
 ) -> list[ErrorRegion]:
     """Find and class every region where two label volumes differ, largest first.
@@ -258,15 +258,3 @@ def region_rows(scan: Scan, regions: Sequence[ErrorRegion]) -> list[dict[str, An
 def regions_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """The table of all scans' regions, with every column also where there is no error at all."""
     return pd.DataFrame(list(rows), columns=list(COLUMNS)).astype(COLUMNS)
-
-
-def count_kinds(errors: pd.DataFrame) -> pd.DataFrame:
-    """How often each organ has each kind of error: columns organ, kind, regions, scans, volume_ml; the largest first."""
-    groups = errors.groupby(["organ", "kind"], sort=True)
-    counts = groups.agg(regions=("scan", "size"), scans=("scan", "nunique"), volume_ml=("volume_ml", _total)).reset_index()
-    return counts.sort_values(["volume_ml", "regions"], ascending=False, kind="stable", ignore_index=True)
-
-
-def _total(volumes: "pd.Series[float]") -> float:
-    # Unknown volumes add up to unknown, not to nothing.
-    return float(volumes.sum(skipna=False))

@@ -1,15 +1,12 @@
-"""All scores of one scan, in 3D and per organ; and of many scans, several at a time.
+"""All scores of one scan, in 3D and per organ.
 
 Conventions: `core.metrics.overlap` for Dice, IoU, precision and recall, `core.metrics.surface` for distances. Volumes are
 voxel counts times the size of a voxel, in millilitres; unknown where the spacing is.
 """
 
 import math
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from core.data.grid import Spacing
 from core.data.masks import LabelMap
@@ -19,7 +16,6 @@ from core.metrics.surface import TOLERANCES_MM, SurfaceScores, surface_scores
 from core.metrics.volume_pair import VolumePair
 
 MM3_PER_ML = 1000.0
-Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -87,27 +83,3 @@ def score_pair(pair: VolumePair, spacing_mm: Spacing | None, tolerances_mm: Sequ
     voxel_ml = math.nan if spacing_mm is None else math.prod(spacing_mm) / MM3_PER_ML
     organs = {organ.name: OrganScores(pair.overlap(organ.id), surfaces[organ.id], voxel_ml) for organ in ORGANS}
     return ScanScores(pair.confusion, organs, tuple(tolerances_mm))
-
-
-def score_scans(
-    scans: Iterable[tuple[Key, LabelMap, LabelMap, Spacing | None]],
-    *,
-    workers: int,
-    tolerances_mm: Sequence[float] = TOLERANCES_MM,
-) -> Iterator[tuple[Key, ScanScores]]:
-    """Score many scans in threads, in their order, with at most one scan a worker waiting in memory.
-
-    Args:
-        scans: key, reference, prediction and spacing of each; read as they are needed.
-        workers: threads; the compiled loops hold no lock, so they run side by side.
-    """
-    waiting: deque[tuple[Key, Future[ScanScores]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for key, reference, prediction, spacing in scans:
-            pair = {"reference": reference, "prediction": prediction}
-            waiting.append((key, pool.submit(score_scan, **pair, spacing_mm=spacing, tolerances_mm=tolerances_mm)))
-            if len(waiting) > workers:
-                first, scores = waiting.popleft()
-                yield first, scores.result()
-        for key, scores in waiting:
-            yield key, scores.result()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.config import InferenceConfig
 from core.data.masks import LabelMap
-from core.metrics.confidence import NetworkOutput, mirror_pairs
+from core.metrics.confidence import MIRRORS, NetworkOutput, mirror_pairs
 from core.model.folder import ONNX, source_hash
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 ONNX_FORMAT = "gutcheck-onnx/1"
 INPUT, OUTPUT = "planes", "logits"
-MIRRORS: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
-"""Axes of (C, H, W) along which a slice is mirrored: none first."""
 
 
 class OnnxEngine:

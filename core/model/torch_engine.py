@@ -7,11 +7,8 @@ from torch.nn import functional
 
 from core.config import InferenceConfig, InputRecipe
 from core.errors import ConfigError
-from core.metrics.confidence import NetworkOutput, mirror_pairs
+from core.metrics.confidence import MIRRORS, NetworkOutput, mirror_pairs
 from core.model.segformer import weights_hash
-
-MIRRORS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
-"""Axes of (B, C, H, W) along which a slice is mirrored: none first."""
 
 
 class TorchEngine:

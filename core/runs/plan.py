@@ -1,7 +1,6 @@
 """Everything that is wrong with a run, or worth a warning, before it is started: all of it at once."""
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from core.data.leakage import LeakBadge, leak_badge
 from core.errors import GutCheckError, WorkspaceError
 from core.runs.jobs.queue import gpus
 from core.runs.registry import find_run
+from core.storage.files import check_free_space
 from core.storage.workspace import Workspace, model_folder
 
 PARAMETERS = {"b0": 3_700_000, "b1": 13_700_000, "b2": 27_400_000, "b3": 47_200_000, "b4": 64_000_000, "b5": 84_600_000}
@@ -83,7 +83,10 @@ def plan_run(workspace: Workspace, name: str, dataset: Path, recipe: Path | None
     if training:
         problems += _model_problems(training.model)
         warnings += _machine_warnings(training)
-    problems += _disk_problem(workspace, needed)
+    try:
+        check_free_space(workspace.root, needed, spare=SPARE_BYTES, todo="free some space")
+    except WorkspaceError as error:
+        problems.append(str(error))
     return RunPlan(training, settings, tuple(problems), tuple(warnings), leak, needed)
 
 
@@ -113,14 +116,6 @@ def _disk_bytes(training: TrainingConfig, settings: InputRecipe, index: DatasetI
     slices = _count(index, "train") + _count(index, "valid") if index else 0
     cache = slices * settings.image_size**2 * 2 if training.cache else 0
     return weights * (COPIES_KEPT + (2 if training.ema_decay else 0)) + cache
-
-
-def _disk_problem(workspace: Workspace, needed: int) -> list[str]:
-    folder = next((each for each in (workspace.root, *workspace.root.parents) if each.is_dir()), Path("/"))
-    free = shutil.disk_usage(folder).free
-    if free >= needed + SPARE_BYTES:
-        return []
-    return [f"The disk is too full: {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free in {folder}; free some space."]
 
 
 def model_of(workspace: Workspace, run: str) -> str:

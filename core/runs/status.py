@@ -16,6 +16,8 @@ ACTIVE: tuple[State, ...] = ("queued", "running", "stopping")
 DIED = "The training process ended without a word; see the log."
 UNEVALUATED = "Finished, but not evaluated: "
 """Begins the message of a run that was trained, but not evaluated as it should have been."""
+HEARTBEAT_S = 20.0
+"""How often whoever watches a run writes its status, changed or not."""
 HEARTBEAT_LIMIT_S = 120.0
 """A run whose process is gone, or silent for longer than this on another machine, counts as failed."""
 MAX_COUNT = 2**62

@@ -16,6 +16,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+SPARE_BYTES = 2**28
+"""What has to stay free on a disk beside what is written."""
+CHUNK_BYTES = 2**18
+"""Of a large file, read at a time."""
+
+
+def check_free_space(
+    folder: Path, needed: int, *, spare: int = 0, todo: str = "free some space or choose another folder"
+) -> None:
+    """Check that the disk of a folder, which need not be there yet, has room.
+
+    Args:
+        needed: bytes that will be written.
+        spare: bytes that have to stay free beside them, at least `SPARE_BYTES`.
+
+    Raises:
+        WorkspaceError: it has not.
+    """
+    standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(standing).free
+    if free < needed + max(spare, SPARE_BYTES):
+        value = f"{needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free in {standing}"
+        raise WorkspaceError("The disk is too full", value=value, todo=todo)
+
+
 def _hidden_sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
 

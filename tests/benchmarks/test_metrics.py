@@ -19,7 +19,7 @@ import pytest
 from core.data.masks import write_label_volume
 from core.labels import ORGANS
 from core.metrics.overlap import Overlap
-from core.metrics.scan_scores import score_scan, score_scans
+from core.metrics.scan_scores import ScanScores, score_scan
 from tests.core.metrics.references import (
     PERTURBATIONS,
     RUN_LENGTHS,
@@ -175,14 +175,19 @@ def test_speed_beside_the_others(scans: Volumes, perturb: Callable[[np.ndarray],
 
 def test_two_threads_beside_one(scans: Volumes) -> None:
     """Scans in memory, in turns in one run. Hashing, which holds no lock either, tells what a second thread can gain here."""
-    work = [(name, volume, shifted(volume), MM) for name, volume in list(scans.items())[:8]]
+    work = [(name, volume, shifted(volume)) for name, volume in list(scans.items())[:8]]
     block = bytes(30_000_000)
 
     def hashes(workers: int) -> list[object]:
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(hashlib.sha256, [block] * 8))
 
-    kinds = {"scores": lambda workers: list(score_scans(work, workers=workers)), "hashing": hashes}
+    def scores(workers: int) -> list[tuple[str, ScanScores]]:
+        with ThreadPoolExecutor(workers) as pool:
+            done = pool.map(lambda one: score_scan(reference=one[1], prediction=one[2], spacing_mm=MM), work)
+            return [(name, found) for (name, *_), found in zip(work, done, strict=True)]
+
+    kinds = {"scores": scores, "hashing": hashes}
     spent: dict[tuple[str, int], list[float]] = {(kind, workers): [] for kind in kinds for workers in (1, 2)}
     for _ in range(5):
         for (kind, workers), times in spent.items():
@@ -191,7 +196,7 @@ def test_two_threads_beside_one(scans: Volumes) -> None:
     for kind in kinds:
         one, two = (float(np.median(spent[kind, workers][1:])) / len(work) * 1e3 for workers in (1, 2))
         print(f"{kind}: {one:.0f} ms each on one thread, {two:.0f} on two: ×{one / two:.2f}")
-    first, second = (list(score_scans(work, workers=workers)) for workers in (1, 2))
+    first, second = scores(1), scores(2)
     # As text, in which one NaN is as another.
     assert [(name, repr(scores.organs)) for name, scores in first] == [(name, repr(scores.organs)) for name, scores in second]
 
@@ -202,10 +207,10 @@ from itertools import cycle, islice
 from pathlib import Path
 import numpy as np
 from core.data.masks import read_label_volume
-from core.metrics.scan_scores import score_scan, score_scans
+from core.metrics.scan_scores import score_scan
 
 MM = (3.0, 1.5, 1.5)
-folder, count, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+folder, count = Path(sys.argv[1]), int(sys.argv[2])
 small = np.ones((2, 8, 8), np.uint8)
 score_scan(reference=small, prediction=small, spacing_mm=MM)
 
@@ -215,16 +220,15 @@ def peak_mb():
 
 def scans():
     for path in islice(cycle(sorted((folder / "reference").iterdir())), count):
-        yield path.name, read_label_volume(path), read_label_volume(folder / "prediction" / path.name), MM
+        yield read_label_volume(path), read_label_volume(folder / "prediction" / path.name)
 
 before, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()
-done = sum(1 for _ in score_scans(scans(), workers=workers))
-print(done, time.perf_counter() - wall, time.process_time() - cpu, before, peak_mb())
+done = [score_scan(reference=reference, prediction=prediction, spacing_mm=MM) for reference, prediction in scans()]
+print(len(done), time.perf_counter() - wall, time.process_time() - cpu, before, peak_mb())
 """
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_whole_public_set(scans: Volumes, workers: int, tmp_path: Path) -> None:
+def test_the_whole_public_set(scans: Volumes, tmp_path: Path) -> None:
     """274 scans made of the 22 real ones and their perturbations: unpacked and scored; peak memory of the process.
 
     On a machine that does other things too, the processor's time is the one to trust.
@@ -232,11 +236,11 @@ def test_the_whole_public_set(scans: Volumes, workers: int, tmp_path: Path) -> N
     for number, (name, reference) in enumerate(scans.items()):
         write_label_volume(tmp_path / "reference" / name, reference)
         write_label_volume(tmp_path / "prediction" / name, PERTURBATIONS[number % len(PERTURBATIONS)](reference))
-    words = [sys.executable, "-c", WHOLE_SET, str(tmp_path), str(PUBLIC_SCANS), str(workers)]
+    words = [sys.executable, "-c", WHOLE_SET, str(tmp_path), str(PUBLIC_SCANS)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     count, wall, cpu, before, peak = (float(word) for word in done.stdout.split())
-    print(f"\n{count:.0f} scans, {workers} thread(s), unpacking included: {wall:.1f} s, {wall / count * 1e3:.0f} ms a scan;")
+    print(f"\n{count:.0f} scans, unpacking included: {wall:.1f} s, {wall / count * 1e3:.0f} ms a scan;")
     print(f"  processor {cpu:.1f} s, {cpu / count * 1e3:.0f} ms a scan")
     print(f"  peak memory {peak:.0f} MB, {before:.0f} MB of it before the first scan")
     assert count == PUBLIC_SCANS

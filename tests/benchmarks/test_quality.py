@@ -19,6 +19,7 @@ from core.model.onnx_export import export_onnx
 from core.model.predictor import Predictor
 from core.runs.registry import Evaluation, open_run
 from core.storage.workspace import CARRIED_RUN, Workspace
+from tests.estimates import estimates
 
 PHANTOMS = PhantomConfig(patients=60, first_patient=201, slices=36)
 """The demo's model was trained on patients 101 to 124."""
@@ -30,8 +31,7 @@ def figures(fit: Evaluation, check: Evaluation) -> pd.DataFrame:
     fitted = fit_quality(fit.slices(), known)
     assert fitted is not None, "too few patients"
     assert not set(known["patient"]) & set(slices["patient"])
-    estimates = fitted[0].expect(slices)
-    found = estimates.merge(check.scans()[[*KEYS, "dice"]], on=KEYS).dropna(subset=["dice", "expected_dice"])
+    found = estimates(fitted[0], slices).merge(check.scans()[[*KEYS, "dice"]], on=KEYS).dropna(subset=["dice", "expected_dice"])
     means = found["organ"].map(known.groupby("organ")["dice"].mean())
     found["off"], found["off_by_mean"] = (found["expected_dice"] - found["dice"]).abs(), (means - found["dice"]).abs()
     found["inside"] = found["dice"].between(found["expected_dice_low"], found["expected_dice_high"])

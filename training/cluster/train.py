@@ -16,13 +16,12 @@ from core.runs.jobs.ends import record_end
 from core.runs.jobs.on_ray import UNSEEN
 from core.runs.jobs.start import Queued, read_job
 from core.runs.registry import open_run
-from core.runs.status import ACTIVE, stored_status, write_status
+from core.runs.status import ACTIVE, HEARTBEAT_S, stored_status, write_status
 from core.storage.workspace import RunPaths, Workspace
 
 if TYPE_CHECKING:
     from ray.train import TrainingFailedError
 
-HEARTBEAT_S = 20.0
 STORAGE = ".ray"
 """What Ray Train itself keeps while a run goes, in the run's folder."""
 

@@ -7,7 +7,6 @@ holds.
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -24,14 +23,12 @@ from core.data.index import SPLITS, DatasetIndex
 from core.data.manifest import FILE_NAME
 from core.data.scan import Scan, SliceFile
 from core.errors import WorkspaceError
-from core.storage.files import new_folder, read_json, sha256_of, write_json
+from core.storage.files import check_free_space, new_folder, read_json, sha256_of, write_json
 from training.data.dataset import FilePlanes, Plane, scan_windows
 
 CACHE_FORMAT = "gutcheck-cache/1"
 FOLDER = ".cache"
 ARRAYS = ("images", "masks")
-SPARE_BYTES = 2**28
-"""What has to stay free on the disk beside the cache."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,7 @@ def build_cache(
         WorkspaceError: the disk is too full or refuses.
     """
     slices, folder = slices_of(index), cache_folder(index, side, window)
-    _check_space(folder, 2 * len(slices) * side * side)
+    check_free_space(folder, 2 * len(slices) * side * side, todo="free some space, or use --cache=false")
     try:
         with new_folder(folder, replace=True) as partial:
             images, masks = (_new_array(partial / f"{name}.npy", (len(slices), side, side)) for name in ARRAYS)
@@ -239,11 +236,3 @@ def _mapped(path: Path) -> NDArray[np.uint8]:
     if array.dtype != np.uint8 or array.ndim != 3:
         raise ValueError(f"{path.name} is of another shape")
     return array
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    standing = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(standing).free
-    if free < needed + SPARE_BYTES:
-        value = f"{needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free at {standing}"
-        raise WorkspaceError("The cache does not fit on the disk", value=value, todo="free some space, or use --cache=false")

@@ -7,12 +7,11 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from core.cli.progress import ReportProgress, silent
-from core.data.readers.download import check_free_space
 from core.errors import DatasetError
+from core.storage.files import CHUNK_BYTES, check_free_space
 
 MAX_ENTRIES = 200_000
 """The public archive has about 77,000."""
-CHUNK_BYTES = 2**20
 ENCRYPTED = 0x1
 """The bit of an entry's flags (PKWARE's APPNOTE, 4.4.4)."""
 

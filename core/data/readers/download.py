@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import http.client
-import shutil
 import ssl
 import time
 import urllib.error
@@ -15,14 +14,11 @@ from urllib.parse import urlsplit
 
 from core.cli.progress import ReportProgress, silent
 from core.errors import DatasetError, WorkspaceError
-from core.storage.files import read_json, sha256_of, write_json
+from core.storage.files import CHUNK_BYTES, check_free_space, read_json, sha256_of, write_json
 
 ATTEMPTS = 6
 """Connections tried before giving up; what came so far stays for the next call."""
 TIMEOUT_S = 30.0
-CHUNK_BYTES = 2**18
-SPARE_BYTES = 2**28
-"""What has to stay free on the disk beside the file."""
 RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -190,18 +186,6 @@ def _check_room(part: Path, address: str, have: int, total: int | None, max_byte
     if total > max_bytes:
         raise _too_large(address, max_bytes)
     check_free_space(part.parent, total - have)
-
-
-def check_free_space(folder: Path, needed: int) -> None:
-    """Check that a folder's disk has room.
-
-    Raises:
-        WorkspaceError: it has not.
-    """
-    free = shutil.disk_usage(folder).free
-    if free < needed + SPARE_BYTES:
-        value = f"{needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free in {folder}"
-        raise WorkspaceError("The disk is too full", value=value, todo="free some space or choose another folder")
 
 
 def _too_large(address: str, max_bytes: int) -> DatasetError:

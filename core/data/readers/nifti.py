@@ -25,7 +25,7 @@ MAX_VOXELS = 2**30
 """Largest volume that is read; 512×512×1,000 has a quarter of that."""
 MAX_PIXEL = 65_535
 """Brightest value of 16 bits."""
-TOLERANCE_MM = 0.1
+SAME_PLACE_MM = 0.1
 """Two volumes lie in the same place if no corner of one is further than this from the other's."""
 
 
@@ -115,7 +115,7 @@ def check_same_place(truth: NiftiVolume, other: NiftiVolume) -> None:
     """Check that two volumes have the same voxels in the same places.
 
     Raises:
-        MaskError: they differ in shape, or a corner of one lies more than `TOLERANCE_MM` from the other's.
+        MaskError: they differ in shape, or a corner of one lies more than `SAME_PLACE_MM` from the other's.
     """
     if truth.voxels.shape != other.voxels.shape:
         sizes = " and ".join("×".join(map(str, volume.voxels.shape[::-1])) for volume in (truth, other))
@@ -123,7 +123,7 @@ def check_same_place(truth: NiftiVolume, other: NiftiVolume) -> None:
     ends = np.array(truth.voxels.shape[::-1]) - 1
     corners = np.array([[*corner, 1] for corner in product(*((0, end) for end in ends))], np.float64)
     apart = float(np.linalg.norm((corners @ (truth.affine - other.affine).T)[:, :3], axis=1).max())
-    if apart > TOLERANCE_MM:
+    if apart > SAME_PLACE_MM:
         what = f"The volumes do not lie in the same place (corners up to {apart:.3g} mm apart)"
         raise MaskError(what, value=_both(truth, other), todo="resample one to the other, or mend its header")
 

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.labels import MACRO, ORGANS
-from core.metrics.bootstrap import LEVEL, draws
+from core.metrics.bootstrap import LEVEL, MOST_UNDEFINED, draws
 from core.metrics.surface import nsd_columns
 from core.metrics.tables import mean_over_organs, over_all_organs, summarise
 from core.reviews.round.agreement import SCALE
@@ -35,8 +35,7 @@ OF_WHOLE_SCANS = (
 )
 FEWEST_EACH = 5
 """Fewest verdicts accepted, and fewest not accepted."""
-FEWEST_PATIENTS = 5
-MOST_UNDEFINED = 0.05
+FEWEST_JUDGED = 5
 """Share of resamples that may have no answer; with more, an interval of the others would be too narrow."""
 GRID = 41
 _RIDGE = 0.01
@@ -145,9 +144,9 @@ def _fitted(verdicts: pd.DataFrame, of_scan: "pd.Series[float]", patients: "pd.S
 
 def _problem(score: Floats, accepted: NDArray[np.bool_], patients: int) -> tuple[str, tuple[float, float] | None]:
     yes, no = int(accepted.sum()), int((~accepted).sum())
-    if min(yes, no) < FEWEST_EACH or patients < FEWEST_PATIENTS:
+    if min(yes, no) < FEWEST_EACH or patients < FEWEST_JUDGED:
         have = f"{yes} accepted and {no} not, of {patients} patient{'' if patients == 1 else 's'}"
-        return f"Not enough verdicts: {have}; {FEWEST_EACH} of each and {FEWEST_PATIENTS} patients are needed.", None
+        return f"Not enough verdicts: {have}; {FEWEST_EACH} of each and {FEWEST_JUDGED} patients are needed.", None
     if score[accepted].min() >= score[~accepted].max():
         gap = float(score[~accepted].max()), float(score[accepted].min())
         return f"Every accepted scan scores above every other: the limit lies between {gap[0]:.3f} and {gap[1]:.3f}.", gap

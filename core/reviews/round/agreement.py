@@ -23,15 +23,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.bootstrap import FEWEST_PATIENTS, LEVEL, draws
+from core.metrics.bootstrap import FEWEST_PATIENTS, LEVEL, MOST_UNDEFINED, draws
 from core.reviews.store.events import Verdict
 from core.reviews.store.state import ScanReview
 
 SCALE = (Verdict.ACCEPT, Verdict.MINOR_EDITS, Verdict.MAJOR_EDITS, Verdict.REJECT)
 """The four points, in order; the other verdicts lie outside the scale."""
 VERDICTS = tuple(Verdict)
-MOST_UNDEFINED = 0.05
-"""Share of resamples that may be undefined; with more, an interval of the others would be too narrow."""
 DISAGREEMENT_COLUMNS = ["patient", "scan", "readers", "verdicts", "spread", "majority"]
 
 Weights = Literal["linear", "quadratic"]

@@ -150,12 +150,6 @@ class ReviewStore:
         """Store a finding. Raises: see `add_verdict`."""
         return self._append(subject, reader, "finding", asdict(finding), event_id)
 
-    def add_comment(self, subject: Subject, *, reader: str, comment: str, event_id: str | None = None) -> Event:
-        """Store a comment that comes with no verdict. Raises: see `add_verdict`."""
-        if not check_comment(comment):
-            raise ReviewError("The comment is empty", todo="write something")
-        return self._append(subject, reader, "comment", {"comment": check_comment(comment)}, event_id)
-
     def add_correction(self, subject: Subject, *, reader: str, correction: Correction, event_id: str | None = None) -> Event:
         """Store that a reader corrected the mask; the mask itself is a file named by its hash. Raises: see `add_verdict`."""
         return self._append(subject, reader, "correction", asdict(correction), event_id)

@@ -18,11 +18,9 @@ from core.runs.jobs.ends import close, last_line, record_end
 from core.runs.jobs.on_ray import follow
 from core.runs.jobs.queue import device_environment, give_back, take_turn, wait_between_questions
 from core.runs.jobs.start import Queued, read_job, spawn
-from core.runs.status import stored_status, write_status
+from core.runs.status import HEARTBEAT_S, stored_status, write_status
 from core.storage.locks import runs_locked
 from core.storage.workspace import RunPaths, Workspace
-
-HEARTBEAT_S = 30.0
 
 
 def supervise(workspace: Workspace, run: RunPaths) -> None:

@@ -4,7 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.evaluation.expected_dice import COLUMNS, KEYS, LEVEL, MIN_PATIENTS, RIDGE, features, fit_quality, with_expected_dice
+from core.evaluation.expected_dice import (
+    COLUMNS,
+    INTERVAL_AIM,
+    KEYS,
+    MIN_PATIENTS,
+    RIDGE,
+    features,
+    fit_quality,
+    with_expected_dice,
+)
+from tests.estimates import estimates
 
 
 def tables(patients: int = 20, *, telling: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -45,8 +55,8 @@ def test_agreement_under_flips_tells_what_the_confidence_does_not() -> None:
     assert (without.weights["stomach"][-1], model.weights["stomach"][-1] > 0.5) == (0, True)
     assert model.mean_absolute_error < 0.2 * without.mean_absolute_error
     # An estimate that rests on it is not given without it.
-    assert model.expect(slices)["expected_dice"].isna().all()
-    assert without.expect(slices)["expected_dice"].notna().any()
+    assert estimates(model, slices)["expected_dice"].isna().all()
+    assert estimates(without, slices)["expected_dice"].notna().any()
 
 
 def test_telling_confidence_beats_the_mean() -> None:
@@ -81,7 +91,7 @@ def test_new_scans_need_no_reference() -> None:
     slices, scans = tables(30)
     known = slices["patient"].isin([f"case{number}" for number in range(20)])
     model, _ = fit_quality(slices[known], scans[scans["scan"].isin(slices[known]["scan"])])
-    found = model.expect(slices[~known]).merge(scans, on=KEYS).query("organ == 'stomach'")
+    found = estimates(model, slices[~known]).merge(scans, on=KEYS).query("organ == 'stomach'")
     assert len(found) == 20
     assert (found["expected_dice"] - found["dice"]).abs().max() < 0.1
     assert found["expected_dice"].between(0, 1).all()
@@ -103,11 +113,11 @@ def test_the_interval_holds_what_it_says_on_unseen_patients(telling: bool) -> No
     slices, scans = tables(200, telling=telling)
     known = slices["patient"].isin([f"case{number}" for number in range(40)])
     model, _ = fit_quality(slices[known], scans[scans["scan"].isin(slices[known]["scan"])])
-    assert model.coverage == pytest.approx(LEVEL, abs=0.06)
-    found = model.expect(slices[~known]).merge(scans, on=KEYS).query("organ == 'stomach'")
+    assert model.coverage == pytest.approx(INTERVAL_AIM, abs=0.06)
+    found = estimates(model, slices[~known]).merge(scans, on=KEYS).query("organ == 'stomach'")
     inside = found["dice"].between(found["expected_dice_low"], found["expected_dice_high"])
-    assert inside.mean() > LEVEL - 0.06
-    assert telling or inside.mean() < LEVEL + 0.06
+    assert inside.mean() > INTERVAL_AIM - 0.06
+    assert telling or inside.mean() < INTERVAL_AIM + 0.06
     width = (found["expected_dice_high"] - found["expected_dice_low"]).max()
     assert width < 0.1 if telling else width > 0.5
 
@@ -125,7 +135,7 @@ def test_the_estimates_are_those_of_least_squares() -> None:
         assert mine["expected_dice"].to_numpy() == pytest.approx(_by_lstsq(others, mine), abs=1e-6)
     off = (found["expected_dice"] - found["dice"]).abs()
     mine = found["patient"] == "case3"
-    half = np.sort(off[~mine])[int(np.ceil((22 + 1) * LEVEL)) - 1]
+    half = np.sort(off[~mine])[int(np.ceil((22 + 1) * INTERVAL_AIM)) - 1]
     assert (found["expected_dice"] - found["expected_dice_low"])[mine].tolist() == pytest.approx([half] * 2)
     assert model.patients == 12
 

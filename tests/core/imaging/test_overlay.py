@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.imaging.overlay import ERROR_COLOURS, blend, blend_errors, class_statistics, error_map, num_to_rgb
+from core.imaging.overlay import ERROR_COLOURS, blend, class_statistics, error_map, num_to_rgb
 
 
 def test_classes_to_colours() -> None:
@@ -59,19 +59,6 @@ def test_the_error_map_by_hand() -> None:
     found = error_map(REFERENCE, PREDICTION)
     np.testing.assert_array_equal(found, [KINDS])
     assert found.dtype == np.uint8
-
-
-def test_error_colours_are_blended_as_the_organs_are() -> None:
-    drawn = blend_errors(np.full((1, 6), 100, np.uint8), REFERENCE, PREDICTION, opacity=0.4)
-    for voxel, kind in zip(drawn[0], KINDS, strict=True):
-        rgb = ERROR_COLOURS[kind - 1].rgb if kind else None
-        assert list(voxel) == ([round(60 + 0.4 * each) for each in rgb] if rgb else [100, 100, 100])
-
-
-def test_an_error_is_drawn_where_either_side_shows_an_organ_asked_for() -> None:
-    drawn = blend_errors(np.zeros((1, 6), np.uint8), REFERENCE, PREDICTION, opacity=1, organs={2})
-    np.testing.assert_array_equal(drawn.any(axis=-1), [[False, False, False, False, True, False]])
-    assert tuple(drawn[0, 4]) == ERROR_COLOURS[3].rgb  # a small bowel drawn as large bowel stays swapped
 
 
 MACHADO = {

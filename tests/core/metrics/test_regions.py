@@ -14,7 +14,7 @@ from core.data.identity import SliceName
 from core.data.manifest import ScanInfo
 from core.data.scan import Scan, SliceFile
 from core.labels import ORGAN_NAMES
-from core.metrics.regions import COLUMNS, ErrorKind, ErrorRegion, count_kinds, error_regions, region_rows, regions_frame
+from core.metrics.regions import COLUMNS, ErrorKind, ErrorRegion, error_regions, region_rows, regions_frame
 
 SPACING = (3.0, 1.5, 1.5)
 """Within 3 mm lie one slice, or two pixels."""
@@ -265,13 +265,3 @@ def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
     table = regions_frame([])
     table.to_parquet(tmp_path / "errors.parquet")
     assert list(table.columns) == list(COLUMNS)
-    assert count_kinds(table).empty
-
-
-def test_counts_by_organ_and_kind() -> None:
-    island = (1, slice(4, 6), slice(19, 21), slice(19, 22))
-    both = volume(STOMACH, island, (1, slice(4, 6), slice(0, 1), slice(19, 22)))
-    rows = region_rows(scan_of(12), error_regions(volume(STOMACH), both, SPACING))
-    (row,) = count_kinds(regions_frame(rows)).to_dict("records")
-    volume_ml = pytest.approx(18 * 6.75 / 1000)
-    assert row == {"organ": "stomach", "kind": "extra_island", "regions": 2, "scans": 1, "volume_ml": volume_ml}

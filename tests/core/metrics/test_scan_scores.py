@@ -1,7 +1,6 @@
 """All scores of a scan together: volumes by hand, bounds on random volumes, and scans scored side by side."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -9,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.errors import MaskError
 from core.labels import ORGANS
-from core.metrics.scan_scores import OrganScores, score_scan, score_scans
+from core.metrics.scan_scores import OrganScores, score_scan
 from tests.core.metrics.references import EXAMPLES, dice_and_iou_by_torchmetrics
 
 MM = (3.0, 1.5, 1.5)
@@ -85,30 +83,3 @@ def test_torchmetrics_gives_the_same_dice_and_iou(seed: int) -> None:
         overlap = found.organs[organ.name].overlap
         theirs = dice_and_iou_by_torchmetrics(reference == organ.id, prediction == organ.id)
         assert (overlap.dice, overlap.iou) == pytest.approx(theirs, abs=1e-6)
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_scans_side_by_side_come_in_order_and_score_the_same(workers: int) -> None:
-    draw = np.random.default_rng(0)
-    scans = [(number, *draw.integers(0, 4, (2, 3, 12, 13)).astype(np.uint8), MM) for number in range(9)]
-    found = dict(score_scans(scans, workers=workers))
-    assert list(found) == list(range(9))
-    for number, reference, prediction, spacing in scans:
-        assert found[number].organs == score_scan(reference=reference, prediction=prediction, spacing_mm=spacing).organs
-
-
-def test_no_more_scans_are_read_than_can_wait() -> None:
-    read = []
-
-    def scans() -> Iterator[tuple[int, np.ndarray, np.ndarray, None]]:
-        for number in range(20):
-            read.append(number)
-            yield number, block(5), block(5), None
-
-    for number, _ in score_scans(scans(), workers=2):
-        assert len(read) <= number + 2 + 1
-
-
-def test_a_failure_of_one_scan_is_raised() -> None:
-    with pytest.raises(MaskError, match="unknown class 9"):
-        list(score_scans([(0, block(3, 9), block(3), None)], workers=2))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from core.reviews.store.events import Event, Subject, Verdict
 from core.reviews.store.state import ScanReview
+from core.reviews.store.store import ReviewStore
 
 
 def verdict_event(scan: str, reader: str, verdict: Verdict) -> Event:
@@ -18,3 +19,8 @@ def judged(verdicts: Mapping[str, Mapping[str, Verdict]]) -> dict[str, ScanRevie
         scan: ScanReview(standing={reader: verdict_event(scan, reader, verdict) for reader, verdict in said.items()})
         for scan, said in verdicts.items()
     }
+
+
+def add_comment(store: ReviewStore, subject: Subject, *, reader: str, comment: str) -> Event:
+    """A comment without a verdict, as older versions stored it: nothing writes such an event any more, everything reads it."""
+    return store._append(subject, reader, "comment", {"comment": comment}, None)

@@ -17,8 +17,8 @@ from core.data.index import DatasetIndex, load_index
 from core.data.manifest import hash_files
 from core.data.prepare.pairs import prepare_pairs
 from core.errors import DatasetError, ImageError, WorkspaceError
+from core.storage import files
 from tests.conftest import write_pairs
-from training.data import cache as cache_module
 from training.data.cache import build_cache, cache_folder, open_cache
 from training.data.datamodule import MedicalSegmentationDataModule
 
@@ -136,8 +136,8 @@ def test_prepare_data_names_all_bad_files_first(index: DatasetIndex, tiny_traini
 
 
 def test_a_full_disk(index: DatasetIndex, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cache_module, "SPARE_BYTES", 2**62)
-    with pytest.raises(WorkspaceError, match=r"^The cache does not fit on the disk: .* GB free at .*, or use --cache=false\.$"):
+    monkeypatch.setattr(files, "SPARE_BYTES", 2**62)
+    with pytest.raises(WorkspaceError, match=r"^The disk is too full: .* GB free in .*, or use --cache=false\.$"):
         build_cache(index, SIDE)
 
 

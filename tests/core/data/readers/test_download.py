@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.data.readers import download
 from core.data.readers.download import ATTEMPTS, fetch
 from core.errors import DatasetError, WorkspaceError
+from core.storage import files
 from tests.file_server import CONTENT, OTHER, Server, serving
 
 
@@ -140,7 +140,7 @@ def test_too_large(server: Server, tmp_path: Path, chunked: bool) -> None:
 
 
 def test_a_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "SPARE_BYTES", 2**62)
+    monkeypatch.setattr(files, "SPARE_BYTES", 2**62)
     with pytest.raises(WorkspaceError, match=r"^The disk is too full: 0\.0 GB needed, .* GB free in "):
         get(server, tmp_path)
 

@@ -21,6 +21,7 @@ from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
 from core.storage.files import read_json, sha256_of, sha256_of_array
 from core.storage.workspace import Workspace
+from tests.core.reviews.judged import add_comment
 from tests.core.reviews.rounds import VALID, labels, make_dataset, make_evaluation, subject_of
 
 FIXED, ACCEPTED, DISPUTED = VALID
@@ -62,7 +63,7 @@ def judged(place: Workspace, store: ReviewStore, evaluation: Evaluation) -> Revi
     for reader in ("Dr A", "Dr B"):
         store.add_verdict(subjects[ACCEPTED], reader=reader, verdict=Verdict.ACCEPT)
     store.add_verdict(subjects[DISPUTED], reader="Dr A", verdict=Verdict.REFERENCE_WRONG, comment="Zoë: größer\nals gezeigt, 3″")
-    store.add_comment(subjects[DISPUTED], reader="Dr B", comment="@see")
+    add_comment(store, subjects[DISPUTED], reader="Dr B", comment="@see")
     store.add_activity(subjects[DISPUTED], reader="Dr B", seconds=12.5)
     return store
 

@@ -7,6 +7,7 @@ from core.reviews.queue.filters import SavedFilter, WorklistFilter, save_filter,
 from core.reviews.queue.worklist import Worklist
 from core.reviews.store.events import Correction, Finding, FindingKind, Round, Subject, Verdict
 from core.reviews.store.store import ReviewStore
+from tests.core.reviews.judged import add_comment
 from tests.core.reviews.scans import EVALUATION, RUN, made_up_table
 
 SUBJECT = Subject(RUN, EVALUATION, "case0_day0", "i" * 64, "m" * 64)
@@ -21,7 +22,7 @@ def give(store: ReviewStore, *, reader: str = "Dr A", subject: Subject = SUBJECT
 @pytest.mark.parametrize("text", [SCRIPT, SQL, "{{7*7}} ${7*7} %s %n", '=HYPERLINK("x")', "\u202eevil", "a\0b"])
 def test_words_come_back_as_they_were_said(store: ReviewStore, text: str) -> None:
     give(store, comment=text)
-    store.add_comment(SUBJECT, reader="Dr A", comment=text)
+    add_comment(store, SUBJECT, reader="Dr A", comment=text)
     store.add_finding(SUBJECT, reader="Dr A", finding=Finding(FindingKind.EXTRA, "stomach", 1, comment=text))
     assert [event.payload["comment"] for event in store.history()] == [text] * 3
     assert store.verify() is None

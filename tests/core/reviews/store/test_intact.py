@@ -18,6 +18,7 @@ from core.reviews.store.events import Correction, Finding, FindingKind, Round, S
 from core.reviews.store.health import store_problem
 from core.reviews.store.shared import shared_store
 from core.reviews.store.store import ReviewStore
+from tests.core.reviews.judged import add_comment
 from tests.core.reviews.scans import EVALUATION, RUN, made_up_table
 
 SUBJECT = Subject(RUN, EVALUATION, "case0_day0", "i" * 64, "m" * 64)
@@ -85,7 +86,7 @@ def test_no_verdict_is_acknowledged_in_a_file_that_is_gone(store: ReviewStore, p
 
 WRITES = {
     "a finding": lambda s: s.add_finding(SUBJECT, reader="Dr A", finding=Finding(FindingKind.EXTRA, "stomach", 1)),
-    "a comment": lambda s: s.add_comment(SUBJECT, reader="Dr A", comment="x"),
+    "a comment": lambda s: add_comment(s, SUBJECT, reader="Dr A", comment="x"),
     "a correction": lambda s: s.add_correction(SUBJECT, reader="Dr A", correction=Correction("a" * 64, "b" * 64, 1, 1.0)),
     "active time": lambda s: s.add_activity(SUBJECT, reader="Dr A", seconds=5),
     "a round": lambda s: s.set_round(RUN, EVALUATION, Round(), by="Dr A"),
@@ -159,7 +160,7 @@ def test_what_other_servers_write_is_no_such_thing(store: ReviewStore, path: Pat
 
 def fill(store: ReviewStore) -> None:
     for _ in range(50):
-        store.add_comment(SUBJECT, reader="Dr A", comment="x" * 4000)
+        add_comment(store, SUBJECT, reader="Dr A", comment="x" * 4000)
 
 
 @on_sqlite
