@@ -70,5 +70,9 @@ def check_pattern(pattern: str) -> str:
 
 
 def natural_key(text: str) -> tuple[tuple[str, int], ...]:
-    """Sort key that orders numbers inside a name by value."""
+    """Sort key that orders numbers inside a name by value.
+
+    >>> sorted(["case16", "case9"], key=natural_key)
+    ['case9', 'case16']
+    """
     return tuple((word, int(digits or -1)) for word, digits in re.findall(r"(\D*)(\d*)", text))

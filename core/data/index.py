@@ -116,6 +116,11 @@ def _count(what: str, stems: list[str], kind: str) -> str:
 def group_scans(slices: Iterable[SliceFile], manifest: DatasetManifest) -> tuple[Scan, ...]:
     """Group slices into scans, ordered by patient, day and id (numbers in names by value: case9 before case16).
 
+    >>> names = [parse_slice_name(f"case{n}_day0_slice_{z:04d}") for n in (16, 9) for z in (2, 1)]
+    >>> scans = group_scans([SliceFile(name, Path("image"), Path("mask")) for name in names], DatasetManifest("set"))
+    >>> [(scan.id, [each.name.number for each in scan.slices]) for scan in scans]
+    [('case9_day0', [1, 2]), ('case16_day0', [1, 2])]
+
     Raises:
         DatasetError: two slices of a scan have the same number, or belong to two patients.
     """

@@ -27,6 +27,10 @@ def confusion_per_slice(*, reference: LabelMap, prediction: LabelMap) -> Confusi
 
     Returns:
         (Z, 4, 4) int64; ``[z, i, j]`` is the number of voxels of class ``i`` that were predicted as class ``j``.
+
+    >>> reference, prediction = np.array([[[0, 1, 1, 1]]], np.uint8), np.array([[[1, 1, 1, 0]]], np.uint8)
+    >>> confusion_per_slice(reference=reference, prediction=prediction)[0, :2, :2].tolist()
+    [[0, 1], [1, 2]]
     """
     check_shapes(reference, prediction)
     planes = len(reference)
@@ -58,7 +62,12 @@ class Overlap:
 
     @classmethod
     def of(cls, confusion: Confusion, class_id: int) -> "Overlap":
-        """Read an organ's counts off a (4, 4) confusion matrix."""
+        """Read an organ's counts off a (4, 4) confusion matrix.
+
+        >>> stomach = Overlap.of(np.array([[5, 1, 0, 0], [1, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]), 1)
+        >>> round(stomach.dice, 3), stomach.outcome
+        (0.667, 'scored')
+        """
         return cls(
             reference=int(confusion[class_id].sum()),
             prediction=int(confusion[:, class_id].sum()),

@@ -73,6 +73,13 @@ def score_scan(
         spacing_mm: of that grid (z, y, x); ``None`` where it is unknown or slices are missing between those given:
             distances and volumes are then NaN.
         tolerances_mm: of the NSD.
+
+    >>> import numpy as np
+    >>> reference, prediction = np.zeros((2, 3, 8, 8), np.uint8)
+    >>> reference[:, 2:6, 2:6], prediction[:, 2:6, 3:7] = 1, 1
+    >>> stomach = score_scan(reference=reference, prediction=prediction, spacing_mm=(3.0, 1.5, 1.5)).organs["stomach"]
+    >>> round(stomach.overlap.dice, 2), stomach.surface.hd95_mm, stomach.surface.nsd, round(stomach.reference_ml, 3)
+    (0.75, 1.5, (1.0, 1.0), 0.324)
     """
     return score_pair(VolumePair.of(reference=reference, prediction=prediction), spacing_mm, tolerances_mm)
 

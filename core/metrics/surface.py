@@ -96,7 +96,11 @@ def _constant(distance: float, nsd: float, tolerances_mm: Sequence[float]) -> Su
 
 
 def diagonal_mm(shape: tuple[int, ...], spacing_mm: Spacing) -> float:
-    """Diagonal in mm of the scan's extent: all its voxels with their full size, so no distance in it is longer."""
+    """Diagonal in mm of the scan's extent: all its voxels with their full size, so no distance in it is longer.
+
+    >>> diagonal_mm((1, 2, 2), (1.0, 1.0, 1.0))
+    3.0
+    """
     return math.hypot(*(count * step for count, step in zip(shape, spacing_mm, strict=True)))
 
 
@@ -106,7 +110,11 @@ def nsd_column(tolerance_mm: float) -> str:
 
 
 def nsd_columns(names: Iterable[str]) -> list[str]:
-    """Those of the names that are an NSD's column, in their order."""
+    """Those of the names that are an NSD's column, in their order.
+
+    >>> [nsd_tolerance_mm(column) for column in nsd_columns(["dice", nsd_column(1.5), nsd_column(3)])]
+    [1.5, 3.0]
+    """
     return [name for name in names if name.startswith("nsd_")]
 
 

@@ -96,6 +96,11 @@ class Predictor:
         Returns:
             Label volume (Z, H, W) uint8, and confidence (Z, H, W) uint8: the softmax probability of the chosen class,
             255 for certainty.
+
+        >>> predictor = Predictor.load(Path(model_folder("demo")))
+        >>> labels, certain = predictor.predict_volume(np.zeros((2, 40, 40), np.uint8))
+        >>> labels.shape, int(labels.max()), bool(certain.min() > 63)
+        ((2, 40, 40), 0, True)
         """
         found = self.predict_scan(volume, window, numbers=numbers)
         return found.labels, found.certain

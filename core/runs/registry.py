@@ -218,6 +218,9 @@ def open_run(folder: Path) -> Run:
 def find_run(workspace: Workspace, name: str) -> Run:
     """A run by its name in the workspace, or by the path of its folder; ``demo`` is the embedded one where none has that name.
 
+    >>> find_run(Workspace(Path("/nowhere")), "demo").has_model
+    True
+
     Raises:
         WorkspaceError: there is none; the runs that exist are named.
     """
