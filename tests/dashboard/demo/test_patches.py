@@ -62,14 +62,14 @@ def test_an_upload_s_folder_is_named_after_its_content(gr: Any, tmp_path: Path) 
     gradios = next(base for base in own.__mro__ if base.__module__.startswith("gradio"))
 
     def names(kind: Any) -> set[str]:
-        found = set()
+        given = set()
         for part in ("a", "b"):
             content = io.BytesIO()
             content.name = str(tmp_path / part)
             sent = kind(content)
             sent.sha.update(b"the same picture")
-            found.add(sent.sha.hexdigest())
-        return found
+            given.add(sent.sha.hexdigest())
+        return given
 
     assert len(names(gradios)) == 1
     assert len(names(own)) == 2
