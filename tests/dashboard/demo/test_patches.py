@@ -1,6 +1,7 @@
 """Gradio as it comes, in each place where `dashboard.demo.patches` mends it: fails here once a patch is not needed any more."""
 
 import asyncio
+import gc
 import importlib
 import io
 import os
@@ -62,14 +63,14 @@ def test_an_upload_s_folder_is_named_after_its_content(gr: Any, tmp_path: Path) 
     gradios = next(base for base in own.__mro__ if base.__module__.startswith("gradio"))
 
     def names(kind: Any) -> set[str]:
-        found = set()
+        given = set()
         for part in ("a", "b"):
             content = io.BytesIO()
             content.name = str(tmp_path / part)
             sent = kind(content)
             sent.sha.update(b"the same picture")
-            found.add(sent.sha.hexdigest())
-        return found
+            given.add(sent.sha.hexdigest())
+        return given
 
     assert len(names(gradios)) == 1
     assert len(names(own)) == 2
@@ -114,8 +115,12 @@ def test_launching_asks_the_proxy_for_this_machine(gr: Any, monkeypatch: pytest.
         monkeypatch.delenv(name, raising=False)
     with socket.create_server(("127.0.0.1", 0)) as free:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free.getsockname()[1]}")
-    with gr.Blocks() as page:
-        pass
+
+    async def built() -> Any:  # in a loop: outside one Gradio makes loops of its own and closes none
+        with gr.Blocks() as page:
+            return page
+
+    page = run(built())
     with pytest.raises(httpx.ConnectError):
         page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, ssr_mode=False)
     page.close(verbose=False)
@@ -123,3 +128,4 @@ def test_launching_asks_the_proxy_for_this_machine(gr: Any, monkeypatch: pytest.
         page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, ssr_mode=False)
     page.close(verbose=False)
     assert "NO_PROXY" not in os.environ
+    gc.collect()  # of the loops that a launch leaves: what is said of them belongs to this test
