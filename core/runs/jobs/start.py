@@ -214,7 +214,7 @@ def _not_a_setting(known: Queued | None) -> list[str]:
 
 
 def _queue(workspace: Workspace, paths: RunPaths, job: Queued, status: RunStatus) -> None:
-    status = replace(status.of_process(None), remaining_s=None, message="Waiting for its turn.")
+    status = replace(status.of_process(None), remaining_s=None, evaluation_failed=False, message="Waiting for its turn.")
     try:
         write_json(paths.job, asdict(job))
         write_status(paths, status)

@@ -193,8 +193,8 @@ def test_trained_but_not_evaluated(workspace: Workspace, instead: Callable[[str]
         "print('A scan is damaged; restore it.'); sys.exit(2)"
     )
     paths = start_training(workspace, JOB, "r1")
-    ended = wait_for(paths, lambda status: "evaluated" in status.message)
-    assert (ended.state, ended.message) == ("finished", "Finished, but not evaluated: A scan is damaged; restore it.")
+    ended = wait_for(paths, lambda status: status.evaluation_failed)
+    assert (ended.state, ended.message) == ("finished", "A scan is damaged; restore it.")
 
 
 @pytest.mark.parametrize("state", ["running", "finished"])
