@@ -172,14 +172,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def main(argv: list[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ModelError: see `export_onnx`, or no folder was given.
-    """
-    if len(argv) != 1:
-        raise ModelError("One model folder is wanted", value=" ".join(argv) or "nothing", todo="python -m core.onnx_export MODEL")
-    print(f"Written: {export_onnx(Path(argv[0]))}")

@@ -22,6 +22,7 @@ from core.errors import ConfigError, DatasetError, JobError, WorkspaceError
 from core.model.segformer import read_checkpoint
 from core.runs.jobs.start import TrainingJob, lacks_evaluation, resume_training, start_training
 from core.runs.registry import Run, RunStatus, open_run, read_status, write_status
+from core.runs.settings import read_settings
 from core.runs.status import is_working, stored_status
 from core.storage.workspace import RunPaths, Workspace
 from tests.patience import wait_until
@@ -88,7 +89,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     def make() -> tuple[Workspace, TrainingJob]:
         data = workspace.dataset("phantoms")
         prepare_phantom(data, config=PhantomConfig(patients=3, slices=8, size=64), split=SplitConfig(valid_fraction=0.34))
-        return workspace, TrainingJob(data, None, tuple(OPTIONS.items()), evaluate=True)
+        return workspace, TrainingJob(data, read_settings(None, OPTIONS), evaluate=True)
 
     yield make
     for process in psutil.process_iter(["cmdline"]):
