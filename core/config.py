@@ -3,10 +3,14 @@
 import os
 import platform
 import re
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 DEFAULT_MODEL = "nvidia/segformer-b4-finetuned-ade-512-512"
 QUICK_EPOCHS = 5
@@ -15,6 +19,7 @@ Schedule = Literal["none", "multistep", "cosine"]
 Tracker = Literal["csv", "tensorboard", "wandb", "none"]
 Engine = Literal["auto", "torch", "onnx"]
 InputWindow = Literal["none", "scan"]
+Config = TypeVar("Config")
 
 
 def default_workers() -> int:
@@ -320,3 +325,24 @@ class ClusterConfig:
         elif not re.fullmatch(r"https?://[^\s/]+/?", self.ray_address):
             problems.append(f"ray_address {self.ray_address} is no address such as http://head:8265")
         _refuse(problems, self)
+
+
+def pick(kind: type[Config], options: Mapping[str, Any]) -> Config:
+    """The dataclass with its fields taken from the options, and its defaults where a command has no such option.
+
+    Raises:
+        ConfigError: a value out of range.
+    """
+    return kind(**{field.name: options[field.name] for field in fields(kind) if field.name in options})  # type: ignore[arg-type]
+
+
+def changed(*configs: "DataclassInstance") -> dict[str, Any]:
+    """The settings that are not the defaults, as JSON and YAML have them: those of another machine may have others."""
+    kept = {}
+    for config in configs:
+        for setting in fields(config):
+            value = getattr(config, setting.name)
+            default = setting.default if setting.default_factory is MISSING else setting.default_factory()
+            if value != default and value is not None:
+                kept[setting.name] = list(value) if isinstance(value, tuple) else value
+    return kept

@@ -1,26 +1,23 @@
 """``python -m training``: prepare, fit, evaluate, compare, predict."""
 
-import importlib
 import sys
 from collections.abc import Sequence
 
-from core.cli.command import choose_command, run_command
+from core.cli.command import Command, dispatch, run_command
 
 COMMANDS = {
-    "prepare": "make a data set: uw-madison, kaggle DIR, pairs DIR, phantom",
-    "estimate": "how long a run will take and how much memory",
-    "fit": "train a run on a data set",
-    "evaluate": "score a run on a split of a data set, or label maps of any tool: evaluate masks",
-    "compare": "two runs on the same scans, and the scans that changed most",
-    "predict": "outline the organs in pictures",
-    "export": "write a run as one zip for another workspace",
-    "import": "bring a run that was exported elsewhere",
-    "submit": "fit or evaluate on a Ray cluster (requirements-cluster.txt)",
-    "show": "draw image, reference, prediction and overlay of slices",
+    "prepare": Command("make a data set: uw-madison, kaggle DIR, pairs DIR, phantom", "training.commands.prepare"),
+    "estimate": Command("how long a run will take and how much memory", "training.commands.estimate"),
+    "fit": Command("train a run on a data set", "training.commands.fit"),
+    "evaluate": Command("score a run on a split of a data set", "training.commands.evaluate"),
+    "evaluate masks": Command("score label maps of any tool against a reference", "training.commands.evaluate_masks"),
+    "compare": Command("two runs on the same scans, and the scans that changed most", "training.commands.compare"),
+    "predict": Command("outline the organs in pictures", "training.commands.predict"),
+    "export": Command("write a run as one zip for another workspace", "training.commands.export_run"),
+    "import": Command("bring a run that was exported elsewhere", "training.commands.import_run"),
+    "submit": Command("fit or evaluate on a Ray cluster (requirements-cluster.txt)", "training.commands.submit"),
+    "show": Command("draw image, reference, prediction and overlay of slices", "training.commands.show"),
 }
-
-FILES = {"export": "export_run", "import": "import_run"}
-"""Modules of commands that are named otherwise: ``import`` is a word of Python's own."""
 
 
 def main(argv: Sequence[str]) -> None:
@@ -29,15 +26,7 @@ def main(argv: Sequence[str]) -> None:
     Raises:
         GutCheckError: bad input, as one sentence.
     """
-    chosen = choose_command("python -m training", COMMANDS, argv)
-    if chosen is None:
-        return
-    command, rest = chosen
-    if list(argv[:2]) == ["evaluate", "masks"]:
-        command, rest = "evaluate_masks", rest[1:]
-    command = FILES.get(command, command)
-    # Only the module of this command, so that --help does not wait for torch.
-    importlib.import_module(f"training.commands.{command}").main(rest)
+    dispatch("python -m training", COMMANDS, argv)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """What every command of the house shares: one sentence on standard error and exit 2 on bad input, never a traceback."""
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from core.errors import ConfigError, GutCheckError
 
@@ -29,21 +31,50 @@ def run_command(main: Callable[[], None]) -> int:
     return 0
 
 
-def choose_command(program: str, commands: Mapping[str, str], argv: Sequence[str]) -> tuple[str, list[str]] | None:
-    """The command that the words begin with, and the words behind it; nothing where they ask for help, which is printed.
+@dataclass(frozen=True)
+class Command:
+    """One of a program's commands."""
+
+    about: str
+    """What it does, for ``--help``."""
+    module: str
+    """Imported when the command is run, and no sooner: ``--help`` waits for no library."""
+    function: str = "main"
+    """Takes the words behind the command's name."""
+
+
+def dispatch(program: str, commands: Mapping[str, Command], argv: Sequence[str]) -> None:
+    """Run the command that the words begin with; print what there is where they ask for help.
 
     Args:
-        commands: what each does, by name.
+        commands: by name, which may be two words, such as ``evaluate masks``.
 
     Raises:
         ConfigError: there is no such command.
     """
+    chosen = choose(program, {name: command.about for name, command in commands.items()}, argv)
+    if chosen is not None:
+        name, rest = chosen
+        getattr(importlib.import_module(commands[name].module), commands[name].function)(rest)
+
+
+def choose(program: str, about: Mapping[str, str], argv: Sequence[str], *, kind: str = "command") -> tuple[str, list[str]] | None:
+    """The name that the words begin with, and the words behind it; nothing where they ask for help, which is printed.
+
+    Args:
+        about: what each does, by name.
+        kind: what is chosen, for people.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
     if not argv or argv[0] in ("-h", "--help"):
-        width = max(map(len, commands)) + 2
-        lines = [f"  {name:<{width}}{about}" for name, about in commands.items()]
-        print("\n".join([f"usage: {program} COMMAND [options]", "", *lines, "", "Each command has its own --help."]))
+        from core.cli.tables import text_table
+
+        rows = text_table([(f"  {name}", line) for name, line in about.items()])
+        print(f"usage: {program} {kind.split(maxsplit=1)[0].upper()} [options]\n\n{rows}\n\nEach has its own --help.")
         return None
-    command, *rest = argv
-    if command not in commands:
-        raise ConfigError("There is no such command", value=command, todo=f"use one of: {', '.join(commands)} (see --help)")
-    return command, rest
+    for count in (2, 1):
+        if (name := " ".join(argv[:count])) in about:
+            return name, list(argv[count:])
+    raise ConfigError(f"There is no such {kind}", value=argv[0], todo=f"use one of: {', '.join(about)} (see --help)")

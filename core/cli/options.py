@@ -3,11 +3,11 @@
 import re
 import socket
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
@@ -17,7 +17,8 @@ from core.errors import ConfigError
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 MAX_PORT = 65535
-Config = TypeVar("Config")
+KEY, MISSING = 'Parser key "', "the following arguments are required: "
+"""How jsonargparse and argparse begin what they say of one option, and of those that are missing."""
 
 
 class Parser(ArgumentParser):  # type: ignore[misc, unused-ignore]
@@ -30,25 +31,50 @@ class Parser(ArgumentParser):  # type: ignore[misc, unused-ignore]
             about: what the command does, for ``--help``.
         """
         self.command = command
+        self._argv: list[str] = []
+        self._file = ""
+        """The file that is being read, by name."""
         super().__init__(prog=command, description=about, allow_abbrev=False)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise ConfigError(one_sentence(str(message)), todo=f"see {self.command} --help") from ex
+        """Say what is wrong by the option and its type; jsonargparse says it over several lines, in Python's words."""
+        todo = f"see {self.command} --help"
+        actions = {action.dest: action for action in self._actions}
+        key, _, said = str(message).removeprefix(KEY).partition('":') if str(message).startswith(KEY) else ("", "", str(message))
+        kind = getattr(actions.get(key), "_typehint", None)
+        wants = f"--{key} wants {_in_words(kind)}" if kind else ""
+        if self._file:
+            # The file may be one that whoever reads the sentence may not read: not a word of what it holds.
+            raise ConfigError(
+                wants or "An option in the file has a value of the wrong kind", value=self._file, todo=todo
+            ) from None
+        if wants:
+            raise ConfigError(f"{wants}, not {self._given(key)!r}", todo=todo) from ex
+        if said.startswith(MISSING):
+            missing = said.removeprefix(MISSING).split(", ")
+            names = (f"--{name}" if actions[name].option_strings else name for name in missing)
+            raise ConfigError(f"Something is missing: {', '.join(names)}", todo=todo) from ex
+        said = ", ".join(line.strip() for line in said.strip().rstrip(".;").splitlines())
+        raise ConfigError(f"--{key}: {said}" if key else said[:1].upper() + said[1:], todo=todo) from ex
+
+    def _given(self, key: str) -> str:
+        """The value of an option on the command line, as it is written there."""
+        pairs = zip(self._argv, [*self._argv[1:], ""], strict=True)
+        values = [word.partition("=")[2] or after for word, after in pairs if word.partition("=")[0] == f"--{key}"]
+        return values[-1] if values else ""
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Any:
         """A file of options, after ``--config``. What jsonargparse says of one that is wrong quotes it; this does not."""
-        todo, name = f"see {self.command} --help", Path(str(path)).name
+        name = Path(str(path)).name
         try:
             read_settings_file(Path(str(path)), {action.dest.split(".")[0] for action in self._actions})
         except ConfigError as error:
-            raise ConfigError(error.what, value=error.value, todo=todo) from None
+            raise ConfigError(error.what, value=error.value, todo=f"see {self.command} --help") from None
+        self._file, before = name, self._file
         try:
             return super().parse_path(path, *args, **kwargs)
-        except ConfigError as error:
-            # The value that is wrong stands behind the kind that was wanted.
-            wanted = re.match(r"--[\w.]+ wants (?:one of )?.*?(?=, not )", error.what)
-            what = wanted.group() if wanted else "An option in the file has a value of the wrong kind"
-            raise ConfigError(what, value=name, todo=todo) from None
+        finally:
+            self._file = before
 
     def read(self, words: Sequence[str]) -> dict[str, Any]:
         """The options by name; ``--batch-size`` is understood as ``--batch_size``.
@@ -59,7 +85,8 @@ class Parser(ArgumentParser):  # type: ignore[misc, unused-ignore]
         with warnings.catch_warnings():
             # Announcements of jsonargparse's next major version, for developers.
             warnings.filterwarnings("ignore", category=DeprecationWarning)
-            return dict(vars(self.parse_args(self._switched_on([_underscored(word) for word in words]))))
+            self._argv = self._switched_on([_underscored(word) for word in words])
+            return dict(vars(self.parse_args(self._argv)))
 
     def _switched_on(self, words: list[str]) -> list[str]:
         """Yes-or-no options as people write them: ``--demo`` alone says yes; ``--demo false`` still says no."""
@@ -75,35 +102,13 @@ def _underscored(word: str) -> str:
     return word if match is None else "--" + match.group()[2:].replace("-", "_") + word[match.end() :]
 
 
-def one_sentence(message: str) -> str:
-    """What jsonargparse says over several lines, with Python's words for types, as one sentence without its stop."""
-    missing = re.match(r"the following arguments are required: (.*)", message)
-    if missing:
-        names = (name if name == "source" else f"--{name}" for name in missing.group(1).split(", "))
-        return f"Something is missing: {', '.join(names)}"
-    key = re.match(r'Parser key "([\w.]+)":\s*', message)
-    text = message[key.end() :] if key else message
-    got = re.search(r"(?:Got value|Given value): (.*)", text, re.DOTALL)
-    kinds = [word for word in re.findall(r"<class '(\w+)'>", text.split("Errors:")[0]) if word != "NoneType"]
-    if key and got and kinds:
-        wanted = {"int": "a whole number", "float": "a number", "tuple": "a list such as [0.1,0.2,0.3]"}.get(kinds[0], kinds[0])
-        return f"--{key.group(1)} wants {wanted}, not {got.group(1).strip()!r}"
-    choices = re.search(r"Expected a typing.Literal\[(.*?)\]", text)
-    if key and got and choices:
-        named = choices.group(1).replace("'", "")
-        return f"--{key.group(1)} wants one of {named}, not {got.group(1).strip().rstrip('.')!r}"
-    text = re.sub(r"\s*\n\s*", ", ", text).strip().rstrip(".;")
-    text = f"--{key.group(1)}: {text}" if key else text
-    return text[:1].upper() + text[1:]
-
-
-def pick(kind: type[Config], options: Mapping[str, Any]) -> Config:
-    """The dataclass with its fields taken from the options, and its defaults where a command has no such option.
-
-    Raises:
-        ConfigError: a value out of range.
-    """
-    return kind(**{field.name: options[field.name] for field in fields(kind) if field.name in options})  # type: ignore[arg-type]
+def _in_words(kind: Any) -> str:
+    """A type as people say it; of several the first counts."""
+    kind = next((part for part in get_args(kind) if part is not NoneType), kind) if isinstance(kind, UnionType) else kind
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    kind = get_origin(kind) or kind
+    return {int: "a whole number", float: "a number", tuple: "a list such as [0.1,0.2,0.3]"}.get(kind, str(kind.__name__))
 
 
 def words_of(text: str) -> tuple[str, ...]:

@@ -25,7 +25,6 @@ from core.model.onnx_engine import INPUT, ONNX_FORMAT, OUTPUT, OnnxEngine, open_
 from core.model.segformer import load_model, weights_hash
 from core.model.torch_engine import TorchEngine
 from core.storage.files import write_whole
-from core.storage.workspace import model_folder
 
 OPSET = 20
 SAMPLE = 4
@@ -173,14 +172,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def main(argv: list[str]) -> None:
-    """Run the command.
-
-    Raises:
-        ModelError: see `export_onnx`, or no folder was given.
-    """
-    if len(argv) != 1:
-        raise ModelError("One model folder is wanted", value=" ".join(argv) or "nothing", todo="python -m core.onnx_export MODEL")
-    print(f"Written: {export_onnx(Path(model_folder(argv[0])))}")

@@ -13,18 +13,18 @@ import pyarrow.parquet
 from pyarrow.lib import ArrowException
 from safetensors import SafetensorError, safe_open
 
-from core.cli.options import pick
 from core.cli.settings_file import read_settings_file
 from core.config import InputRecipe, TrainingConfig
 from core.data.masks import read_label_volume
 from core.errors import GutCheckError, WorkspaceError
 from core.runs.evaluation_checks import check_columns, check_summary
+from core.runs.settings import RunSettings
 from core.runs.status import RunStatus, State, stored_status
 from core.storage.files import is_text, read_json
 from core.storage.workspace import RunPaths, check_name
 
 ENDED: tuple[State, ...] = ("finished", "failed", "stopped")
-KB, MB, GB = 1_000, 1_000_000, 1_000_000_000
+MB, GB = 1_000_000, 1_000_000_000
 MAX_LOG_BYTES = 200 * MB
 MAX_DEPTH, MAX_TEXT = 12, 100_000
 MAX_NUMBER = 1e18
@@ -52,8 +52,7 @@ def read_run_settings(path: Path) -> dict[str, Any]:
     _check_plain(content)
     if any(isinstance(value, dict) for value in content.values()) or not isinstance(content.get("data", ""), str):
         raise ValueError("a setting of another kind")
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-    pick(TrainingConfig, options), pick(InputRecipe, options)
+    RunSettings.of(content)
     return content
 
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.cli.options import Parser, pick
-from core.config import InputRecipe, TrainingConfig
+from core.config import TrainingConfig
 from core.data.index import DatasetIndex, load_index
 from core.data.leakage import LeakBadge, leak_badge
 from core.errors import GutCheckError, WorkspaceError
 from core.runs.jobs.queue import gpus
 from core.runs.registry import find_run
+from core.runs.settings import RunSettings, read_settings
 from core.storage.files import check_free_space
 from core.storage.workspace import Workspace, model_folder
 
@@ -28,9 +28,8 @@ SLOW_ON_A_PROCESSOR = ("b2", "b3", "b4", "b5")
 class RunPlan:
     """A run that somebody is about to start."""
 
-    training: TrainingConfig | None
-    """Nothing where the settings themselves cannot be read."""
-    recipe: InputRecipe | None
+    settings: RunSettings | None
+    """Nothing where they cannot be read."""
     problems: tuple[str, ...]
     """Sentences; with any of them the run would fail."""
     warnings: tuple[str, ...]
@@ -41,28 +40,13 @@ class RunPlan:
     """What it will write, roughly."""
 
 
-def read_settings(recipe: Path | None, changes: Mapping[str, object]) -> tuple[TrainingConfig, InputRecipe]:
-    """The settings of a recipe with some of them changed, as ``fit --config RECIPE --KEY=VALUE`` reads them.
-
-    Raises:
-        ConfigError: the file is missing, or has an unknown key or a value out of range.
-    """
-    parser = Parser("python -m training fit", "Settings of a run.")
-    parser.add_argument("--config", action="config")
-    parser.add_class_arguments(TrainingConfig)
-    parser.add_class_arguments(InputRecipe)
-    words = ["--config", str(recipe)] if recipe else []
-    options = parser.read([*words, *(f"--{key}={value}" for key, value in changes.items())])
-    return pick(TrainingConfig, options), pick(InputRecipe, options)
-
-
 def plan_run(workspace: Workspace, name: str, dataset: Path, recipe: Path | None, changes: Mapping[str, object]) -> RunPlan:
     """Look at a run before it is started; reads the data set's folder, not its pictures."""
     problems: list[str] = []
     warnings: list[str] = []
-    training = settings = index = None
+    settings = index = None
     try:
-        training, settings = read_settings(recipe, changes)
+        settings = read_settings(recipe, changes)
     except GutCheckError as error:
         problems.append(str(error))
     try:
@@ -77,17 +61,17 @@ def plan_run(workspace: Workspace, name: str, dataset: Path, recipe: Path | None
     except GutCheckError as error:
         problems.append(str(error))
     leak = leak_badge(index.patients("train"), index.patients("valid")) if index else LeakBadge("unknown")
-    needed = _disk_bytes(training, settings, index) if training and settings else 0
+    needed = _disk_bytes(settings, index) if settings else 0
     if leak.kind == "leaked":
         warnings.append(f"The scores will carry the badge {leak.text}: patients of the training split are validated on.")
-    if training:
-        problems += _model_problems(training.model)
-        warnings += _machine_warnings(training)
+    if settings:
+        problems += _model_problems(settings.training.model)
+        warnings += _machine_warnings(settings.training)
     try:
         check_free_space(workspace.root, needed, spare=SPARE_BYTES, todo="free some space")
     except WorkspaceError as error:
         problems.append(str(error))
-    return RunPlan(training, settings, tuple(problems), tuple(warnings), leak, needed)
+    return RunPlan(settings, tuple(problems), tuple(warnings), leak, needed)
 
 
 def _count(index: DatasetIndex, split: str) -> int:
@@ -110,11 +94,12 @@ def _machine_warnings(training: TrainingConfig) -> list[str]:
     return warnings
 
 
-def _disk_bytes(training: TrainingConfig, settings: InputRecipe, index: DatasetIndex | None) -> int:
+def _disk_bytes(settings: RunSettings, index: DatasetIndex | None) -> int:
+    training = settings.training
     folder = Path(model_folder(training.model)) / "model.safetensors"
     weights = folder.stat().st_size if folder.is_file() else PARAMETERS.get(training.model, PARAMETERS["b4"]) * BYTES
     slices = _count(index, "train") + _count(index, "valid") if index else 0
-    cache = slices * settings.image_size**2 * 2 if training.cache else 0
+    cache = slices * settings.input_recipe.image_size**2 * 2 if training.cache else 0
     return weights * (COPIES_KEPT + (2 if training.ema_decay else 0)) + cache
 
 

@@ -14,8 +14,8 @@ from core.storage.workspace import RunPaths
 State = Literal["queued", "running", "stopping", "finished", "failed", "stopped"]
 ACTIVE: tuple[State, ...] = ("queued", "running", "stopping")
 DIED = "The training process ended without a word; see the log."
-UNEVALUATED = "Finished, but not evaluated: "
-"""Begins the message of a run that was trained, but not evaluated as it should have been."""
+UNEVALUATED_BEFORE = "Finished, but not evaluated: "
+"""Began the message in files older than `RunStatus.evaluation_failed`."""
 HEARTBEAT_S = 20.0
 """How often whoever watches a run writes its status, changed or not."""
 HEARTBEAT_LIMIT_S = 120.0
@@ -57,6 +57,8 @@ class RunStatus:
     boot: str = ""
     imported: bool = False
     """It came from elsewhere, without the checkpoints to go on from: it can be used, and not resumed."""
+    evaluation_failed: bool = False
+    """It was trained, and not evaluated as it should have been; ``message`` says why."""
 
     @property
     def is_elsewhere(self) -> bool:
@@ -104,9 +106,12 @@ def stored_status(run: RunPaths) -> RunStatus:
     content = read_json(run.status)
     try:
         known = {field.name for field in fields(RunStatus)}
-        return _checked(RunStatus(**{key: value for key, value in content.items() if key in known}))
+        status = _checked(RunStatus(**{key: value for key, value in content.items() if key in known}))
     except (TypeError, AttributeError, ValueError) as error:
         raise WorkspaceError("status.json is not as expected", value=run.status, todo="start the run again") from error
+    if status.message.startswith(UNEVALUATED_BEFORE):
+        return replace(status, evaluation_failed=True, message=status.message.removeprefix(UNEVALUATED_BEFORE))
+    return status
 
 
 def _checked(status: RunStatus) -> RunStatus:
@@ -122,7 +127,8 @@ def _checked(status: RunStatus) -> RunStatus:
         raise TypeError("a message, machine or boot is no text, or far too long")
     if status.pid is not None and not (isinstance(status.pid, int) and 0 < status.pid <= LARGEST_ID):
         raise ValueError("an impossible process id")
-    if status.state not in get_args(State) or not isinstance(status.imported, bool):
+    answers = (status.imported, status.evaluation_failed)
+    if status.state not in get_args(State) or not all(isinstance(answer, bool) for answer in answers):
         raise ValueError("an impossible state")
     return status
 

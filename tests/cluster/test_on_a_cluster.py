@@ -22,6 +22,7 @@ from core.data.prepare.phantoms import prepare_phantom
 from core.runs.jobs.start import TrainingJob, resume_training, start_training
 from core.runs.jobs.stop import log_tail, request_stop, stop_now
 from core.runs.registry import RunStatus, find_run, is_working, open_run, read_status
+from core.runs.settings import read_settings
 from core.storage.workspace import EvaluationPaths, RunPaths, Workspace
 from tests.cluster.conftest import Head
 from tests.patience import PATIENCE
@@ -48,7 +49,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def begin(workspace: Workspace, place: ClusterConfig, name: str, settings: dict[str, str], *, evaluate: bool = False) -> RunPaths:
-    job = TrainingJob(workspace.dataset("few"), None, tuple(settings.items()), evaluate=evaluate, cluster=place)
+    job = TrainingJob(workspace.dataset("few"), read_settings(None, settings), evaluate=evaluate, cluster=place)
     return start_training(workspace, job, name)
 
 

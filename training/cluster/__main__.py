@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from core.cli.command import run_command
@@ -24,9 +25,10 @@ def main(argv: Sequence[str]) -> None:
         workspace = Workspace(Path(rest[0]))
         run_job(workspace, workspace.run(rest[1]))
     elif command == "evaluate" and rest:
-        from training.commands.evaluate import main as evaluate
+        from training.cluster.predict import evaluate_on
+        from training.commands import evaluate
 
-        evaluate(rest[1:], cluster=ClusterConfig(**json.loads(rest[0])))
+        evaluate.main(rest[1:], evaluate=partial(evaluate_on, ClusterConfig(**json.loads(rest[0]))))
     else:
         raise ConfigError("This is for Ray jobs alone", value=" ".join(argv[:3]), todo="use: python -m training submit")
 

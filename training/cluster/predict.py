@@ -1,15 +1,19 @@
 """Prediction of many scans by Ray Data: a pool of workers that load the model once and keep one scan in memory each."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.config import ClusterConfig, InferenceConfig
-from core.data.index import load_index
+from core.cli.progress import progress_bar
+from core.config import ClusterConfig, InferenceConfig, ScoringConfig
+from core.data.index import DatasetIndex, load_index
 from core.data.scan import Scan
 from core.errors import GutCheckError
+from core.runs.registry import Evaluation, Run
 from core.storage.partial import PartialOutput
-from training.commands.shared import progress_bar
+from training.run.evaluate import evaluate_run
 
 BLOCKS_A_WORKER = 16
 """Portions of the scans for each worker: the more, the more evenly they end; the fewer, the less Ray has to do."""
@@ -72,3 +76,17 @@ def predict_on(
         )
         for done, row in enumerate(rows.iter_rows(), 1):
             progress(done, len(scans), row["scan"])
+
+
+def evaluate_on(
+    cluster: ClusterConfig,
+    run: Run,
+    index: DatasetIndex,
+    split: str,
+    config: InferenceConfig,
+    scoring: ScoringConfig | None = None,
+) -> Evaluation:
+    """`training.run.evaluate.evaluate_run`, predicted by the workers of a cluster that this process reaches, and scored here."""
+    config = replace(config, threads=config.threads or cluster.cpus_per_worker)
+    ahead = partial(predict_on, data=index.root, split=split, model=run.paths.model, config=config, cluster=cluster)
+    return evaluate_run(run, index, split, config, scoring, ahead=ahead)

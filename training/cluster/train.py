@@ -18,6 +18,9 @@ from core.runs.jobs.start import Queued, read_job
 from core.runs.registry import open_run
 from core.runs.status import ACTIVE, HEARTBEAT_S, stored_status, write_status
 from core.storage.workspace import RunPaths, Workspace
+from training.cluster.predict import evaluate_on
+from training.run.arguments import read_arguments, train
+from training.run.evaluate import table
 
 if TYPE_CHECKING:
     from ray.train import TrainingFailedError
@@ -37,7 +40,7 @@ def run_job(workspace: Workspace, run: RunPaths) -> None:
     cluster = job.cluster or ClusterConfig()
     try:
         with _heartbeat(run, waiting=_waiting(cluster)):
-            _train(job, cluster, run)
+            _train(cluster, run)
             _evaluate(job, cluster, run)
     except GutCheckError as error:
         record_end(run, BAD_INPUT, said=str(error))
@@ -89,14 +92,14 @@ def _heartbeat(run: RunPaths, *, waiting: str) -> Iterator[None]:
         thread.join()
 
 
-def _train(job: Queued, cluster: ClusterConfig, run: RunPaths) -> None:
+def _train(cluster: ClusterConfig, run: RunPaths) -> None:
     from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
 
     resources = {"CPU": float(cluster.cpus_per_worker), "GPU": float(cluster.gpus_per_worker)}
     trainer = TorchTrainer(
         work,
-        train_loop_config={"words": list(job.words), "run": str(run.root)},
+        train_loop_config={"run": str(run.root)},
         scaling_config=ScalingConfig(
             num_workers=cluster.ray_workers, use_gpu=cluster.gpus_per_worker > 0, resources_per_worker=resources
         ),
@@ -117,15 +120,15 @@ def work(settings: dict[str, Any]) -> None:
     """What each worker of Ray Train runs: `training.run.fit.fit` with Ray's ranks and strategy.
 
     Args:
-        settings: ``words`` of a ``fit``, and the folder of its ``run``.
+        settings: the folder of the ``run``, which has its ``job.json``.
     """
     from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 
-    from training.commands.fit import read_arguments, train
     from training.run.trainer import Launch
 
-    check_visible(RunPaths(Path(settings["run"])))
-    train(read_arguments(settings["words"]), Launch(RayDDPStrategy(), RayLightningEnvironment()))
+    run = RunPaths(Path(settings["run"]))
+    check_visible(run)
+    train(read_arguments(read_job(run).words), Launch(RayDDPStrategy(), RayLightningEnvironment()))
 
 
 def _sentence(error: "TrainingFailedError") -> JobError:
@@ -138,13 +141,8 @@ def _sentence(error: "TrainingFailedError") -> JobError:
 
 
 def _evaluate(job: Queued, cluster: ClusterConfig, run: RunPaths) -> None:
-    """Evaluate the validation split by Ray Data if the words of the run ask for it, as ``fit`` would."""
-    from training.commands.evaluate import evaluate_run, table
-    from training.commands.fit import read_arguments
-
-    trained = open_run(run.root)
-    if not any(word.startswith("--evaluate") for word in job.words) or not trained.has_model:
-        return
-    wanted = read_arguments(job.words)
-    inference = InferenceConfig(threads=wanted.training.threads)
-    print(table(evaluate_run(trained, load_index(wanted.data), "valid", inference, cluster=cluster)))
+    """Evaluate the validation split by Ray Data if the run was started so, as ``fit`` would."""
+    trained, wanted = open_run(run.root), read_arguments(job.words)
+    if wanted.evaluate and trained.has_model:
+        inference = InferenceConfig(threads=wanted.settings.training.threads)
+        print(table(evaluate_on(cluster, trained, load_index(wanted.data), "valid", inference)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from core.cli.options import Parser
+from core.cli.tables import text_table
 from core.errors import ConfigError, WorkspaceError
 from core.labels import TITLES
 from core.runs.registry import Evaluation, Run, find_run
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from core.evaluation.compare import Comparison, Difference
 
 COLUMNS = ("score", "organ", "A", "B", "B - A", "95% interval", "scans", "p, scans", "p, patients")
+CHANGE = ("scan", "A", "B", "B - A", "most in", "by")
+OUTCOME = ("patient", "scan", "organ", "A", "B")
 
 
 def parser() -> Parser:
@@ -80,12 +83,14 @@ def table(done: "Comparison", count: int) -> str:
     blocks = [
         f"A: {done.a}, leak: {done.leak_a}\nB: {done.b}, leak: {done.leak_b}",
         f"{done.scans} scans of {done.patients} patients, paired by scan" + (f"; left out: {left_out}" if left_out else ""),
-        _aligned([COLUMNS, *(_row(each) for each in done.differences)]),
+        text_table([COLUMNS, *(_row(each) for each in done.differences)]),
         f"Interval: bootstrap over patients, {done.resamples} resamples, seed {done.seed}. p: Wilcoxon's signed-rank test,\n"
         "two-sided, zeros dropped, of the scans' differences and of the patients' mean differences (– where fewer than 6).",
         _changed("Worse in B", worse),
         _changed("Better in B", better),
-        "Changed outcome\n" + _plain(outcomes) if len(outcomes) else "",
+        "Changed outcome\n" + text_table([OUTCOME, *outcomes.astype(str).itertuples(index=False, name=None)])
+        if len(outcomes)
+        else "",
     ]
     return "\n\n".join(block for block in blocks if block)
 
@@ -104,18 +109,9 @@ def _changed(title: str, rows: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     lines = [_change(row) for row in rows.to_dict("records")]
-    return f"{title} (mean Dice of the organs)\n" + _aligned([("scan", "A", "B", "B - A", "most in", "by"), *lines])
+    return f"{title} (mean Dice of the organs)\n" + text_table([CHANGE, *lines])
 
 
 def _change(row: Mapping[Hashable, Any]) -> tuple[str, ...]:
     scores = (f"{row['dice_a']:.3f}", f"{row['dice_b']:.3f}", f"{row['difference']:+.3f}")
     return (row["scan"], *scores, TITLES[row["organ"]], _number(row["organ_difference"], "+.3f"))
-
-
-def _plain(rows: pd.DataFrame) -> str:
-    return _aligned([("patient", "scan", "organ", "A", "B"), *rows.astype(str).itertuples(index=False, name=None)])
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict
 
-from core.cli.options import Parser, pick
-from core.cli.progress import ReportProgress
+from core.cli.options import Parser
+from core.cli.progress import progress_bars
 from core.config import InputRecipe, TrainingConfig
 from core.data.index import load_index
+from core.runs.settings import RunSettings
 from core.storage.workspace import Workspace
-from training.commands.shared import find_dataset, progress_bar
+from training.run.arguments import find_dataset
 
 
 def parser() -> Parser:
@@ -33,13 +33,9 @@ def main(argv: Sequence[str]) -> None:
     from training.run.estimate import estimate
     from training.run.failures import in_one_sentence
 
-    training, recipe = pick(TrainingConfig, options), pick(InputRecipe, options)
-    with ExitStack() as bars, in_one_sentence(index.root, batch_size=training.batch_size):
-
-        def watch(work: str) -> ReportProgress:
-            return bars.enter_context(progress_bar(work))
-
-        found = estimate(index, training, recipe, watch=watch)
+    settings = RunSettings.of(options)
+    with progress_bars() as watch, in_one_sentence(index.root, batch_size=settings.training.batch_size):
+        found = estimate(index, settings.training, settings.input_recipe, watch=watch)
     if options["json"]:
         print(json.dumps(asdict(found)))
         return

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.cli.options import Parser, numbers, pick
-from core.config import ScoringConfig
+from core.cli.options import Parser, numbers
+from core.cli.progress import progress_bar
+from core.config import ScoringConfig, pick
 from core.errors import ConfigError
 from core.storage.workspace import Workspace, check_name
-from training.commands.evaluate import summary, table
-from training.commands.shared import print_json, progress_bar
+from training.commands.shared import print_json
+from training.run.evaluate import summary, table
 
 if TYPE_CHECKING:
     from core.evaluation.external import MaskFolders

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.cli.options import Parser, pick
-from core.config import InferenceConfig
+from core.cli.options import Parser
+from core.cli.progress import going_on, progress_bar
+from core.config import InferenceConfig, pick
 from core.errors import ModelError
 from core.runs.registry import find_run
 from core.storage.partial import partial_count, partial_folder
 from core.storage.workspace import Workspace
 from core.versions import package_versions
 from training.commands.pictures import Checked, check_pictures, find_pictures, predict_pictures, refuse_problems
-from training.commands.shared import going_on, print_json, progress_bar
+from training.commands.shared import print_json
 
 
 def parser() -> Parser:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.cli.options import Parser, numbers, pick, words_of
-from core.cli.progress import ReportProgress
-from core.config import ArchiveConfig, PhantomConfig, SplitConfig
+from core.cli.command import choose
+from core.cli.options import Parser, numbers, words_of
+from core.cli.progress import ReportProgress, progress_bar
+from core.config import ArchiveConfig, PhantomConfig, SplitConfig, pick
 from core.data.identity import UW_MADISON_PATTERN
 from core.data.prepare.writer import Prepared
-from core.errors import ConfigError
-from training.commands.shared import print_json, progress_bar
+from training.commands.shared import print_json
 
 SOURCES = {
     "uw-madison": "the course's copy of the public set, fetched by --address or from a zip given by --archive",
@@ -45,13 +45,10 @@ def parser(source: str) -> Parser:
 
 def main(argv: Sequence[str]) -> None:
     """Run the command; see `core.data.prepare` for what it raises."""
-    if not argv or argv[0] in ("-h", "--help"):
-        lines = [f"  {name:<10} {about}" for name, about in SOURCES.items()]
-        print("\n".join(["usage: python -m training prepare SOURCE [DIR] --out DATASET [options]", "", *lines]))
+    chosen = choose("python -m training prepare", SOURCES, argv, kind="source of data")
+    if chosen is None:
         return
-    source, *rest = argv
-    if source not in SOURCES:
-        raise ConfigError("There is no such source of data", value=source, todo=f"use one of: {', '.join(SOURCES)} (see --help)")
+    source, rest = chosen
     options = parser(source).read(rest)
     split = pick(SplitConfig, options | {"valid_patients": words_of(options.get("valid_patients", ""))})
     with progress_bar(f"Preparing {source}") as progress:

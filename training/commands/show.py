@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.cli.options import Parser, pick, words_of
-from core.config import InferenceConfig
+from core.cli.options import Parser, words_of
+from core.config import InferenceConfig, pick
 from core.data.index import load_index
 from core.errors import ConfigError, WorkspaceError
 from core.runs.registry import find_run
 from core.storage.files import write_whole
 from core.storage.workspace import Workspace
-from training.commands.shared import find_dataset
+from training.run.arguments import find_dataset
 
 
 def parser() -> Parser:

@@ -3,22 +3,22 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.cli.options import Parser, pick
-from core.config import ClusterConfig, InferenceConfig, ScoringConfig
+from core.cli.options import Parser
+from core.config import ClusterConfig, InferenceConfig, ScoringConfig, changed, pick
 from core.errors import ConfigError, JobError
 from core.runs.jobs.on_ray import PAUSE_S, connect, submit
 from core.runs.jobs.start import TrainingJob, resume_training, start_training
 from core.runs.registry import find_run
 from core.storage.workspace import Workspace
-from training.commands import evaluate, fit
-from training.commands.shared import check_home, find_dataset
+from training.commands import evaluate
+from training.commands.shared import check_home
+from training.run.arguments import find_dataset, read_arguments
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
     from ray.job_submission import JobInfo, JobSubmissionClient
 
 COMMANDS = ("fit", "evaluate")
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> None:
 
 def submit_fit(cluster: ClusterConfig, argv: Sequence[str]) -> None:
     """Queue a run at the cluster; like one that the dashboard queues it outlives whoever did."""
-    wanted = fit.read_arguments(argv)
+    wanted = read_arguments(argv)
     if wanted.archive is not None:
         todo = "run: python -m training prepare"
         raise ConfigError("A cluster trains on a data set that is there", value=wanted.data, todo=todo)
@@ -62,26 +62,15 @@ def submit_fit(cluster: ClusterConfig, argv: Sequence[str]) -> None:
         resume_training(wanted.workspace, name, cluster=cluster)
     else:
         wanted.source()
-        options = tuple(changed(wanted.training, wanted.recipe).items())
-        job = TrainingJob(wanted.data.resolve(), None, options, evaluate=wanted.evaluate, cluster=cluster)
+        training = wanted.settings.training
+        if Path(training.model).is_dir():
+            training = replace(training, model=str(Path(training.model).resolve()))
+        settings = replace(wanted.settings, training=training)
+        job = TrainingJob(wanted.data.resolve(), settings, evaluate=wanted.evaluate, cluster=cluster)
         start_training(wanted.workspace, job, name)
     print(f"Run: {wanted.paths.root}")
     print(f"Its state and log: {wanted.paths.status}, {wanted.paths.log}, and the dashboard's Training page")
     print(f"Stop it after its step: touch {wanted.paths.stop_request}")
-
-
-def changed(*configs: "DataclassInstance") -> dict[str, str]:
-    """The settings that are not the defaults, as options that do not depend on the folder one is in."""
-    found = {}
-    for config in configs:
-        for field in fields(config):
-            value = getattr(config, field.name)
-            default = field.default if field.default_factory is MISSING else field.default_factory()
-            if value != default and value is not None:
-                is_folder = field.name == "model" and Path(value).is_dir()
-                plain = str(Path(value).resolve()) if is_folder else value
-                found[field.name] = plain if isinstance(plain, str) else json.dumps(plain)
-    return found
 
 
 def submit_evaluate(cluster: ClusterConfig, argv: Sequence[str]) -> None:
@@ -96,8 +85,9 @@ def submit_evaluate(cluster: ClusterConfig, argv: Sequence[str]) -> None:
         "workspace": workspace.root,
     }
     how = changed(pick(InferenceConfig, options), pick(ScoringConfig, options))
-    named = where | how | {"split": options["split"]}
-    spelt = [*(f"--{key}={value}" for key, value in named.items()), *(["--json"] if options["json"] else [])]
+    named: dict[str, Any] = where | how | {"split": options["split"]}
+    plain = {key: json.dumps(value) if isinstance(value, list | bool) else value for key, value in named.items()}
+    spelt = [*(f"--{key}={value}" for key, value in plain.items()), *(["--json"] if options["json"] else [])]
     client = connect(cluster)
     job = submit(client, cluster, None, "evaluate", json.dumps(asdict(cluster)), *spelt)
     try:

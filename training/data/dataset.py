@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -15,11 +14,10 @@ from torch.utils.data import Dataset, default_collate
 
 from core.cli.progress import ReportProgress, silent
 from core.config import InputRecipe, InputWindow
-from core.data.identity import UW_MADISON_PATTERN, parse_slice_name
 from core.data.images import FULL_8BIT, Window, check_picture, decode_grey, model_window, read_image
 from core.data.masks import read_mask
 from core.data.scan import Scan, SliceFile
-from core.errors import DatasetError, GutCheckError
+from core.errors import GutCheckError
 from core.model.context import neighbours
 from training.data.augmentation import seed_transform
 from training.data.order import Draw
@@ -121,26 +119,6 @@ class MedicalDataset(Dataset[Item | Unreadable]):
         self.planes: Planes = cached or FilePlanes(self.slices, windows or {}, recipe.image_size)
         self.channels = _channels(self.slices, recipe.context_stride) if recipe.context_stride else None
         self.epoch = 0
-
-    @classmethod
-    def from_files(
-        cls, *, image_paths: Sequence[Path], mask_paths: Sequence[Path], pattern: str = UW_MADISON_PATTERN, **options: Any
-    ) -> "MedicalDataset":
-        """A data set of loose files, the n-th image with the n-th mask; ``options`` are those of the class.
-
-        Raises:
-            DatasetError: there are more of one than of the other, or a pair has two names.
-        """
-        if len(image_paths) != len(mask_paths):
-            value = f"{len(image_paths)} images, {len(mask_paths)} masks"
-            raise DatasetError("There are not as many masks as images", value=value, todo="give one mask for each image")
-        pairs = list(zip(image_paths, mask_paths, strict=True))
-        for image, mask in pairs:
-            if image.stem != mask.stem:
-                todo = "give both in the same order, under the same names"
-                raise DatasetError("An image and its mask have different names", value=f"{image.name}, {mask.name}", todo=todo)
-        slices = [SliceFile(parse_slice_name(image.stem, pattern), image, mask) for image, mask in pairs]
-        return cls(slices=slices, **options)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose augmentation a plain index gets; a `Draw` brings its own."""

@@ -14,7 +14,7 @@ from core.errors import GutCheckError
 from core.model.segformer import build_model, load_checkpoint, save_model
 from core.runs.jobs.ends import clear_partials
 from core.runs.registry import State
-from core.runs.status import UNEVALUATED, stored_status, write_status
+from core.runs.status import stored_status, write_status
 from core.storage.files import new_folder
 from core.storage.locks import runs_locked
 from core.storage.workspace import RunPaths
@@ -316,4 +316,4 @@ def evaluation_recorded(paths: RunPaths) -> Iterator[None]:
 
 def _unevaluated(paths: RunPaths, why: str) -> None:
     with suppress(GutCheckError):
-        write_status(paths, replace(stored_status(paths), message=UNEVALUATED + why))
+        write_status(paths, replace(stored_status(paths), evaluation_failed=True, message=why))

@@ -7,7 +7,7 @@ import logging.handlers
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from core.data.index import SPLITS, DatasetIndex
 from core.data.manifest import hash_files
 from core.errors import DatasetError, WorkspaceError
 from core.runs.registry import RunStatus, read_status, write_status
+from core.runs.settings import RunSettings
 from core.storage.files import read_json, write_json, write_whole
 from core.storage.workspace import RunPaths
 from core.versions import git_commit, package_versions
@@ -69,9 +70,8 @@ def check_same_data(paths: RunPaths, index: DatasetIndex) -> None:
 
 def write_settings(paths: RunPaths, index: DatasetIndex, training: TrainingConfig, recipe: InputRecipe) -> None:
     """Write ``config.yaml``: every setting and the data set, in the flat keys that ``fit --config`` reads."""
-    settings = {"data": str(index.root.resolve())} | asdict(training) | asdict(recipe)
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-    write_whole(paths.config, yaml.safe_dump(plain, sort_keys=False).encode())
+    settings = {"data": str(index.root.resolve())} | RunSettings(training, recipe).plain()
+    write_whole(paths.config, yaml.safe_dump(settings, sort_keys=False).encode())
 
 
 def write_manifest(paths: RunPaths, index: DatasetIndex, seed: int) -> None:

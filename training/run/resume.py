@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from core.cli.options import pick
 from core.config import InputRecipe, TrainingConfig
 from core.errors import ConfigError, ModelError, WorkspaceError
 from core.runs.registry import RunStatus, is_working, read_status
+from core.runs.settings import RunSettings
 from core.storage.workspace import RunPaths
 from training.run.ranks import is_first
 
@@ -69,8 +69,8 @@ def check_settings(paths: RunPaths, training: TrainingConfig, recipe: InputRecip
         ConfigError: some differ; they are named, with both values.
         WorkspaceError: ``config.yaml`` is damaged.
     """
-    before, before_recipe = read_settings(paths)
-    pairs = [*_differences(before, training), *_differences(before_recipe, recipe)]
+    before = read_config(paths)
+    pairs = [*_differences(before.training, training), *_differences(before.input_recipe, recipe)]
     if pairs:
         todo = "leave them out to resume, or start a new run"
         raise ConfigError("A run is resumed with its own settings", value="; ".join(pairs), todo=todo)
@@ -82,16 +82,14 @@ def _differences(before: Any, now: Any) -> list[str]:
     return [f"{name} was {getattr(before, name)}, not {getattr(now, name)}" for name in changed]
 
 
-def read_settings(paths: RunPaths) -> tuple[TrainingConfig, InputRecipe]:
+def read_config(paths: RunPaths) -> RunSettings:
     """The settings in a run's ``config.yaml``; those that it lacks have their defaults.
 
     Raises:
         WorkspaceError: the file is damaged.
     """
     try:
-        content = yaml.safe_load(paths.config.read_text(encoding="utf-8"))
-        options = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-        return pick(TrainingConfig, options), pick(InputRecipe, options)
+        return RunSettings.of(yaml.safe_load(paths.config.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError, ConfigError) as error:
         raise WorkspaceError("config.yaml is not as expected", value=paths.config, todo="start a new run") from error
 

@@ -1,7 +1,6 @@
 """Where losses and scores go as they come, beside the run's own metrics.csv: CSV, TensorBoard or Weights & Biases."""
 
 import os
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, Wand
 
 from core.config import InputRecipe, TrainingConfig
 from core.errors import ConfigError
+from core.runs.settings import RunSettings
 from core.storage.workspace import RunPaths
 from training.run.ranks import is_first
 
@@ -47,12 +47,8 @@ def build_tracker(paths: RunPaths, training: TrainingConfig, recipe: InputRecipe
     else:
         tracker = _wandb(paths.root.name, folder)
     if is_first():
-        tracker.log_hyperparams(_plain(asdict(training) | asdict(recipe)))
+        tracker.log_hyperparams(RunSettings(training, recipe).plain())
     return [tracker]
-
-
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
 
 
 def wandb_mode() -> str:

@@ -8,15 +8,15 @@ from typing import Any
 
 import yaml
 
-from core.cli.options import Parser, pick
-from core.config import InputRecipe, PhantomConfig, SplitConfig, TrainingConfig
+from core.cli.options import Parser
+from core.cli.progress import progress_bar
+from core.config import PhantomConfig, SplitConfig
 from core.data.index import load_index
 from core.data.prepare.phantoms import prepare_phantom
 from core.errors import ModelError
+from core.runs.settings import RunSettings, read_settings
 from core.storage.files import new_folder, read_json, write_json
 from core.storage.workspace import RunPaths
-from training.commands import fit as fit_command
-from training.commands.shared import progress_bar
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "demo.yaml"
 PATIENTS = PhantomConfig(first_patient=101, patients=24)
@@ -38,31 +38,21 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--config", dest="recipe", type=str, default=str(RECIPE), help="the recipe, a YAML file")
     parser.add_argument("--patients", type=int, default=PATIENTS.patients, help="phantoms to train and validate on")
     options = parser.read(argv)
-    training, recipe = read_recipe(options["recipe"])
+    settings = read_settings(Path(options["recipe"]), {})
     phantoms = replace(PATIENTS, patients=options["patients"])
     with tempfile.TemporaryDirectory() as scratch:
-        run = train(Path(scratch), phantoms, training, recipe)
+        run = train(Path(scratch), phantoms, settings)
         size = package(run, Path(options["out"]))
     print(f"Demo run: {options['out']} ({size / 1e6:.1f} MB)")
 
 
-def read_recipe(path: str) -> tuple[TrainingConfig, InputRecipe]:
-    """The settings in a recipe.
-
-    Raises:
-        ConfigError: the file is missing, or has an unknown key or a value out of range.
-    """
-    options = fit_command.parser().read(["--config", path, "--data", DATASET])
-    return pick(TrainingConfig, options), pick(InputRecipe, options)
-
-
-def train(scratch: Path, phantoms: PhantomConfig, training: TrainingConfig, recipe: InputRecipe) -> RunPaths:
+def train(scratch: Path, phantoms: PhantomConfig, settings: RunSettings) -> RunPaths:
     """Make the phantoms and train on them, below ``scratch``."""
     from training.run.fit import fit
 
     with progress_bar("Making phantoms") as progress:
         prepare_phantom(scratch / DATASET, config=phantoms, split=SPLIT, progress=progress)
-    result = fit(load_index(scratch / DATASET), RunPaths(scratch / "demo"), training, recipe)
+    result = fit(load_index(scratch / DATASET), RunPaths(scratch / "demo"), settings.training, settings.input_recipe)
     if result.checkpoint is None:
         raise ModelError("The run gave no model", value=result.state, todo="let it validate once")
     return result.paths

@@ -11,13 +11,13 @@ from training.commands import (
     evaluate,
     evaluate_masks,
     export_run,
-    fit,
     import_run,
     predict,
     prepare,
     show,
     submit,
 )
+from training.run import arguments
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -27,7 +27,7 @@ def parsers() -> dict[str, Parser]:
     sources = {f"prepare {source}": prepare.parser(source) for source in prepare.SOURCES}
     return sources | {
         "estimate": estimate.parser(),
-        "fit": fit.parser(),
+        "fit": arguments.parser(),
         "evaluate": evaluate.parser(),
         "evaluate masks": evaluate_masks.parser(),
         "compare": compare.parser(),

@@ -5,7 +5,7 @@ import signal
 from dataclasses import replace
 
 from core.cli.command import BAD_INPUT
-from core.runs.status import ACTIVE, DIED, UNEVALUATED, State, stored_status, write_status
+from core.runs.status import ACTIVE, DIED, State, stored_status, write_status
 from core.storage.workspace import RunPaths
 
 OUT_OF_MEMORY = (
@@ -28,9 +28,8 @@ def record_end(run: RunPaths, returncode: int, *, said: str = "") -> None:
         sentence = "Stopped at once; it can be resumed after its last complete epoch."
         close(run, sentence if by_hand else _reason(returncode, said), stopped=by_hand)
     elif status.state == "finished" and returncode:
-        told = status.message.startswith(UNEVALUATED)
-        message = status.message if told else UNEVALUATED + _reason(returncode, said)
-        write_status(run, replace(status.of_process(None), message=message))
+        why = status.message if status.evaluation_failed else _reason(returncode, said)
+        write_status(run, replace(status.of_process(None), evaluation_failed=True, message=why))
     run.stop_now.unlink(missing_ok=True)
     run.stop_request.unlink(missing_ok=True)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from core.errors import JobError
 from core.runs.jobs.start import TrainingJob, spawn
 from core.storage.workspace import Workspace
@@ -17,8 +19,8 @@ from core.storage.workspace import Workspace
 class PendingEstimate:
     """An estimate that is being made, or was."""
 
-    key: tuple[str, ...]
-    """The command; another one is another question."""
+    job: TrainingJob
+    """What was asked about."""
     process: "subprocess.Popen[bytes]"
     folder: Path
 
@@ -51,10 +53,12 @@ def start_estimate(workspace: Workspace, job: TrainingJob) -> PendingEstimate:
     Raises:
         JobError: the process cannot be started.
     """
-    words = ("--workspace", str(workspace.root), *job.words, "--json")
     folder = Path(tempfile.mkdtemp(prefix="gutcheck-estimate-"))
+    settings = folder / "config.yaml"
+    argv = ("--workspace", str(workspace.root), "--data", str(job.dataset), "--config", str(settings), "--json")
     try:
-        process = spawn([sys.executable, "-m", "training", "estimate", *words], folder / "output")
+        settings.write_text(yaml.safe_dump(job.settings.plain()), encoding="utf-8")
+        process = spawn([sys.executable, "-m", "training", "estimate", *argv], folder / "output")
     except OSError as error:
         raise JobError("The steps cannot be timed", todo="check the disk and permissions") from error
-    return PendingEstimate(words, process, folder)
+    return PendingEstimate(job, process, folder)

@@ -6,13 +6,14 @@ import sys
 import threading
 import time
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from core.config import ClusterConfig, InputRecipe, TrainingConfig
+from core.config import ClusterConfig, InputRecipe, TrainingConfig, changed
 from core.errors import ConfigError, JobError, WorkspaceError
+from core.runs.settings import RunSettings
 from core.runs.status import MAX_TIME_S, RunStatus, is_working, read_status, write_status
 from core.storage.files import read_json, write_json
 from core.storage.locks import runs_locked
@@ -21,7 +22,7 @@ from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
 PLACED = ("workspace", "run")
 """Options that say where a run lies: known from where its folder is, whatever a file says."""
 WORDS = {field.name for config in (TrainingConfig, InputRecipe) for field in fields(config)}
-WORDS |= {*PLACED, "resume", "data", "config", "evaluate"}
+WORDS |= {*PLACED, "resume", "data", "config", "evaluate", "queued"}
 SWITCH = "--evaluate"
 MAX_WORD = 10_000
 MAX_PLACES = 1024
@@ -32,22 +33,13 @@ class TrainingJob:
     """A `fit` to be started."""
 
     dataset: Path
-    recipe: Path | None = None
-    """YAML file; nothing means the defaults."""
-    options: tuple[tuple[str, str], ...] = ()
-    """Command-line options that override the recipe, such as ``("epochs", "5")``."""
+    settings: RunSettings = field(default_factory=RunSettings)
     evaluate: bool = False
     """Evaluate the validation split afterwards, for review."""
     places: int = 1
     """How many of the machine's places it takes: GPUs, where there are any."""
     cluster: ClusterConfig | None = None
     """Train there instead of on this machine; it then takes no place here."""
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Data set and settings, as ``fit`` and ``estimate`` take them."""
-        config = ("--config", str(self.recipe)) if self.recipe else ()
-        return ("--data", str(self.dataset), *config, *(f"--{option}={value}" for option, value in self.options))
 
 
 @dataclass(frozen=True)
@@ -61,6 +53,13 @@ class Queued:
     places: int = 1
     cluster: ClusterConfig | None = None
     """The Ray cluster that trains it, if one does."""
+    settings: RunSettings | None = None
+    """As they were chosen; nothing in older files, which have them among the words."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``job.json`` holds; of the settings those that differ from the defaults of the machine that trains."""
+        settings = None if self.settings is None else changed(self.settings.training, self.settings.input_recipe)
+        return asdict(self) | {"settings": settings}
 
     @property
     def command(self) -> list[str]:
@@ -80,7 +79,8 @@ def read_job(run: RunPaths) -> Queued:
         places, queued_at = int(content["places"]), float(content["queued_at"])
         if not 1 <= places <= MAX_PLACES or not abs(queued_at) < MAX_TIME_S:
             raise ValueError("an impossible number of places, or time")
-        return Queued(_checked_words(content["words"]), queued_at, places, cluster)
+        settings = None if content.get("settings") is None else RunSettings.of(content["settings"])
+        return Queued(_checked_words(content["words"]), queued_at, places, cluster, settings)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, ConfigError) as error:
         raise WorkspaceError("job.json is not as expected", value=run.job, todo="start a new run") from error
 
@@ -115,8 +115,9 @@ def start_training(workspace: Workspace, job: TrainingJob, name: str) -> RunPath
         JobError: the name is taken, or the process cannot be started.
     """
     paths = workspace.run(name)
-    words = ("--workspace", str(workspace.root), "--run", name, *job.words, *(["--evaluate=true"] if job.evaluate else []))
-    queued = Queued(words, time.time(), job.places, job.cluster)
+    asked = ["--data", str(job.dataset), "--queued=true", *(["--evaluate=true"] if job.evaluate else [])]
+    words = ("--workspace", str(workspace.root), "--run", name, *asked)
+    queued = Queued(words, time.time(), job.places, job.cluster, job.settings)
     with runs_locked(workspace.runs):
         try:
             paths.root.mkdir(parents=True)
@@ -211,9 +212,9 @@ def _not_a_setting(known: Queued | None) -> list[str]:
 
 
 def _queue(workspace: Workspace, paths: RunPaths, job: Queued, status: RunStatus) -> None:
-    status = replace(status.of_process(None), remaining_s=None, message="Waiting for its turn.")
+    status = replace(status.of_process(None), remaining_s=None, evaluation_failed=False, message="Waiting for its turn.")
     try:
-        write_json(paths.job, asdict(job))
+        write_json(paths.job, job.to_json())
         write_status(paths, status)
         process = _spawn(workspace, paths)
     except (OSError, WorkspaceError) as error:

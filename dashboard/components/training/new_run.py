@@ -1,7 +1,6 @@
 """The form that starts a training run: choices, everything that is wrong with them, what it will take, and the start."""
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
@@ -13,6 +12,7 @@ from core.runs.jobs.estimates import PendingEstimate, start_estimate
 from core.runs.jobs.start import TrainingJob, new_run_name, start_training
 from core.runs.plan import PARAMETERS, RunPlan, model_of, plan_run
 from core.runs.registry import Run
+from core.runs.settings import RunSettings
 from core.storage.workspace import Workspace
 from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import SELECTED_RUN, flash, project_root
@@ -39,10 +39,10 @@ def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
     dataset, recipe, options = _choices(workspace, datasets, runs)
     # Another key a run: the browser remembers what was typed under the last one, which is now taken.
     name = st.text_input("Name of the run", new_run_name("run"), key=f"new_run_name-{st.session_state.get(STARTED, 0)}")
-    plan = plan_run(workspace, name, dataset, recipe, dict(options))
+    plan = plan_run(workspace, name, dataset, recipe, options)
     _findings(plan)
     cluster = _where()
-    job = TrainingJob(dataset, recipe, tuple(options.items()), evaluate=True, cluster=cluster)
+    job = TrainingJob(dataset, plan.settings or RunSettings(), evaluate=True, cluster=cluster)
     start, ask_first, _ = st.columns([1, 1.4, 3])
     if start.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(plan.problems), width="stretch"):
         _start(workspace, job, name)
@@ -54,9 +54,9 @@ def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
         _forget_estimate()
         st.session_state[ESTIMATE] = start_estimate(workspace, job)
     _estimate(workspace, job)
-    if plan.training and plan.recipe:
+    if plan.settings:
         with st.expander("The whole configuration", icon=":material/settings:"):
-            st.code(yaml.safe_dump(_plain(plan), sort_keys=False), language="yaml", height=300)
+            st.code(yaml.safe_dump(plan.settings.plain(), sort_keys=False), language="yaml", height=300)
 
 
 def _datasets(workspace: Workspace) -> tuple[list[str], list[str]]:
@@ -75,7 +75,7 @@ def recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(RECIPES.glob("*.yaml")) if path.stem != "demo"}
 
 
-def _choices(workspace: Workspace, datasets: list[str], runs: list[Run]) -> tuple[Path, Path | None, dict[str, str]]:
+def _choices(workspace: Workspace, datasets: list[str], runs: list[Run]) -> tuple[Path, Path | None, dict[str, object]]:
     """Data set, recipe, and the options that differ from it."""
     known = recipes()
     left, middle, right = st.columns(3)
@@ -85,7 +85,7 @@ def _choices(workspace: Workspace, datasets: list[str], runs: list[Run]) -> tupl
     weights = right.selectbox(
         "Begin with the weights of", [FRESH, *models], help="A run of this workspace: it is fine-tuned on the data set chosen."
     )
-    options: dict[str, str] = {}
+    options: dict[str, object] = {}
     boxes = st.columns(6)
     size = boxes[0].selectbox("Model", ["of the recipe", *PARAMETERS], disabled=weights != FRESH, help="SegFormer's size.")
     if weights != FRESH:
@@ -99,7 +99,7 @@ def _choices(workspace: Workspace, datasets: list[str], runs: list[Run]) -> tupl
     for box, (key, label, least, most) in zip(boxes[1:], numbers, strict=False):
         value = box.number_input(label, least, most, None, step=32 if key == "image_size" else 1, placeholder="of the recipe")
         if value is not None:
-            options[key] = str(value)
+            options[key] = value
     tracker = boxes[5].selectbox("Tracker", list(TRACKERS), format_func=TRACKERS.__getitem__)
     if tracker != "csv":
         options["tracker"] = tracker
@@ -136,11 +136,6 @@ def _findings(plan: RunPlan) -> None:
         st.caption(f"Its scores will be {plan.leak.text}. On disk: about {plan.disk_bytes / 1e6:,.0f} MB.")
 
 
-def _plain(plan: RunPlan) -> dict[str, object]:
-    settings = asdict(plan.training) | asdict(plan.recipe)  # type: ignore[arg-type]
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-
-
 def _start(workspace: Workspace, job: TrainingJob, name: str) -> None:
     _forget_estimate()
     try:
@@ -165,7 +160,7 @@ def _estimate(workspace: Workspace, job: TrainingJob) -> None:
     asked: PendingEstimate | None = st.session_state.get(ESTIMATE)
     if asked is None:
         return
-    if asked.key[2:-1] != job.words:
+    if asked.job != job:
         _forget_estimate()
         return
     running = asked.process.poll() is None

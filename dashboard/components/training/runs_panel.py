@@ -11,7 +11,6 @@ from core.runs.jobs.stop import log_tail
 from core.runs.jobs.usage import Usage, usage_of
 from core.runs.library import read_about
 from core.runs.registry import ACTIVE, Run, RunStatus, is_working
-from core.runs.status import UNEVALUATED
 from core.storage.workspace import Workspace
 from dashboard.components.common.row_table import row_table
 from dashboard.components.common.text import escape_links, escape_markdown
@@ -83,16 +82,15 @@ def run_details(workspace: Workspace, run: Run) -> None:
 
 def _state(status: RunStatus) -> None:
     text = f"{STATE_SIGNS[status.state]} {status.state}: {escape_markdown(status.message)}" if status.message else status.state
-    unevaluated = status.message.startswith(UNEVALUATED)
     if status.state == "failed":
         st.error(escape_links(status.message or "Failed."), icon=":material/error:")
-    elif unevaluated:
-        st.warning(escape_links(status.message), icon=":material/warning:")
+    elif status.evaluation_failed:
+        st.warning(escape_links(f"Finished, but not evaluated: {status.message}"), icon=":material/warning:")
     if status.state not in ACTIVE:
         if is_working(status):
             st.caption("Evaluating the validation split; its cases appear here.")
         counted = f"  Epoch {status.epoch} of {status.epochs}, step {status.step:,}." if status.epochs else ""
-        st.caption(("" if status.state == "failed" or unevaluated else text) + counted)
+        st.caption(("" if status.state == "failed" or status.evaluation_failed else text) + counted)
         return
     if status.state == "queued":
         st.info(escape_links(status.message), icon=":material/hourglass:")

@@ -25,6 +25,7 @@ from core.model.onnx_export import DeployedSegformer, export_onnx, sample_planes
 from core.model.predictor import Predictor, may_use_gpu
 from core.model.segformer import load_model, save_model, weights_hash
 from core.model.torch_engine import TorchEngine
+from core.onnx_export import main
 from tests.patience import WAIT_S
 from tests.rounding import OTHER_ORDERS, PROBABILITY_ERROR, Rounding, rounding_of
 
@@ -261,7 +262,7 @@ def test_a_gpu_that_is_asked_for_is_used() -> None:
 
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_export, "export_onnx", lambda folder: folder / ONNX)
-    onnx_export.main(["some/model"])
+    main(["some/model"])
     assert capsys.readouterr().out == "Written: some/model/model.onnx\n"
-    with pytest.raises(ModelError, match="One model folder is wanted: nothing"):
-        onnx_export.main([])
+    with pytest.raises(ConfigError, match=r"^Something is missing: model; see python -m core\.onnx_export --help\.$"):
+        main([])

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigError, WorkspaceError
-from core.runs.plan import model_of, plan_run, read_settings
+from core.runs.plan import model_of, plan_run
 from core.runs.registry import RunStatus, write_status
+from core.runs.settings import read_settings
 from core.storage.workspace import Workspace
 
 RECIPES = Path(__file__).parents[3] / "training" / "recipes"
@@ -32,8 +33,8 @@ def test_a_run_with_nothing_wrong(workspace: Workspace, dataset: Path) -> None:
     plan = plan_run(workspace, "r1", dataset, RECIPES / "quick.yaml", QUICK)
     assert (plan.problems, plan.warnings) == ((), ())
     assert plan.leak.text == "patient-clean"
-    assert plan.training is not None
-    assert (plan.training.model, plan.training.epochs) == ("b0", 2)
+    assert plan.settings is not None
+    assert (plan.settings.training.model, plan.settings.training.epochs) == ("b0", 2)
     # Eight copies of 3.7 million float32 weights, and three cached slices of 64×64 pixels with their labels.
     assert plan.disk_bytes == 8 * 4 * 3_700_000 + 3 * 64 * 64 * 2
 
@@ -46,7 +47,7 @@ def test_everything_that_is_wrong_at_once(workspace: Workspace, tmp_path: Path) 
     assert "epochs -1" in settings
     assert name == "There is a run of this name already: r1; choose another name."
     assert str(tmp_path / "nowhere") in data
-    assert (plan.training, plan.leak.text) == (None, "unknown")
+    assert (plan.settings, plan.leak.text) == (None, "unknown")
 
 
 def test_a_name_that_leaves_the_folder(workspace: Workspace, dataset: Path) -> None:
@@ -97,7 +98,7 @@ def test_weights_of_another_run(workspace: Workspace, dataset: Path) -> None:
 
 
 def test_settings_are_those_of_fit() -> None:
-    training, recipe = read_settings(RECIPES / "course.yaml", {"epochs": 7})
-    assert (training.epochs, training.cache, recipe.image_size) == (7, False, 288)
+    settings = read_settings(RECIPES / "course.yaml", {"epochs": 7})
+    assert (settings.training.epochs, settings.training.cache, settings.input_recipe.image_size) == (7, False, 288)
     with pytest.raises(ConfigError, match="nowhere"):
         read_settings(Path("/nowhere/recipe.yaml"), {})

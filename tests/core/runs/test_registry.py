@@ -79,6 +79,11 @@ def test_fields_of_a_later_version_are_left_out(paths: RunPaths) -> None:
     assert read_status(paths) == RunStatus("finished")
 
 
+def test_a_failed_evaluation_was_the_beginning_of_a_message_before(paths: RunPaths) -> None:
+    write_json(paths.status, {"state": "finished", "message": "Finished, but not evaluated: The disk is full."})
+    assert read_status(paths) == RunStatus("finished", message="The disk is full.", evaluation_failed=True)
+
+
 @pytest.mark.parametrize("state", ["queued", "running", "stopping"])
 def test_a_live_process_is_as_it_says(paths: RunPaths, state: Any) -> None:
     write_status(paths, RunStatus(state, pid=os.getpid(), process_created_at=psutil.Process().create_time()))

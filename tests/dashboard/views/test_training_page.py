@@ -15,6 +15,7 @@ from core.data.images import write_png
 from core.runs.jobs import start
 from core.runs.library import RunDescription, read_about, trash_run, trashed
 from core.runs.registry import RunStatus, read_status, write_status
+from core.runs.settings import read_settings
 from core.storage.files import read_json, write_json, write_whole
 from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
 from dashboard.components.common.text import escape_links
@@ -224,15 +225,9 @@ def test_started_as_chosen(open_app, folder: Path, started: list[str]) -> None:
     assert started == ["mine"]
     assert [each.value for each in app.error] == []
     assert next(each for each in app.text_input if each.label == "Name of the run").value != "mine"
-    words = start.read_job(Workspace(folder).run("mine")).words
-    assert words[2:6] == ("--run", "mine", "--data", str(folder / "datasets" / "small"))
-    assert words[6:] == (
-        "--config",
-        str(PROJECT_ROOT / "training/recipes/baseline.yaml"),
-        "--model=b1",
-        "--epochs=3",
-        "--evaluate=true",
-    )
+    job = start.read_job(Workspace(folder).run("mine"))
+    assert job.words[2:] == ("--run", "mine", "--data", str(folder / "datasets" / "small"), "--queued=true", "--evaluate=true")
+    assert job.settings == read_settings(PROJECT_ROOT / "training/recipes/baseline.yaml", {"model": "b1", "epochs": 3})
 
 
 def test_only_what_can_be_trained_on_is_offered(open_app, folder: Path) -> None:
@@ -259,7 +254,9 @@ def test_from_the_weights_of_another_run(open_app, folder: Path, run: RunPaths, 
     app = open_app(folder, "training")
     next(each for each in app.selectbox if each.label == "Begin with the weights of").select("r1").run()
     press(app, "Start")
-    assert f"--model={run.model}" in start.read_job(Workspace(folder).run(started[0])).words
+    job = start.read_job(Workspace(folder).run(started[0]))
+    assert job.settings is not None
+    assert job.settings.training.model == str(run.model)
 
 
 def test_what_is_wrong_keeps_it_from_starting(open_app, folder: Path, run: RunPaths) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.cli.command import run_command
-from core.config import ClusterConfig, InferenceConfig, InputRecipe, TrainingConfig
+from core.config import ClusterConfig, InferenceConfig, changed
 from core.data.index import DatasetIndex
 from core.errors import WorkspaceError
 from core.runs.jobs import start
@@ -25,7 +25,6 @@ from training.cluster import predict
 from training.cluster.__main__ import main as job
 from training.cluster.train import _heartbeat, _sentence, _waiting
 from training.commands import submit
-from training.commands.evaluate import evaluate_run
 from training.run.resume import check_resumable
 
 PLACE = ["--ray_address", "http://head:8265", "--ray_workers", "2"]
@@ -50,14 +49,18 @@ def test_a_run_is_handed_over_with_what_differs_from_the_defaults(
     main(["submit", *PLACE, "fit", *words, "--config", str(tmp_path / "own.yaml"), "--epochs", "5", "--evaluate"])
     ((name, made),) = handed
     assert (name, made.dataset, made.evaluate) == ("r1", tiny_index.root.resolve(), True)
-    assert dict(made.options) == {"model": "b0", "epochs": "5", "milestones": "[3, 4]", "balanced": "true"}
+    changes = changed(made.settings.training, made.settings.input_recipe)
+    assert changes == {"model": "b0", "epochs": 5, "milestones": [3, 4], "balanced": True}
     assert made.cluster == ClusterConfig("http://head:8265", ray_workers=2)
 
 
-def test_a_folder_of_weights_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_weights_is_named_in_full(
+    handed: list[tuple[str, TrainingJob]], tiny_index: DatasetIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "weights").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert submit.changed(TrainingConfig(model="weights"), InputRecipe()) == {"model": str(tmp_path / "weights")}
+    main(["submit", *PLACE, "fit", "--data", str(tiny_index.root), "--run", "r1", "--model", "weights"])
+    assert handed[0][1].settings.training.model == str(tmp_path / "weights")
 
 
 def test_an_evaluation_is_handed_over(tiny_run: Run, tiny_index: DatasetIndex, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +173,6 @@ def test_an_evaluation_on_a_cluster_predicts_with_the_threads_it_was_given(
     asked: dict[str, Any] = {}
     monkeypatch.setattr(predict, "predict_on", lambda kept, scans, **rest: asked.update(rest, scans=[s.id for s in scans]))
     place = ClusterConfig("http://head:8265", cpus_per_worker=1)
-    done = evaluate_run(copied, tiny_index, "valid", InferenceConfig(device="cpu"), cluster=place)
+    done = predict.evaluate_on(place, copied, tiny_index, "valid", InferenceConfig(device="cpu"))
     assert (asked["config"].threads, asked["data"], asked["split"]) == (1, tiny_index.root, "valid")
     assert asked["scans"] == list(done.summary["scans"])

@@ -20,12 +20,11 @@ from core.data.masks import read_mask
 from core.runs.registry import Run, read_status
 from core.storage.workspace import RunPaths
 from tests.file_server import serving
-from tests.patience import WAIT_S, outcome, wait_until
+from tests.patience import outcome, wait_until
 from training.__main__ import COMMANDS, main
-from training.commands.fit import new_run
 from training.commands.pictures import find_pictures
 from training.commands.predict import find_model
-from training.commands.shared import find_dataset
+from training.run.arguments import find_dataset, new_run
 from training.run.ranks import RUN_VARIABLE
 
 ROOT = Path(__file__).parents[3]
@@ -338,20 +337,6 @@ def test_usage_lists_every_command(run_words: Runner):
 def _start(*words: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-m", "training", *map(str, words)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"], ["prepare", "phantom", "--help"], ["predict", "--help"]])
-def test_help_waits_for_no_heavy_library(words: list[str]):
-    code = (
-        "import sys\nfrom training.__main__ import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
-        "print('heavy:', sorted({'torch', 'pytorch_lightning', 'transformers', 'albumentations'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=WAIT_S
-    )
-    assert "usage: python -m training" in done.stdout
-    assert done.stdout.endswith("heavy: []\n")
 
 
 @pytest.mark.slow

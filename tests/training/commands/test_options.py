@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from core.cli.options import Parser, numbers, one_sentence, pick, words_of
-from core.config import InputRecipe, TrainingConfig
+from core.cli.options import Parser, numbers, words_of
+from core.config import InputRecipe, TrainingConfig, pick
 from core.errors import ConfigError
 from training.commands import evaluate, predict, prepare, show
-from training.commands.fit import parser
+from training.run.arguments import parser
 
 RECIPES = sorted((Path(__file__).parents[3] / "training" / "recipes").glob("*.yaml"))
 DATA = ["--data", "somewhere"]
@@ -116,7 +116,8 @@ def test_value_out_of_range_is_refused():
 
 
 def test_message_of_another_kind_stays():
-    assert one_sentence("something\n  odd.") == "Something, odd"
+    with pytest.raises(ConfigError, match=r"^Something, odd; see python -m x --help\.$"):
+        Parser("python -m x", "Nothing.").error("something\n  odd.")
 
 
 def test_lists():

@@ -12,7 +12,6 @@ import torch
 from core.config import ArchiveConfig, InferenceConfig, InputRecipe, InputWindow, SplitConfig, TrainingConfig
 from core.data.images import FULL_8BIT, Window, model_window, volume_window
 from core.data.index import DatasetIndex, load_index
-from core.data.masks import read_mask
 from core.data.prepare.pairs import prepare_pairs
 from core.errors import DatasetError
 from core.model.predictor import Predictor
@@ -109,18 +108,6 @@ def test_validation_is_neither_shuffled_nor_changed(tiny_index: DatasetIndex, re
     data.setup()
     batch = next(iter(data.val_dataloader()))
     assert np.array_equal(batch["mask"].numpy(), tiny_index.scans("valid")[0].read_labels())
-
-
-def test_loose_files_are_paired_by_name(tiny_index: DatasetIndex, recipe: InputRecipe):
-    slices = tiny_index.scans("valid")[0].slices
-    images, masks = [each.image for each in slices], [each.mask for each in slices]
-    dataset = MedicalDataset.from_files(image_paths=images, mask_paths=masks, recipe=recipe)
-    assert dataset.slices == slices
-    assert torch.equal(dataset[2]["mask"], torch.from_numpy(read_mask(masks[2])).long())
-    with pytest.raises(DatasetError, match=r"^There are not as many masks as images: 6 images, 5 masks; give one mask"):
-        MedicalDataset.from_files(image_paths=images, mask_paths=masks[1:], recipe=recipe)
-    with pytest.raises(DatasetError, match=r"^An image and its mask have different names: .*_0001\.png, .*_0006\.png; give both"):
-        MedicalDataset.from_files(image_paths=images, mask_paths=masks[::-1], recipe=recipe)
 
 
 def test_arguments_are_named():

@@ -22,7 +22,8 @@ from core.errors import ConfigError, DatasetError, JobError, WorkspaceError
 from core.model.segformer import read_checkpoint
 from core.runs.jobs.start import TrainingJob, lacks_evaluation, resume_training, start_training
 from core.runs.registry import Run, RunStatus, open_run, read_status, write_status
-from core.runs.status import UNEVALUATED, is_working, stored_status
+from core.runs.settings import read_settings
+from core.runs.status import is_working, stored_status
 from core.storage.workspace import RunPaths, Workspace
 from tests.patience import wait_until
 from training.run.callbacks import RunRecorder
@@ -88,7 +89,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     def make() -> tuple[Workspace, TrainingJob]:
         data = workspace.dataset("phantoms")
         prepare_phantom(data, config=PhantomConfig(patients=3, slices=8, size=64), split=SplitConfig(valid_fraction=0.34))
-        return workspace, TrainingJob(data, None, tuple(OPTIONS.items()), evaluate=True)
+        return workspace, TrainingJob(data, read_settings(None, OPTIONS), evaluate=True)
 
     yield make
     for process in psutil.process_iter(["cmdline"]):
@@ -120,14 +121,14 @@ def test_killed_then_a_full_disk_then_no_data_set_and_finished_all_the_same(queu
     wait_for(paths, lambda status: status.state == "running" and status.step > full.step - STEPS_AN_EPOCH)
     shutil.move(job.dataset, tmp_path / "aside")
     gone = end_of(paths)
-    assert (gone.state, gone.epoch) == ("finished", 5)
-    assert gone.message.startswith(f"{UNEVALUATED}The data set's folder does not exist: {job.dataset};")
+    assert (gone.state, gone.epoch, gone.evaluation_failed) == ("finished", 5, True)
+    assert gone.message.startswith(f"The data set's folder does not exist: {job.dataset};")
     assert lacks_evaluation(paths, gone)
 
     shutil.move(tmp_path / "aside", job.dataset)
     resume_training(workspace, "r1")
     done = end_of(paths)
-    assert (done.state, done.message, done.epoch) == ("finished", "Finished.", 5)
+    assert (done.state, done.message, done.epoch, done.evaluation_failed) == ("finished", "Finished.", 5, False)
     assert open_run(paths.root).metrics()["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert [each.name for each in open_run(paths.root).evaluations()] == ["phantoms-valid"]
     assert not lacks_evaluation(paths, done)
@@ -242,7 +243,8 @@ def test_an_unknown_error_of_the_evaluation_is_in_status_and_log(tmp_path: Path)
     write_status(paths, RunStatus("finished", pid=os.getpid(), message="Finished."))
     with pytest.raises(ZeroDivisionError), evaluation_recorded(paths):
         raise ZeroDivisionError("by nothing")
-    assert read_status(paths).message == f"{UNEVALUATED}ZeroDivisionError; see train.log."
+    status = read_status(paths)
+    assert (status.evaluation_failed, status.message) == (True, "ZeroDivisionError; see train.log.")
     assert "ZeroDivisionError: by nothing" in paths.log.read_text()
 
 

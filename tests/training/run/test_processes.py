@@ -27,13 +27,13 @@ from core.storage.workspace import RunPaths, Workspace
 from tests.conftest import write_pairs
 from tests.patience import outcome, wait_until
 from training.__main__ import main
-from training.commands.fit import choose_run
 from training.data.datamodule import MedicalSegmentationDataModule
 from training.data.dataset import collate
 from training.data.order import SeededSampler
 from training.model.module import MedicalSegmentationModel
+from training.run.arguments import choose_run
 from training.run.ranks import RANKS, RUN_VARIABLE, is_first, rank
-from training.run.resume import read_settings
+from training.run.resume import read_config
 from training.run.trainer import quiet
 
 ROOT = Path(__file__).parents[3]
@@ -130,7 +130,8 @@ def test_two_processes_make_the_steps_and_the_score_of_one(uneven: DatasetIndex,
     assert table["valid_slices"].tolist() == [7, 7]
     assert paths.log.read_text().count("Finished.") == 1
 
-    training, recipe = read_settings(paths)
+    settings = read_config(paths)
+    training, recipe = settings.training, settings.input_recipe
     model = MedicalSegmentationModel.load_from_checkpoint(paths.checkpoints / "last.ckpt", map_location="cpu", weights_only=True)
     alone = _validate(model, uneven, training, recipe)
     last = table.iloc[-1]
@@ -197,7 +198,8 @@ def test_of_two_who_begin_the_same_run_the_later_leaves_it_alone(
     if resume:
         shutil.copytree(tiny_run.paths.root, paths.root)
         write_status(paths, RunStatus("stopped"))
-        tiny_training, recipe = read_settings(paths)
+        settings = read_config(paths)
+        tiny_training, recipe = settings.training, settings.input_recipe
     others = RunStatus("running", message="the other's").of_process(ProcessIdentity.of(os.getppid()))
     build = training.run.fit._build
 

@@ -26,7 +26,7 @@ from training.__main__ import main
 from training.model.module import MedicalSegmentationModel
 from training.run.callbacks import RunRecorder
 from training.run.fit import fit
-from training.run.resume import check_resumable, read_last, read_settings
+from training.run.resume import check_resumable, read_config, read_last
 
 ROOT = Path(__file__).parents[3]
 NUMBERS = ["step", "learning_rate", "train_loss", "valid_loss", "valid_f1_organs", "valid_f1_with_background", "valid_slices"]
@@ -228,7 +228,8 @@ def test_no_run_no_resumption(tmp_path: Path):
 
 
 def test_other_data_are_refused(stopped: RunPaths, own_dataset: Path):
-    training, recipe = read_settings(stopped)
+    settings = read_config(stopped)
+    training, recipe = settings.training, settings.input_recipe
     (own_dataset / "dataset.json").unlink()
     next((own_dataset / "train" / "masks").iterdir()).write_bytes(b"other")
     with pytest.raises(DatasetError, match="cannot be used"):
@@ -236,7 +237,8 @@ def test_other_data_are_refused(stopped: RunPaths, own_dataset: Path):
 
 
 def test_changed_data_are_refused(stopped: RunPaths, own_dataset: Path):
-    training, recipe = read_settings(stopped)
+    settings = read_config(stopped)
+    training, recipe = settings.training, settings.input_recipe
     stem = next((own_dataset / "train" / "masks").iterdir()).stem
     for kind in ("images", "masks"):
         (own_dataset / "train" / kind / f"{stem}.png").unlink()
@@ -253,7 +255,8 @@ def test_damaged_checkpoint_is_refused(stopped: RunPaths):
 
 
 def test_settings_are_those_that_the_run_began_with(tiny_index: DatasetIndex, stopped: RunPaths):
-    training, recipe = read_settings(stopped)
+    settings = read_config(stopped)
+    training, recipe = settings.training, settings.input_recipe
     changed = replace(training, learning_rate=0.5, workers=1)
     with pytest.raises(ConfigError, match=r"own settings: learning_rate was 0\.001, not 0\.5; leave them out"):
         fit(tiny_index, stopped, changed, recipe, resume=True)

@@ -7,12 +7,14 @@ import pytest
 from core.config import InputRecipe, PhantomConfig
 from core.model.segformer import load_model
 from core.runs.registry import open_run
+from core.runs.settings import read_settings
 from training.tools import demo_weights
-from training.tools.demo_weights import RECIPE, read_recipe
+from training.tools.demo_weights import RECIPE
 
 
 def test_recipe_parses():
-    training, recipe = read_recipe(str(RECIPE))
+    settings = read_settings(RECIPE, {})
+    training, recipe = settings.training, settings.input_recipe
     assert (training.model, recipe) == ("b0", InputRecipe(image_size=192))
     assert training.max_minutes is None  # a slower machine makes the same weights
     assert not training.onnx

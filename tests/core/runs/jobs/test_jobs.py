@@ -13,7 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from core.errors import ConfigError, JobError
+from core.config import InputRecipe, TrainingConfig
+from core.errors import ConfigError, JobError, WorkspaceError
 from core.runs.jobs import estimates, start
 from core.runs.jobs.ends import record_end
 from core.runs.jobs.estimates import PendingEstimate, start_estimate
@@ -22,6 +23,7 @@ from core.runs.jobs.start import TrainingJob, new_run_name, resume_training, sta
 from core.runs.jobs.stop import log_tail, request_stop, stop_now
 from core.runs.jobs.usage import GpuUse, Usage, read_gpu, usage_of
 from core.runs.registry import RunStatus, open_run, read_status, write_status
+from core.runs.settings import RunSettings
 from core.runs.status import stored_status
 from core.storage.files import read_json, write_json
 from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
@@ -79,13 +81,34 @@ def wait_for_process(paths: RunPaths) -> psutil.Process:
 
 def test_the_command_line(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "_spawn", lambda *_: start.spawn([sys.executable, "-c", ""], Path(os.devnull)))
-    job = TrainingJob(Path("/data/tiny"), Path("/recipes/quick.yaml"), (("epochs", "5"), ("model", "b0")))
-    paths = start_training(workspace, job, "r1")
-    assert start.read_job(paths).command == [
+    settings = RunSettings(TrainingConfig(epochs=5, model="b0", milestones=(2, 3)), InputRecipe(image_size=64))
+    paths = start_training(workspace, TrainingJob(Path("/data/tiny"), settings), "r1")
+    job = start.read_job(paths)
+    assert job.command == [
         sys.executable, "-m", "training", "fit", "--workspace", str(workspace.root), "--run", "r1",
-        "--data", "/data/tiny", "--config", "/recipes/quick.yaml", "--epochs=5", "--model=b0",
+        "--data", "/data/tiny", "--queued=true",
     ]  # fmt: skip
-    assert "--config" not in start.read_job(start_training(workspace, JOB, "r2")).command
+    assert job.settings == settings
+    assert read_json(paths.job)["settings"] == {"model": "b0", "epochs": 5, "milestones": [2, 3], "image_size": 64}
+
+
+def test_a_job_of_before_has_its_settings_among_its_words(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_spawn", lambda *_: start.spawn([sys.executable, "-c", ""], Path(os.devnull)))
+    paths = workspace.run("r1")
+    words = ["--workspace", "/elsewhere", "--run", "r0", "--data", "/data/tiny", "--epochs=5", "--evaluate=true"]
+    write_json(paths.job, {"words": words, "queued_at": 1.0, "places": 1, "cluster": None})
+    write_status(paths, RunStatus("failed"))
+    assert start.read_job(paths).settings is None
+    resume_training(workspace, "r1")
+    assert start.read_job(paths).words == ("--workspace", str(workspace.root), "--run", "r1", *words[4:])
+
+
+@pytest.mark.parametrize("settings", [7, {"epochs": 0}, {"epochs": "many"}, []])
+def test_settings_that_cannot_be(workspace: Workspace, settings: object) -> None:
+    paths = workspace.run("r1")
+    write_json(paths.job, {"words": [], "queued_at": 1.0, "places": 1, "settings": settings})
+    with pytest.raises(WorkspaceError, match=r"^job\.json is not as expected"):
+        start.read_job(paths)
 
 
 def test_run_names_are_those_of_a_file_and_tell_the_time(workspace: Workspace) -> None:
@@ -193,8 +216,8 @@ def test_trained_but_not_evaluated(workspace: Workspace, instead: Callable[[str]
         "print('A scan is damaged; restore it.'); sys.exit(2)"
     )
     paths = start_training(workspace, JOB, "r1")
-    ended = wait_for(paths, lambda status: "evaluated" in status.message)
-    assert (ended.state, ended.message) == ("finished", "Finished, but not evaluated: A scan is damaged; restore it.")
+    ended = wait_for(paths, lambda status: status.evaluation_failed)
+    assert (ended.state, ended.message) == ("finished", "A scan is damaged; restore it.")
 
 
 @pytest.mark.parametrize("state", ["running", "finished"])
@@ -336,7 +359,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, workspace: Workspace, program: str) -
 def test_an_estimate_that_comes(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> None:
     found = asked(monkeypatch, workspace, "print('a note'); print('{\"total_s\": 12.5}')")
     assert found.answer() == {"total_s": 12.5}
-    assert found.key == ("--workspace", str(workspace.root), "--data", "/data/tiny", "--json")
+    assert found.job == JOB
 
 
 @pytest.mark.parametrize(
