@@ -44,7 +44,7 @@ def main() -> None:
         )
     with body:
         with show_errors():
-            choose_evaluation(cached.evaluations(workspace()))
+            choose_evaluation(cached.read_evaluations())
         show_flash()
         page.run()
 

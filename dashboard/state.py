@@ -15,6 +15,8 @@ SERVED_VARIABLE = "GUTCHECK_SERVED"
 """Set by the dashboard's own server; without it there is no route for scans."""
 
 EVALUATION = "evaluation"
+EVALUATIONS = "evaluations"
+"""Those of the workspace as this run of the page found them, see `dashboard.cached.evaluations`."""
 LINKED = "linked"
 """The evaluation that the URL named last."""
 READER = "reader"

@@ -17,13 +17,13 @@ from dashboard.components.common.reader import ask_reader, reader_name
 from dashboard.components.common.reading import Queue, ReaderView, go_to, keep_queue, kept_queue, leave_scan, queue_of_url
 from dashboard.components.common.text import escape_links
 from dashboard.components.round.round_settings import round_menu
-from dashboard.state import link, set_query, workspace
+from dashboard.state import link, set_query
 
 
 def main() -> None:
     with show_errors():
         evaluation = require_evaluation()
-        store: ReviewStore = cached.store(workspace().reviews_db)
+        store = cached.store()
         page_title("Cases", store=store)
         page_keys()
         leave_scan(reader_name())
@@ -59,7 +59,7 @@ def _queue(evaluation: Evaluation, store: ReviewStore) -> Queue:
     except ConfigError as error:
         st.warning(f"The link's filter makes no sense, so every scan is shown. {escape_links(str(error))}")
         start = Queue()
-    patients = sorted({str(facts["patient"]) for facts in evaluation.summary["scans"].values()})
+    patients = sorted({str(facts["patient"]) for facts in evaluation.facts.values()})
     queue = choose_queue(evaluation, settings, start, store.readers() if not settings.blind else [], patients)
     keep_queue(evaluation, queue)
     place = named(evaluation, settings) | link(order=queue.order, other=queue.other)

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from core.reviews.store.store import ReviewStore
 from dashboard import cached
 from dashboard.components.cases.worklist import progress_bar
 from dashboard.components.common.guard import require_evaluation, show_errors
@@ -17,7 +16,7 @@ from dashboard.components.round.acceptance_section import scores_section
 from dashboard.components.round.agreement_section import readers_section
 from dashboard.components.round.exports_section import exports_section
 from dashboard.components.round.second_round_section import second_round_section
-from dashboard.state import set_query, workspace
+from dashboard.state import set_query
 
 SECTIONS = {
     "readers": "Do the readers agree?",
@@ -31,7 +30,7 @@ SHOWN = {"readers": readers_section, "scores": scores_section, "second": second_
 def main() -> None:
     with show_errors():
         evaluation = require_evaluation()
-        store: ReviewStore = cached.store(workspace().reviews_db)
+        store = cached.store()
         page_title("Round", store=store)
         page_keys()
         leave_scan(reader_name())

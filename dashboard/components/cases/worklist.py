@@ -15,7 +15,7 @@ from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.reading import ORDERS, Queue, ReaderView, go_to
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.state import HELD, flash, workspace
+from dashboard.state import HELD, flash
 
 WORDS = ("patient", "organ", "state", "reader", "kind", "leak")
 RANGES = ("dice", "confidence")
@@ -101,7 +101,7 @@ def _choose_order(evaluation: Evaluation, settings: Round) -> tuple[Order | None
         label_visibility="collapsed",
     )
     order = next((each for each in known if each == chosen), None)
-    others = [f"{each.run}/{each.name}" for each in cached.evaluations(workspace())]
+    others = [f"{each.run}/{each.name}" for each in cached.evaluations()]
     others = [name for name in others if name != f"{evaluation.run}/{evaluation.name}"]
     if order != "most_changed":
         return order, None

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
-from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.blind import token_of
@@ -13,7 +12,6 @@ from dashboard.components.common.reader import reader_name
 from dashboard.components.common.reading import Queue, ReaderView
 from dashboard.components.common.score_seen import note_scores_seen
 from dashboard.components.common.text import escape_markdown
-from dashboard.state import workspace
 
 
 def hidden_rounds(evaluations: Iterable[Evaluation]) -> list[ReaderView]:
@@ -21,7 +19,7 @@ def hidden_rounds(evaluations: Iterable[Evaluation]) -> list[ReaderView]:
 
     Raises: see `core.reviews.store.store.ReviewStore.open`.
     """
-    store: ReviewStore = cached.store(workspace().reviews_db)
+    store = cached.store()
     rounds = store.rounds()
     blind = [each for each in evaluations if (each.run, each.name) in rounds and rounds[each.run, each.name].blind]
     return [desk for desk in (ReaderView.at(each, reader_name(), Queue()) for each in blind) if _is_closed(desk)]

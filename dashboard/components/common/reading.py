@@ -1,6 +1,5 @@
 """A reader's desk: an evaluation as a queue, what of it is to stay hidden from this reader, and whose turn it is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2s
@@ -9,7 +8,6 @@ import streamlit as st
 
 from core.charts.overview_table import disputed_in
 from core.errors import ConfigError, ReviewError
-from core.reviews.queue.activity import ActivityMeter
 from core.reviews.queue.filters import WorklistFilter
 from core.reviews.queue.scan_table import ScanTable
 from core.reviews.queue.worklist import Worklist
@@ -21,7 +19,7 @@ from dashboard import cached
 from dashboard.components.common.blind import named
 from dashboard.components.common.selection import disputed_scans
 from dashboard.components.common.text import escape_links
-from dashboard.state import AT_WORK, JUMP, QUEUE, address, link, workspace
+from dashboard.state import AT_WORK, JUMP, QUEUE, address, link
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def keep_queue(evaluation: Evaluation, queue: Queue) -> None:
 def find_other(evaluation: Evaluation, name: str | None) -> Evaluation | None:
     """Another evaluation of the workspace by RUN/EVALUATION."""
     here = f"{evaluation.run}/{evaluation.name}"
-    found = (each for each in cached.evaluations(workspace()) if f"{each.run}/{each.name}" == name != here)
+    found = (each for each in cached.evaluations() if f"{each.run}/{each.name}" == name != here)
     return next(found, None)
 
 
@@ -63,12 +61,12 @@ class ReaderView:
     """Empty where nobody gave a name."""
     queue: Queue
     settings: Round
-    reviews: Mapping[str, ScanReview]
+    reviews: dict[str, ScanReview]
 
     @classmethod
     def at(cls, evaluation: Evaluation, reader: str, queue: Queue) -> "ReaderView":
         """Sit down. Raises: see `core.reviews.store.store.ReviewStore.open`."""
-        store: ReviewStore = cached.store(workspace().reviews_db)
+        store = cached.store()
         reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
         settings = store.round(run=evaluation.run, evaluation=evaluation.name) or Round()
         return cls(evaluation, store, reader, queue, settings, reviews)
@@ -147,11 +145,6 @@ def go_to(desk: ReaderView, scan: str, slice_number: int | None = None) -> None:
     st.switch_page("views/review.py", query_params=desk.address | place)
 
 
-def meter() -> ActivityMeter:
-    """What measures the readers' active time."""
-    return cached.meter(workspace().reviews_db)
-
-
 def note_work(scan: str) -> None:
     """The reader did something with the scan: from now on it is theirs, see
     `dashboard.components.review.scan_panel.take_scan`."""
@@ -162,7 +155,7 @@ def leave_scan(reader: str) -> None:
     """The reader is no longer at a scan: store the active time of the visit."""
     if reader:
         try:
-            meter().leave(reader)
+            cached.meter().leave(reader)
         except ReviewError as error:
             st.error(escape_links(str(error)), icon=":material/error:")
 

@@ -1,7 +1,5 @@
 """Reference and prediction as solids in 3D, on demand: a look at the whole, not for measuring."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from core.data.index import load_index
@@ -9,7 +7,8 @@ from core.data.masks import read_label_volume
 from core.imaging.scan_payload import payload_etag
 from core.imaging.solids import Solids, solids
 from core.labels import LabelClass
-from core.runs.registry import Evaluation, open_run
+from core.runs.registry import Evaluation
+from dashboard import cached
 
 SIDE_PX = 480
 """NiiVue draws a square."""
@@ -22,7 +21,7 @@ def panel_in_3d(evaluation: Evaluation, scan: str) -> None:
     if not st.toggle("Show reference and prediction in 3D", key="in-3d", persist_state="session"):
         return
     with st.spinner("Preparing 3D…"):
-        sides = _solids(evaluation.run, str(evaluation.paths.root), scan, payload_etag(evaluation, scan))
+        sides = _solids(evaluation, scan, payload_etag(evaluation, scan))
     with st.container(horizontal=True):
         for title, side in zip(("Reference", "Prediction"), sides, strict=True):
             with st.container(width=SIDE_PX):
@@ -57,10 +56,8 @@ def _colour_map(organ: LabelClass) -> str:
     return COLOUR_MAPS[organ.rgb.index(max(organ.rgb))]
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _solids(run: str, root: str, scan: str, etag: str) -> tuple[Solids, Solids]:
-    folder = Path(root)
-    evaluation = open_run(folder.parents[1]).evaluation(folder.name)
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=cached.KEYS)
+def _solids(evaluation: Evaluation, scan: str, etag: str) -> tuple[Solids, Solids]:
     reference = load_index(evaluation.dataset_root).scan(evaluation.split, scan).read_labels()
     facts = evaluation.scan_facts(scan)
     spacing = tuple(facts["spacing_mm"]) if facts["spacing_mm"] else None

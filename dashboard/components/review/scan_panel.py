@@ -10,10 +10,10 @@ from core.reviews.corrections import corrections_of, subject_of
 from core.reviews.store.events import Event
 from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.common.reading import ReaderView, meter, note_work
+from dashboard.components.common.reading import ReaderView, note_work
 from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.components.review.verdict import SCALE_KEY
-from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, REFUSED, VIEWER_KEY, address, workspace
+from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, REFUSED, VIEWER_KEY, address
 from dashboard.viewer.component import OtherRun, Pick, PinnedFinding, ViewerState, viewer
 from dashboard.web.correction_route import edit_data
 from dashboard.web.scan_route import scan_url
@@ -38,7 +38,7 @@ def take_scan(desk: ReaderView, scan: str) -> bool:
     if not desk.reader:
         return True
     try:
-        meter().sign(desk.reader, subject_of(desk.evaluation, scan))
+        cached.meter().sign(desk.reader, subject_of(desk.evaluation, scan))
         if scan in (st.session_state.get(AT_WORK), st.session_state.get(HELD)):
             _hold(desk, scan)
     except ReviewError as error:
@@ -117,9 +117,9 @@ def _other_runs(evaluation: Evaluation, scan: str) -> list[OtherRun]:
     """Evaluations of other runs that predicted this very picture."""
     image = evaluation.scan_facts(scan)["image_sha256"]
     found = []
-    for other in cached.evaluations(workspace()):
+    for other in cached.evaluations():
         here = (other.run, other.name) == (evaluation.run, evaluation.name)
-        if not here and scan in other.summary["scans"] and other.scan_facts(scan).get("image_sha256") == image:
+        if not here and scan in other.facts and other.scan_facts(scan).get("image_sha256") == image:
             with suppress(WorkspaceError):  # a damaged one is no reason to show nothing
                 found.append(OtherRun(f"{other.run}/{other.name}", f"Run {other.run}", scan_url(other, scan)))
     return found[:MOST_OTHER_RUNS]

@@ -15,7 +15,7 @@ from dashboard.components.common.reading import ReaderView, go_to
 
 def scores_section(desk: ReaderView) -> None:
     """Curve and limits of a chosen score, headline with and without disputed references, minutes."""
-    _, curves, lines = cached.round_found(desk.evaluation, desk.store)
+    _, curves, lines = cached.round_results(desk.evaluation, desk.reviews, blind=desk.settings.blind)
     st.subheader("At which score do our readers accept a scan?", anchor=False)
     _acceptance(desk, curves)
     st.subheader("Mean Dice with and without disputed references", anchor=False)

@@ -22,7 +22,7 @@ KAPPA_HELP = (
 
 def readers_section(desk: ReaderView) -> None:
     """The table of kappas, then the scans that want a talk."""
-    found = cached.round_found(desk.evaluation, desk.store)[0]
+    found = cached.round_results(desk.evaluation, desk.reviews, blind=desk.settings.blind)[0]
     for sentence in score_sentences(found):
         st.caption(sentence)
     if not found.pairs:

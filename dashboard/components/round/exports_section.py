@@ -101,7 +101,7 @@ def _masks(desk: ReaderView) -> None:
 
 
 def _dataset(desk: ReaderView, masks: dict[str, FinalMask]) -> None:
-    patients = sorted({str(facts["patient"]) for facts in desk.evaluation.summary["scans"].values()})
+    patients = sorted({str(facts["patient"]) for facts in desk.evaluation.facts.values()})
     usual = f"{desk.evaluation.summary['dataset']['name']}-corrected"
     name = st.text_input("Name of the new data set", usual, max_chars=80, key="dataset_name", width=320)
     held_out = st.multiselect(

@@ -13,7 +13,7 @@ from dashboard.components.common.headline import counted
 from dashboard.components.common.reading import Queue, ReaderView, find_other, keep_queue
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.common.work import forget, is_work_running, result_of, start_work
-from dashboard.state import EVALUATION, link, workspace
+from dashboard.state import EVALUATION, link
 
 LOWEST = 0.80
 PLANNING, CARRYING = "carry_plan", "carry"
@@ -22,7 +22,7 @@ PLANNING, CARRYING = "carry_plan", "carry"
 def second_round_section(desk: ReaderView) -> None:
     """Choose the newer evaluation and the amount, see what would carry over, carry it over, go on with what changed."""
     old = desk.evaluation
-    newer = [each for each in cached.evaluations(workspace()) if each.paths.root != old.paths.root and _in_common(old, each)]
+    newer = [each for each in cached.evaluations() if each.paths.root != old.paths.root and _in_common(old, each)]
     if not newer:
         st.info("There is no other evaluation of these scans: evaluate a newer run on the same data.", icon=":material/update:")
         return
@@ -45,7 +45,7 @@ def second_round_section(desk: ReaderView) -> None:
 
 
 def _in_common(old: Evaluation, new: Evaluation) -> bool:
-    return bool(old.summary["scans"].keys() & new.summary["scans"].keys())
+    return bool(old.facts.keys() & new.facts.keys())
 
 
 def _plan(desk: ReaderView, new: Evaluation, amount: float, progress: ReportProgress) -> CarryOverPlan:
