@@ -15,9 +15,9 @@ from core.runs.plan import PARAMETERS, RunPlan, model_of, plan_run
 from core.runs.registry import Run
 from core.storage.workspace import Workspace
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.state import SELECTED_RUN, flash, project_root
+from dashboard.state import PROJECT_ROOT, SELECTED_RUN, flash
 
-RECIPES = project_root() / "training" / "recipes"
+RECIPES = PROJECT_ROOT / "training" / "recipes"
 OWN_RECIPE = "none: the defaults"
 FRESH = "the recipe's own"
 TRACKERS = {"csv": "CSV", "tensorboard": "TensorBoard", "wandb": "Weights & Biases", "none": "none"}
