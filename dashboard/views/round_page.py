@@ -19,8 +19,8 @@ from dashboard.components.round.second_round_section import second_round_section
 from dashboard.state import set_query
 
 SECTIONS = {
-    "readers": "Do the readers agree?",
-    "scores": "At which score is a scan accepted?",
+    "readers": "Agreement",
+    "scores": "Acceptance",
     "second": "Second round",
     "out": "Export and reports",
 }

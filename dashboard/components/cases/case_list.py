@@ -83,7 +83,7 @@ def _columns(shown: pd.DataFrame, *, blind: bool) -> dict[str, Any]:
         "scan": config.TextColumn("Scan", pinned=True),
         "state": config.TextColumn("Review"),
         "readers": config.TextColumn("Judged by"),
-        "at_hand": config.TextColumn("Open at", help="Who has the scan at hand now."),
+        "at_hand": config.TextColumn("In review by", help="Who has the scan open now."),
         "mean_dice": config.NumberColumn("Mean Dice", format="%.3f", help="Over the organs that have a score."),
     }
     for organ in ORGANS:

@@ -228,7 +228,7 @@ def next_case_button(desk: ReaderView) -> None:
         return
     found = desk.next_case()
     if found is None:
-        st.info("No case of this queue wants your verdict; clear the filters, or look at *Round*.", icon=":material/done_all:")
+        st.info("No more cases for you in this queue; clear the filters, or look at *Round*.", icon=":material/done_all:")
         return
     st.session_state[HELD] = found
     go_to(desk, found)

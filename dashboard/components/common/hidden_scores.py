@@ -47,7 +47,7 @@ def _switch(desk: ReaderView, tells: str) -> bool:
         icon=":material/visibility_off:",
     )
     key = f"lead-looks-{token_of(desk.evaluation)}"
-    return st.toggle("I lead this round: show it", key=key, persist_state="session")
+    return st.toggle("Show scores (round lead)", key=key, persist_state="session")
 
 
 def may_see_scores(evaluations: Iterable[Evaluation]) -> bool:

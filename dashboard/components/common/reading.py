@@ -127,7 +127,7 @@ class ReaderView:
     def others_at(self, scan: str) -> list[str]:
         """Who has the scan at hand in this reader's place; no name in a blind round, nothing where it wants one more reader."""
         others = self.worklist.others_in_place(self.reader, scan)
-        return ["Another reader"] if others and self.settings.blind else others
+        return ["another reader"] if others and self.settings.blind else others
 
 
 def bound(name: str, *to: object) -> str:

@@ -68,7 +68,7 @@ def _flags(table: pd.DataFrame) -> None:
 def _pictures(evaluation: Evaluation, table: pd.DataFrame) -> None:
     """Each day's slice with most of the chosen organ, the reference above the prediction."""
     chosen = st.segmented_control(
-        "The slice with most of the",
+        "Largest slice of",
         TITLES,
         default=ORGANS[0].name,
         required=True,

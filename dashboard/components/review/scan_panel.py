@@ -47,10 +47,9 @@ def take_scan(desk: ReaderView, scan: str) -> bool:
     insisted = f"insisted-{scan}"
     if not others or desk.reader in desk.review(scan).standing or st.session_state.get(insisted):
         return True
-    words = f"{others[0]} has" if len(others) == 1 else f"{', '.join(others)} have"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.warning(f"{escape_markdown(words)} this scan at hand. *Next* gives you one that still wants you.")
-        if st.button("Judge it too", key=desk.bound("insist", scan), help="Both verdicts are kept."):
+        st.warning(f"In review by {escape_markdown(', '.join(others))}; *Next* opens a free one.")
+        if st.button("Review anyway", key=desk.bound("insist", scan), help="Both verdicts are kept."):
             st.session_state[insisted] = True
             note_work(scan)
             st.rerun()

@@ -116,7 +116,7 @@ def _onward(desk: ReaderView, scan: str, passed_over: bool) -> None:
         st.session_state[REFUSED] = str(error)
         return
     if found is None:
-        flash("No case of this queue wants your verdict any more.", ":material/done_all:")
+        flash("No more cases for you in this queue.", ":material/done_all:")
         return
     st.session_state[HELD] = st.session_state[OPEN] = found
 

@@ -16,12 +16,12 @@ from dashboard.components.common.reading import ReaderView, go_to
 def scores_section(desk: ReaderView) -> None:
     """Curve and limits of a chosen score, headline with and without disputed references, minutes."""
     _, curves, lines = cached.round_results(desk.evaluation, desk.reviews, blind=desk.settings.blind)
-    st.subheader("At which score do our readers accept a scan?", anchor=False)
+    st.subheader("Acceptance by score", anchor=False)
     _acceptance(desk, curves)
     st.subheader("Mean Dice with and without disputed references", anchor=False)
     leak_badge(desk.evaluation.badge)
     _headline(lines)
-    st.subheader("What reviewing costs", anchor=False)
+    st.subheader("Review time", anchor=False)
     _effort(desk)
 
 
@@ -114,8 +114,8 @@ def _effort(desk: ReaderView) -> None:
         st.caption("No active time is measured yet.")
         return
     left, middle, right = st.columns(3)
-    left.metric("Minutes a scan, median", _median(seen["active_min"]), border=True)
-    middle.metric("Minutes of correction a corrected scan, median", _median(fixed["correction_min"]), border=True)
+    left.metric("Median review time (min)", _median(seen["active_min"]), border=True)
+    middle.metric("Median correction time (min)", _median(fixed["correction_min"]), border=True)
     right.metric("Corrected scans", f"{len(fixed):,}", border=True)
     left.caption(f"{counted(len(seen), 'scan')}, {seen['active_min'].sum():.0f} min in all; idle time is left out")
 

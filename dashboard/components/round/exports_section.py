@@ -34,7 +34,7 @@ def exports_section(desk: ReaderView) -> None:
 
 
 def _tables(desk: ReaderView) -> None:
-    st.subheader("What was said", anchor=False)
+    st.subheader("Verdicts and findings", anchor=False)
     st.caption("Verdicts, findings, comments, corrections and active time, one row an event, with hashes and the leak badge.")
     with st.container(horizontal=True):
         for form in TABLE_FORMATS:
@@ -89,7 +89,7 @@ def _round_report(desk: ReaderView, progress: ReportProgress) -> str:
 
 def _masks(desk: ReaderView) -> None:
     st.subheader("Corrected masks", anchor=False)
-    accepted = st.toggle("Take predictions too that every reader accepted", key="masks_accepted")
+    accepted = st.toggle("Include predictions that every reader accepted", key="masks_accepted")
     masks = final_masks(desk.evaluation, desk.reviews, accepted=accepted)
     drawn = sum(each.kind == "correction" for each in masks.values())
     st.caption(f"{counted(drawn, 'corrected scan')}, {counted(len(masks) - drawn, 'accepted prediction')}.")

@@ -44,7 +44,7 @@ def round_menu(desk: ReaderView) -> None:
         filter = _which_scans(desk)
         if not desk.reader:
             st.caption("Enter your name first: the settings are stored under it.")
-        if st.button("Set", type="primary", key=key("round_set"), disabled=not desk.reader):
+        if st.button("Save settings", type="primary", key=key("round_set"), disabled=not desk.reader):
             _store(desk, lambda: replace(now, name=name or "", readers_per_scan=readers, blind=blind, order=order, filter=filter))
 
 
@@ -76,7 +76,7 @@ def ask_for_another_reader(desk: ReaderView, scans: int) -> None:
     """A button that makes the scans on which readers disagree the round, with one reader more."""
     wanted = desk.settings.readers_per_scan + 1
     if st.button(
-        f"Ask for another reader on these {scans}",
+        f"Request another reader for {scans}",
         icon=":material/group_add:",
         disabled=not desk.reader or wanted > MAX_READERS_PER_SCAN,
         help="The round is then these scans alone, each with one reader more. *Round* on *Cases* changes it back.",

@@ -30,13 +30,13 @@ def second_round_section(desk: ReaderView) -> None:
     name = st.selectbox("Newer evaluation", names, format_func=lambda each: each.replace("/", " · "), key="newer", width=480)
     new = newer[names.index(str(name))]
     amount = st.slider(
-        "Least Dice between old and new mask, for every organ, at which a verdict holds",
+        "Minimum Dice to carry a verdict over",
         LOWEST, 1.0, LEAST_DICE, step=0.005, format="%.3f", key="least_dice", width=480,
-        help="1: identical masks only. The amount is stored with each verdict that carries over.",
+        help="Between old and new mask, for every organ; 1: identical masks only. The amount is stored with each verdict that carries over.",
     )  # fmt: skip
     st.caption(f"{counted(sum(bool(r.standing) for r in desk.reviews.values()), 'judged scan')} here. Nothing is stored yet.")
     key = f"{PLANNING}-{old.run}-{old.name}-{name}-{amount}"
-    if st.button("See what would carry over", icon=":material/preview:", disabled=is_work_running(key)):
+    if st.button("Preview", icon=":material/preview:", disabled=is_work_running(key)):
         forget(CARRYING)
         start_work(key, "Comparing masks", partial(_plan, desk, new, amount))
     plan: CarryOverPlan | None = result_of(key)
@@ -56,7 +56,7 @@ def _plan(desk: ReaderView, new: Evaluation, amount: float, progress: ReportProg
 def _show(desk: ReaderView, new: Evaluation, plan: CarryOverPlan, key: str) -> None:
     left, middle, right = st.columns(3)
     left.metric("Verdicts that carry over", f"{len(plan.carried):,}", border=True)
-    middle.metric("Scans that need no second look", f"{plan.scans:,}", border=True)
+    middle.metric("Unchanged scans", f"{plan.scans:,}", border=True)
     right.metric("Scans to review", f"{len(plan.queued):,}", border=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(

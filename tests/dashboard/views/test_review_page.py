@@ -96,7 +96,7 @@ def test_a_scan_that_another_has_at_hand_is_not_given_twice(open_app, folder: Pa
     with opened(folder) as store:
         assert Worklist(store, read_scan_table(evaluation_of(folder))).hold("Dr. *Bo*", FIRST)
     app = review(open_app, folder)
-    assert "Dr\\. \\*Bo\\* has this scan at hand" in app.warning[0].value
+    assert "In review by Dr\\. \\*Bo\\*;" in app.warning[0].value
     assert button(app, "verdict-accept").disabled
     button(app, "insist").click().run()
     assert not button(app, "verdict-accept").disabled
@@ -111,7 +111,7 @@ def test_a_round_of_two_readers_lets_both_judge_and_warns_the_third(open_app, fo
     assert not button(app, "verdict-accept").disabled
     app.text_input(key=f"comment-{FIRST}").input("thin wall").run()
     third = review(open_app, folder, "Dr. Cy")
-    assert "Dr. Ada, Dr. Bo have this scan at hand" in third.warning[0].value.replace("\\", "")
+    assert "In review by Dr. Ada, Dr. Bo;" in third.warning[0].value.replace("\\", "")
     assert button(third, "verdict-accept").disabled
     button(app, "verdict-accept").click().run()
     assert button(third.run(), "verdict-accept").disabled  # one judged it, the other has it at hand

@@ -76,7 +76,7 @@ def test_readers_kappas_and_what_they_disagree_on_side_by_side(open_app, folder:
     shown = [each.value for each in app.text]
     assert shown == ["Ada", "<b>Ada</b>", "Bo", "<b>Bo</b>", "tip"]
     sign_in(app, "Lead")
-    next(each for each in app.button if each.label.startswith("Ask for another")).click().run()
+    next(each for each in app.button if each.label.startswith("Request another reader")).click().run()
     with opened(folder) as store:
         settings = store.round(run=RUN, evaluation="small-valid")
     assert (settings.readers_per_scan, settings.filter) == (2, "state=Readers+disagree")
@@ -123,7 +123,7 @@ def test_second_round_carries_over_and_opens_the_queue_of_what_changed(open_app,
     judge(folder, FIRST, Ada=Verdict.ACCEPT, Bo=Verdict.MINOR_EDITS)
     second_run(folder)
     app = sign_in(round_page(open_app, folder, "second", run=RUN, evaluation="small-valid"), "Lead")
-    next(each for each in app.button if each.label == "See what would carry over").click().run()
+    next(each for each in app.button if each.label == "Preview").click().run()
     finished(app)
     assert [each.value for each in app.metric] == ["2", "1", "1"]
     next(each for each in app.button if each.label == "Carry 2 verdicts over").click().run()
