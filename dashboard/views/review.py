@@ -18,7 +18,8 @@ from dashboard.components.review.in_3d import panel_in_3d
 from dashboard.components.review.largest_errors import regions_panel
 from dashboard.components.review.scan_panel import show_scan, take_scan
 from dashboard.components.review.verdict import verdict_panel
-from dashboard.state import OPEN, PICK, address, link, set_query, workspace
+from dashboard.demo.link import demo_link
+from dashboard.state import OPEN, PICK, SERVER, address, link, set_query, workspace
 
 
 def main() -> None:
@@ -32,8 +33,8 @@ def main() -> None:
         scan = _scan(desk)
         case_header(desk, scan)
         free = take_scan(desk, scan)
-        _panels(desk, scan, free=free)
-        _below(desk, scan)
+        slice_number = _panels(desk, scan, free=free)
+        _below(desk, scan, slice_number)
 
 
 def _queue(evaluation: Evaluation) -> Queue:
@@ -54,7 +55,8 @@ def _scan(desk: ReaderView) -> str:
     return (desk.names() or desk.table.names)[0]
 
 
-def _panels(desk: ReaderView, scan: str, *, free: bool) -> None:
+def _panels(desk: ReaderView, scan: str, *, free: bool) -> int | None:
+    """Pictures and panel; the slice that is shown."""
     organ = address().organ if address().case == scan else None
     picture, panel = st.columns([4, 1.25], gap="medium")
     with picture:
@@ -65,9 +67,10 @@ def _panels(desk: ReaderView, scan: str, *, free: bool) -> None:
         verdict_panel(desk, scan, free=free)
         findings_panel(desk, scan, seen.slice_number)
         regions_panel(desk, scan, organ)
+    return seen.slice_number
 
 
-def _below(desk: ReaderView, scan: str) -> None:
+def _below(desk: ReaderView, scan: str, slice_number: int | None) -> None:
     evaluation = desk.evaluation
     if not desk.is_hidden(scan):
         with st.expander("Dice along the scan: which slice to look at"):
@@ -75,17 +78,28 @@ def _below(desk: ReaderView, scan: str) -> None:
             slices = cached.slices(evaluation)
             st.plotly_chart(dice_along_scan(slices[slices["scan"] == scan]), key=f"along-{scan}")
         if not desk.settings.blind:
-            st.download_button(
-                "This scan as one HTML file",
-                lambda: scan_report(workspace(), evaluation, scan, desk.review(scan)),
-                file_name=f"{evaluation.run}-{scan}.html",
-                mime="text/html",
-                icon=":material/mail:",
-                on_click="ignore",
-                type="tertiary",
-                help="Scores, worst slices, findings and verdicts, with pictures; opens without a network.",
-            )
+            with st.container(horizontal=True):
+                _take_along(desk, scan, slice_number)
     panel_in_3d(evaluation, scan)
+
+
+def _take_along(desk: ReaderView, scan: str, slice_number: int | None) -> None:
+    """The report of the scan, and the demo with the slice that is shown; both name the run."""
+    evaluation = desk.evaluation
+    st.download_button(
+        "This scan as one HTML file",
+        lambda: scan_report(workspace(), evaluation, scan, desk.review(scan)),
+        file_name=f"{evaluation.run}-{scan}.html",
+        mime="text/html",
+        icon=":material/mail:",
+        on_click="ignore",
+        type="tertiary",
+        help="Scores, worst slices, findings and verdicts, with pictures; opens without a network.",
+    )
+    if SERVER.demo is not None:
+        number = evaluation.scan_facts(scan)["slice_numbers"][0] if slice_number is None else slice_number
+        place = demo_link(evaluation, scan, number)
+        st.link_button("Open in the demo", place, icon=":material/open_in_new:", type="tertiary")
 
 
 main()

@@ -32,7 +32,7 @@ def second_round_section(desk: ReaderView) -> None:
     amount = st.slider(
         "Minimum Dice to carry a verdict over",
         LOWEST, 1.0, LEAST_DICE, step=0.005, format="%.3f", key="least_dice", width=480,
-        help="Between old and new mask, for every organ; 1: identical masks only. The amount is stored with each verdict that carries over.",
+        help="Between both masks, for every organ; 1: identical masks only. It is stored with each verdict that carries over.",
     )  # fmt: skip
     st.caption(f"{counted(sum(bool(r.standing) for r in desk.reviews.values()), 'judged scan')} here. Nothing is stored yet.")
     key = f"{PLANNING}-{old.run}-{old.name}-{name}-{amount}"
