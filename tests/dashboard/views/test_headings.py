@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 GLOSSARY = ROOT / "docs" / "glossary.md"
+HEADINGS = {"title", "header", "subheader"}
 PAGES = {"Cases", "Review", "Round", "Metrics", "Compare", "Data", "Training", "Demo"}
 PLAIN = {
     "Overview",
@@ -28,9 +29,8 @@ PLAIN |= {"Difference", "Export and reports"}
 def headings(path: Path) -> Iterator[str]:
     """The literal texts of a file's titles, headings and section names."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in ("title", "header", "subheader") and node.args and isinstance(node.args[0], ast.Constant):
-                yield str(node.args[0].value)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in HEADINGS:
+            yield from (argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant))
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SECTIONS" and isinstance(node.value, ast.Dict):
             yield from (ast.literal_eval(value) for value in node.value.values)
 
