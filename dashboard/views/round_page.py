@@ -8,8 +8,9 @@ from dashboard.components.common.guard import require_evaluation, show_errors
 from dashboard.components.common.hidden_scores import hidden_rounds, shown_to_lead
 from dashboard.components.common.page_keys import page_keys
 from dashboard.components.common.picker import page_title
+from dashboard.components.common.queue_choice import Queue, kept_queue
 from dashboard.components.common.reader import ask_reader, reader_name
-from dashboard.components.common.reading import Queue, ReaderView, kept_queue, leave_scan
+from dashboard.components.common.reading import ReaderView, leave_scan
 from dashboard.components.common.score_seen import note_scores_seen
 from dashboard.components.common.sections import choose_section
 from dashboard.components.round.acceptance_section import scores_section
@@ -39,13 +40,13 @@ def main() -> None:
             bar = st.container(width="content")
             with st.container(width=230):
                 reader = ask_reader()
-        desk = ReaderView.at(evaluation, reader, kept_queue(evaluation) or Queue())
+        view = ReaderView.of(evaluation, reader, kept_queue(evaluation) or Queue())
         with bar:
-            progress_bar(desk)
-        set_query(desk.address | {"section": section})
+            progress_bar(view)
+        set_query(view.address | {"section": section})
         if shown_to_lead(hidden_rounds([evaluation]), "the run, its scores and what the others said"):
             note_scores_seen([evaluation])
-            SHOWN[section](desk)
+            SHOWN[section](view)
 
 
 main()

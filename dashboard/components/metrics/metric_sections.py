@@ -71,7 +71,7 @@ def _trend(evaluation: Evaluation) -> None:
         return
     found = [each for each in cached.evaluations() if each.name == evaluation.name and not each.is_external]
     others = hidden_rounds(each for each in found if each.run != evaluation.run)
-    same = [each for each in found if each.run not in {desk.evaluation.run for desk in others}]
+    same = [each for each in found if each.run not in {view.evaluation.run for view in others}]
     if len(same) < 2:
         st.caption("The trend over runs appears once a second run is evaluated on this split.")
         return

@@ -15,7 +15,8 @@ from core.reviews.round.acceptance import OF_WHOLE_SCANS
 from core.reviews.store.events import Finding, FindingKind, Subject, Verdict
 from core.reviews.store.store import ReviewStore
 from core.storage.workspace import Workspace
-from dashboard.components.common.reading import Queue, ReaderView
+from dashboard.components.common.queue_choice import Queue
+from dashboard.components.common.reading import ReaderView
 from dashboard.components.round.exports_section import tables_zip
 from tests.browser.small_workspace import SCANS
 from tests.dashboard.reviewing import RUN, evaluation_of, opened, reviews, second_run, set_round, sign_in, subject
