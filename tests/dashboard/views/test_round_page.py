@@ -143,8 +143,8 @@ def test_tables_come_in_three_formats(folder: Path) -> None:
     with opened(folder) as store:
         evaluation = evaluation_of(folder)
         found = store.reviews(run=RUN, evaluation=evaluation.name)
-        desk = ReaderView(evaluation, store, "Lead", Queue(), store.round(run=RUN, evaluation=evaluation.name), found)  # type: ignore[arg-type]
-        packed = {form: zipfile.ZipFile(io.BytesIO(tables_zip(desk, form))) for form in ("csv", "json", "parquet")}
+        view = ReaderView(evaluation, store, "Lead", Queue(), store.round(run=RUN, evaluation=evaluation.name), found)  # type: ignore[arg-type]
+        packed = {form: zipfile.ZipFile(io.BytesIO(tables_zip(view, form))) for form in ("csv", "json", "parquet")}
     for form, archive in packed.items():
         assert f"verdicts.{form}" in archive.namelist()
     assert pd.read_csv(packed["csv"].open("verdicts.csv"))["verdict"].tolist() == ["accept"]
