@@ -1,6 +1,5 @@
 """The dashboard's entry point for Streamlit: navigation and the page that is open."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from dashboard.components.common.guard import show_errors
 from dashboard.components.common.layout import narrow_margins
 from dashboard.components.common.picker import choose_evaluation
 from dashboard.components.common.text import escape_markdown
-from dashboard.state import SERVED_VARIABLE, show_flash, workspace
+from dashboard.state import SERVER, show_flash, workspace
 
 st.set_page_config(page_title="GutCheck", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
 
@@ -32,7 +31,7 @@ PAGES = [
 
 def main() -> None:
     """Draw the navigation, the page, and what stands below every page."""
-    if not os.environ.get(SERVED_VARIABLE):
+    if not SERVER.is_serving:
         st.error("The viewer needs the dashboard's own server: stop this one and run `python -m dashboard` instead.")
         st.stop()
     page = st.navigation(PAGES, position="top")
@@ -44,7 +43,7 @@ def main() -> None:
         )
     with body:
         with show_errors():
-            choose_evaluation(cached.evaluations(workspace()))
+            choose_evaluation(cached.read_evaluations())
         show_flash()
         page.run()
 

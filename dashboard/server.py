@@ -4,21 +4,23 @@ import logging
 import os
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.cli.options import Parser, check_port
 from core.demo.prepare import default_folder, start_demo
-from core.errors import WorkspaceError
+from core.errors import ConfigError, WorkspaceError
 from core.storage.workspace import ENVIRONMENT_VARIABLE, Workspace
 from dashboard.demo.link import DEMO_PATH
-from dashboard.state import SERVED_VARIABLE, project_root
-from dashboard.web.access import PASSWORD_VARIABLE, Access, Guard, OpenAccess, choose_access
+from dashboard.state import PROJECT_ROOT, SERVER
+from dashboard.web.access import PASSWORD_VARIABLE, Access, Guard, OpenAccess
 from dashboard.web.health import HEALTH, DemoHealth, Health
+from dashboard.web.patches import read_keys_patiently
 from dashboard.web.proxies import TrustedProxies
 from dashboard.web.serving import address_of, serve_until_stopped
+from dashboard.web.sign_in import access_for
 
 DEMO_HEALTH: dict[str, DemoHealth] = {"idle": "idle", "starting": "idle", "ready": "ok", "failed": "failed"}
 
@@ -79,19 +81,39 @@ def choose_workspace(config: ServerConfig) -> tuple[Workspace, bool]:
     return own, False
 
 
+def choose_access(host: str, password_file: str | None) -> Access:
+    """The access that the environment and the command line ask for.
+
+    Args:
+        host: where the server will listen.
+        password_file: a file whose first line is the password; else ``GUTCHECK_PASSWORD`` counts.
+
+    Raises:
+        ConfigError: another address than this machine's own without a password, or a password that is none.
+    """
+    password = _read_password(password_file) if password_file else os.environ.get(PASSWORD_VARIABLE)
+    return access_for(host, password, remedy=f"set {PASSWORD_VARIABLE} or --password-file")
+
+
+def _read_password(file: str) -> str:
+    try:
+        return (Path(file).read_text(encoding="utf-8").splitlines() or [""])[0].strip()
+    except (OSError, ValueError) as error:
+        raise ConfigError("The password file cannot be read", value=file, todo="give a text file with one line") from error
+
+
 def serve(workspace: Workspace, config: ServerConfig, access: Access, proxies: TrustedProxies) -> None:
     """Run the server until it is stopped."""
-    os.environ[ENVIRONMENT_VARIABLE] = str(workspace.root)
-    os.environ[SERVED_VARIABLE] = "1"
+    SERVER.workspace, SERVER.is_serving = workspace, True
     # Streamlit reads its settings from the folder it is started in, and people start the dashboard from anywhere.
-    os.chdir(project_root())
+    os.chdir(PROJECT_ROOT)
     address = address_of(config.host, config.port)
     ready = f"GutCheck: {address} (workspace {workspace.root}; Ctrl-C stops it). Not a medical device."
     if isinstance(access, OpenAccess):
         ready += f"\nThere is no login, so only this machine is served; set {PASSWORD_VARIABLE} to serve others."
     if config.browser:
         webbrowser.open(address)
-    _read_keys_patiently()
+    read_keys_patiently()
     serve_until_stopped(build_app(workspace, access, proxies), host=config.host, port=config.port, ready=ready)
 
 
@@ -104,7 +126,7 @@ def build_app(workspace: Workspace, access: Access, proxies: TrustedProxies | No
     from dashboard.web.correction_route import correction_routes
     from dashboard.web.scan_route import scan_routes
 
-    demo = LazyDemo(workspace, DEMO_PATH)
+    SERVER.demo = demo = LazyDemo(workspace, DEMO_PATH)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -152,22 +174,3 @@ def _say_that_it_failed(error: Exception) -> bool:
         "Something went wrong in GutCheck itself: reload the page; the server's log has the details.", icon=":material/error:"
     )
     return True
-
-
-def _read_keys_patiently() -> None:
-    """Keep a page from failing where Streamlit reads a session's keys while the run before, on its way out, still writes one.
-
-    Each run of a page has its own lock on the session's state, so a quick reader's key may meet the end of the last run
-    (Streamlit 1.67, ``SessionState._compact_state``: "dictionary changed size during iteration").
-    """
-    from streamlit.runtime.state.session_state import SessionState
-
-    once = SessionState._keys
-
-    def keys(self: SessionState) -> set[str]:
-        for _ in range(100):
-            with suppress(RuntimeError):
-                return once(self)
-        return once(self)
-
-    SessionState._keys = keys  # type: ignore[method-assign]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,10 +12,29 @@ from core.demo.prepare import DemoState, default_folder, demo_state
 from core.labels import ORGAN_NAMES
 from core.storage.workspace import ENVIRONMENT_VARIABLE, Workspace
 
-SERVED_VARIABLE = "GUTCHECK_SERVED"
-"""Set by the dashboard's own server; without it there is no route for scans."""
+if TYPE_CHECKING:
+    from dashboard.demo.lazy import LazyDemo
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+"""The folder that holds ``core``, ``training`` and ``dashboard``."""
+
+
+@dataclass
+class Server:
+    """What the dashboard's own server tells the pages that run in its process."""
+
+    is_serving: bool = False
+    """Without it there is no route for scans."""
+    workspace: Workspace | None = None
+    demo: "LazyDemo | None" = None
+    """The mounted Gradio demo."""
+
+
+SERVER = Server()
 
 EVALUATION = "evaluation"
+EVALUATIONS = "evaluations"
+"""Those of the workspace as this run of the page found them, see `dashboard.cached.evaluations`."""
 LINKED = "linked"
 """The evaluation that the URL named last."""
 READER = "reader"
@@ -87,7 +107,9 @@ def set_query(wanted: Mapping[str, str | list[str]]) -> None:
 
 
 def workspace() -> Workspace:
-    """The open workspace: the one that the environment names, else ``./workspace`` if it is there, else the demo's."""
+    """The open workspace: the server's, else the one that the environment names, else ``./workspace`` or the demo's."""
+    if SERVER.workspace:
+        return SERVER.workspace
     if os.environ.get(ENVIRONMENT_VARIABLE):
         return Workspace.locate()
     own = Workspace.locate()
@@ -109,8 +131,3 @@ def show_flash() -> None:
     if FLASH in st.session_state:
         message, icon = st.session_state.pop(FLASH)
         st.toast(message, icon=icon)
-
-
-def project_root() -> Path:
-    """The folder that holds ``core``, ``training`` and ``dashboard``."""
-    return Path(__file__).resolve().parent.parent

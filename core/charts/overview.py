@@ -86,7 +86,7 @@ def disputed_in(evaluation: Evaluation, reviews: Sequence[Mapping[str, ScanRevie
         for scan, review in each.items()
         if Verdict.REFERENCE_WRONG in review.verdicts.values()
     }
-    return {scan: reason for scan, reason in (by_readers | listed).items() if scan in evaluation.summary["scans"]}
+    return {scan: reason for scan, reason in (by_readers | listed).items() if scan in evaluation.facts}
 
 
 def summary_without(scans: pd.DataFrame, left_out: Collection[str]) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def agreement(argv: Sequence[str]) -> None:
 
     options = _parser("agreement", "Print the readers' agreement on one evaluation as one JSON object.").read(argv)
     with _opened(options) as (_, evaluation, store):
-        patients = {scan: str(known["patient"]) for scan, known in evaluation.summary["scans"].items()}
+        patients = {scan: str(known["patient"]) for scan, known in evaluation.facts.items()}
         reviews = {s: r for s, r in store.reviews(run=evaluation.run, evaluation=evaluation.name).items() if s in patients}
         settings = store.round(run=evaluation.run, evaluation=evaluation.name)
         done = found(reviews, patients, blind=bool(settings and settings.blind))

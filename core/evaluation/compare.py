@@ -144,7 +144,7 @@ def _check_conventions(a: Evaluation, b: Evaluation) -> None:
 
 def _pair(a: Evaluation, b: Evaluation) -> tuple[frozenset[str], dict[str, int]]:
     """Scans with one reference on both sides, and how many were left out and why."""
-    of_a, of_b = a.summary["scans"], b.summary["scans"]
+    of_a, of_b = a.facts, b.facts
     both = of_a.keys() & of_b.keys()
     same = frozenset(scan for scan in both if of_a[scan]["reference_sha256"] == of_b[scan]["reference_sha256"])
     reasons = {"only in A": len(of_a) - len(both), "only in B": len(of_b) - len(both), "other reference": len(both) - len(same)}

@@ -51,9 +51,9 @@ def round_report(
         WorkspaceError: a table of the evaluation is missing or damaged.
     """
     scans = evaluation.scans()
-    reviews = {scan: review for scan, review in reviews.items() if scan in evaluation.summary["scans"]}
+    reviews = {scan: review for scan, review in reviews.items() if scan in evaluation.facts}
     cases = case_table(scans, {scan: review.state for scan, review in reviews.items()})
-    patients = {scan: str(known["patient"]) for scan, known in evaluation.summary["scans"].items()}
+    patients = {scan: str(known["patient"]) for scan, known in evaluation.facts.items()}
     sections = [
         Section("Progress", _progress(cases, reviews)),
         Section("Mean Dice with and without disputed references", _headline(headline(scans, reviews))),

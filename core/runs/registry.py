@@ -1,9 +1,11 @@
 """The registry of training runs and evaluations, read from disk; a damaged one is listed with what is wrong."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args
 
 import pandas as pd
@@ -32,7 +34,20 @@ class Evaluation:
     run: str
     name: str
     paths: EvaluationPaths
-    summary: dict[str, Any]
+    summary: Mapping[str, Any]
+
+    @property
+    def facts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Patient, hashes, slice numbers and geometry by scan; read from the file where the summary was left without them.
+
+        Raises:
+            WorkspaceError: the file is missing or damaged by now.
+        """
+        return self.summary["scans"] if "scans" in self.summary else _read_facts(self.paths, _modified(self.paths.summary))
+
+    def without_facts(self) -> "Evaluation":
+        """The same, to be kept and shared: thousands of scans' facts are then read when they are asked for."""
+        return replace(self, summary=MappingProxyType({key: self.summary[key] for key in self.summary if key != "scans"}))
 
     @property
     def dataset_root(self) -> Path:
@@ -63,7 +78,7 @@ class Evaluation:
         Raises:
             WorkspaceError: the evaluation has no such scan.
         """
-        facts = self.summary["scans"].get(scan)
+        facts = self.facts.get(scan)
         if facts is None:
             what = f"The evaluation {self.name} of {self.run} has no such scan"
             raise WorkspaceError(what, value=scan, todo="choose one of its scans")
@@ -186,6 +201,21 @@ def _read_evaluation(run: str, paths: EvaluationPaths) -> Evaluation | None:
         return None
 
 
+@lru_cache(maxsize=16)
+def _read_facts(paths: EvaluationPaths, modified: int) -> Mapping[str, Mapping[str, Any]]:
+    evaluation = _read_evaluation("", paths)
+    if evaluation is None:
+        raise WorkspaceError("The evaluation is missing or damaged", value=paths.summary, todo="evaluate the run again")
+    return MappingProxyType(evaluation.summary["scans"])
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _with_all_organs(evaluation: Evaluation) -> dict[str, Any]:
     """The summary of a file that is older than `over_all_organs`: its own headline was the mean of the organs' means.
 
@@ -196,7 +226,7 @@ def _with_all_organs(evaluation: Evaluation) -> dict[str, Any]:
     except (WorkspaceError, KeyError):
         found = over_all_organs(pd.DataFrame(columns=["patient", "scan", "outcome", "dice"]))
     conventions = evaluation.summary.get("conventions", {}) | {"all_organs": ALL_ORGANS_RULE}
-    return evaluation.summary | {"all_organs": found, "conventions": conventions}
+    return dict(evaluation.summary) | {"all_organs": found, "conventions": conventions}
 
 
 def list_runs(workspace: Workspace) -> list[Run]:

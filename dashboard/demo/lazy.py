@@ -33,9 +33,6 @@ class DemoProgress:
 class LazyDemo:
     """An ASGI application that becomes the Gradio demo at its first request; until then a page says that it starts."""
 
-    serving: "LazyDemo | None" = None
-    """The one that this process serves, for the page that starts it."""
-
     def __init__(self, workspace: Workspace, path: str) -> None:
         self._workspace, self._path = workspace, path
         self._app: Any = None
@@ -43,7 +40,6 @@ class LazyDemo:
         self._entering = asyncio.Lock()
         self._lifespan: AbstractAsyncContextManager[Any] | None = None
         self._progress, self._lock = DemoProgress(), threading.Lock()
-        LazyDemo.serving = self
 
     @property
     def progress(self) -> DemoProgress:

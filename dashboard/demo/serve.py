@@ -18,8 +18,9 @@ from dashboard.demo.page import build_page, page_options
 from dashboard.demo.patches import load_gradio, past_the_proxy
 from dashboard.demo.results import get_class_statistics_gradio, predict_gradio
 from dashboard.demo.session import Demo
-from dashboard.web.access import Access, Guard, access_for
+from dashboard.web.access import Access, Guard
 from dashboard.web.proxies import TrustedProxies
+from dashboard.web.sign_in import access_for
 
 if TYPE_CHECKING:
     import fastapi
@@ -88,7 +89,7 @@ class DemoOptions:
         self.access()
 
     def access(self) -> Access:
-        """Who may use the demo. Raises: see `dashboard.web.access.access_for`."""
+        """Who may use the demo. Raises: see `dashboard.web.sign_in.access_for`."""
         return access_for(self.host, self.password, remedy=REMEDY, note=NAME_NOTE, named=check_reader)
 
 

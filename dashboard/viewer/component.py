@@ -60,8 +60,6 @@ class ViewerState:
     """Panes, planes, organs, window, zoom and the rest, for the page's address; empty where all is as usual."""
     picked: Pick | None = None
     """A click on a pane; present in the one rerun that the click caused."""
-    edited: Any = None
-    """What the tools that correct a prediction reported; present in the one rerun that it caused."""
 
 
 @cache
@@ -175,7 +173,6 @@ def read_state(reported: Any, asked: ViewerState, *, url: str, jump: str | int |
         slice_number=slice_number if _is_whole(slice_number) else asked.slice_number,
         link=link if isinstance(link, str) and _LINK.fullmatch(link) else asked.link,
         picked=_read_pick(_mapping(reported).get("pick"), url),
-        edited=_mapping(reported).get("edited"),
     )
 
 

@@ -13,17 +13,18 @@ from dashboard.components.common.blind import named
 from dashboard.components.common.guard import require_evaluation, show_errors
 from dashboard.components.common.page_keys import page_keys
 from dashboard.components.common.picker import page_title
+from dashboard.components.common.queue_choice import Queue, keep_queue, kept_queue, queue_of_url
 from dashboard.components.common.reader import ask_reader, reader_name
-from dashboard.components.common.reading import Queue, ReaderView, go_to, keep_queue, kept_queue, leave_scan, queue_of_url
+from dashboard.components.common.reading import ReaderView, go_to, leave_scan
 from dashboard.components.common.text import escape_links
 from dashboard.components.round.round_settings import round_menu
-from dashboard.state import link, set_query, workspace
+from dashboard.state import link, set_query
 
 
 def main() -> None:
     with show_errors():
         evaluation = require_evaluation()
-        store: ReviewStore = cached.store(workspace().reviews_db)
+        store = cached.store()
         page_title("Cases", store=store)
         page_keys()
         leave_scan(reader_name())
@@ -35,20 +36,20 @@ def main() -> None:
             way, bar = st.container(width="content"), st.container(width="content")
             with st.container(width=230):
                 reader = ask_reader()
-        desk = ReaderView.at(evaluation, reader, queue)
+        view = ReaderView.of(evaluation, reader, queue)
         with aside:
-            saved_filters_menu(desk)
+            saved_filters_menu(view)
         with bar:
-            progress_bar(desk)
+            progress_bar(view)
         with top:
-            round_menu(desk)
+            round_menu(view)
         with line:
-            score_line(desk)
-        chosen = case_list(desk)
+            score_line(view)
+        chosen = case_list(view)
         with way:
-            next_case_button(desk)
+            next_case_button(view)
         if chosen:
-            go_to(desk, chosen)
+            go_to(view, chosen)
 
 
 def _queue(evaluation: Evaluation, store: ReviewStore) -> Queue:
@@ -59,7 +60,7 @@ def _queue(evaluation: Evaluation, store: ReviewStore) -> Queue:
     except ConfigError as error:
         st.warning(f"The link's filter makes no sense, so every scan is shown. {escape_links(str(error))}")
         start = Queue()
-    patients = sorted({str(facts["patient"]) for facts in evaluation.summary["scans"].values()})
+    patients = sorted({str(facts["patient"]) for facts in evaluation.facts.values()})
     queue = choose_queue(evaluation, settings, start, store.readers() if not settings.blind else [], patients)
     keep_queue(evaluation, queue)
     place = named(evaluation, settings) | link(order=queue.order, other=queue.other)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import streamlit as st
 
 from core.reviews.store.events import Round
-from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.blind import named, title_of, token_of
@@ -17,14 +16,14 @@ from dashboard.components.common.picker import page_title
 from dashboard.components.common.sections import choose_section
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.metrics import compare_sections as comparison
-from dashboard.state import link, set_query, workspace
+from dashboard.state import link, set_query
 
 SECTIONS = {"difference": "Difference", "runs": "All runs", "settings": "Settings that differ"}
 
 
 def main() -> None:
     with show_errors():
-        store: ReviewStore = cached.store(workspace().reviews_db)
+        store = cached.store()
         page_title("Compare", store=store)
         b = require_evaluation()
         with st.container(horizontal=True, horizontal_alignment="distribute"):
@@ -34,8 +33,8 @@ def main() -> None:
         here = named(b, rounds.get((b.run, b.name))) | {"section": section}
         if section == "runs":
             set_query(here | link(other=st.query_params.get("other")))
-            if may_see_scores(cached.evaluations(workspace())):
-                comparison.all_runs(cached.evaluations(workspace()))
+            if may_see_scores(cached.evaluations()):
+                comparison.all_runs(cached.evaluations())
             return
         a = _other(b, rounds)
         set_query(here | (_beside(a, rounds) if a else {}))
@@ -58,7 +57,7 @@ def main() -> None:
 
 def _other(b: Evaluation, rounds: Mapping[tuple[str, str], Round]) -> Evaluation | None:
     """The evaluation to compare with: the link's choice, else another run's on the same split, else any other."""
-    others = [each for each in cached.evaluations(workspace()) if (each.run, each.name) != (b.run, b.name)]
+    others = [each for each in cached.evaluations() if (each.run, each.name) != (b.run, b.name)]
     if not others:
         return None
     others.sort(key=lambda each: each.name != b.name)

@@ -58,7 +58,7 @@ def _folders() -> dict[str, Path]:
     """Data sets by name: those of the workspace, and those that an evaluation was made on."""
     datasets = workspace().datasets
     found = {path.name: path for path in sorted(datasets.glob("[!.]*")) if path.is_dir()} if datasets.is_dir() else {}
-    for each in cached.evaluations(workspace()):
+    for each in cached.evaluations():
         if each.dataset_root not in found.values():
             found.setdefault(each.dataset_root.name, each.dataset_root)
     return found
@@ -67,7 +67,7 @@ def _folders() -> dict[str, Path]:
 def _choose(names: list[str], place: "st.delta_generator.DeltaGenerator") -> str:
     """The link's data set, else that of the evaluation that is looked at, else the first."""
     looked_at = st.session_state.get(EVALUATION)
-    evaluated = {(each.run, each.name): each.dataset_root.name for each in cached.evaluations(workspace())}
+    evaluated = {(each.run, each.name): each.dataset_root.name for each in cached.evaluations()}
     wanted = st.query_params.get("dataset") or (evaluated.get(looked_at) if looked_at else None)
     if wanted and st.query_params.get("dataset") and wanted not in names:
         st.warning(f"The link names a data set that is not here: {escape_markdown(wanted)}.")
@@ -77,7 +77,7 @@ def _choose(names: list[str], place: "st.delta_generator.DeltaGenerator") -> str
 
 def _evaluation_of(root: Path) -> Evaluation | None:
     """The evaluation that is looked at if it is of this data set, else the newest that is."""
-    mine = [each for each in cached.evaluations(workspace()) if each.dataset_root.resolve() == root.resolve()]
+    mine = [each for each in cached.evaluations() if each.dataset_root.resolve() == root.resolve()]
     looked_at = st.session_state.get(EVALUATION)
     return next((each for each in mine if (each.run, each.name) == looked_at), mine[0] if mine else None)
 

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from core.reviews.store.store import ReviewStore
 from dashboard import cached
 from dashboard.components.common.blind import named
 from dashboard.components.common.charts import picture_format
@@ -14,7 +13,7 @@ from dashboard.components.common.sections import choose_section
 from dashboard.components.common.selection import choose_scans, disputed_scans
 from dashboard.components.metrics import metric_sections as sections
 from dashboard.components.metrics.patient_days import patient_days
-from dashboard.state import link, set_query, workspace
+from dashboard.state import link, set_query
 
 SECTIONS = {
     "overview": "Overview",
@@ -36,7 +35,7 @@ CHARTS = {
 
 def main() -> None:
     with show_errors():
-        store: ReviewStore = cached.store(workspace().reviews_db)
+        store = cached.store()
         page_title("Metrics", store=store)
         evaluation = require_evaluation()
         with st.container(horizontal=True, horizontal_alignment="distribute"):

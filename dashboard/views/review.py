@@ -9,8 +9,9 @@ from dashboard import cached
 from dashboard.components.common.badge import leak_badge
 from dashboard.components.common.guard import require_evaluation, show_errors
 from dashboard.components.common.page_keys import finding_place, page_keys
+from dashboard.components.common.queue_choice import Queue, find_other, kept_queue
 from dashboard.components.common.reader import reader_name
-from dashboard.components.common.reading import Queue, ReaderView, find_other, go_to, kept_queue
+from dashboard.components.common.reading import ReaderView, go_to
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.case_header import case_header
 from dashboard.components.review.findings import findings_panel
@@ -18,7 +19,8 @@ from dashboard.components.review.in_3d import panel_in_3d
 from dashboard.components.review.largest_errors import regions_panel
 from dashboard.components.review.scan_panel import show_scan, take_scan
 from dashboard.components.review.verdict import verdict_panel
-from dashboard.state import OPEN, PICK, address, link, set_query, workspace
+from dashboard.demo.link import demo_link
+from dashboard.state import OPEN, PICK, SERVER, address, link, set_query, workspace
 
 
 def main() -> None:
@@ -26,14 +28,14 @@ def main() -> None:
         evaluation = require_evaluation()
         pick = st.session_state.get(PICK)
         page_keys(finding_place(pick.slice_number, pick.x, pick.y) if pick else "")
-        desk = ReaderView.at(evaluation, reader_name(), _queue(evaluation))
+        view = ReaderView.of(evaluation, reader_name(), _queue(evaluation))
         if wanted := st.session_state.pop(OPEN, None):
-            go_to(desk, wanted)
-        scan = _scan(desk)
-        case_header(desk, scan)
-        free = take_scan(desk, scan)
-        _panels(desk, scan, free=free)
-        _below(desk, scan)
+            go_to(view, wanted)
+        scan = _scan(view)
+        case_header(view, scan)
+        free = take_scan(view, scan)
+        slice_number = _panels(view, scan, free=free)
+        _below(view, scan, slice_number)
 
 
 def _queue(evaluation: Evaluation) -> Queue:
@@ -43,49 +45,62 @@ def _queue(evaluation: Evaluation) -> Queue:
     return Queue(kept.filter, kept.order, other) if find_other(evaluation, other) else kept
 
 
-def _scan(desk: ReaderView) -> str:
+def _scan(view: ReaderView) -> str:
     named = address().case
-    if named in desk.table.positions:
+    if named in view.table.positions:
         return str(named)
     if named:
         st.warning(
-            f"Scan {escape_markdown(named)} is not in {escape_markdown(desk.evaluation.name)}; this is the queue's first instead."
+            f"Scan {escape_markdown(named)} is not in {escape_markdown(view.evaluation.name)}; this is the queue's first instead."
         )
-    return (desk.names() or desk.table.names)[0]
+    return (view.names() or view.table.names)[0]
 
 
-def _panels(desk: ReaderView, scan: str, *, free: bool) -> None:
+def _panels(view: ReaderView, scan: str, *, free: bool) -> int | None:
+    """Pictures and panel; the slice that is shown."""
     organ = address().organ if address().case == scan else None
     picture, panel = st.columns([4, 1.25], gap="medium")
     with picture:
-        seen = show_scan(desk, scan, organ)
-    other = desk.queue.other if not desk.settings.blind else None
-    set_query(desk.address | link(case=scan, slice=seen.slice_number, organ=organ, view=seen.link or None, other=other))
+        seen = show_scan(view, scan, organ)
+    other = view.queue.other if not view.settings.blind else None
+    set_query(view.address | link(case=scan, slice=seen.slice_number, organ=organ, view=seen.link or None, other=other))
     with panel, st.container(key="verdict_panel", gap="small"):
-        verdict_panel(desk, scan, free=free)
-        findings_panel(desk, scan, seen.slice_number)
-        regions_panel(desk, scan, organ)
+        verdict_panel(view, scan, free=free)
+        findings_panel(view, scan, seen.slice_number)
+        regions_panel(view, scan, organ)
+    return seen.slice_number
 
 
-def _below(desk: ReaderView, scan: str) -> None:
-    evaluation = desk.evaluation
-    if not desk.is_hidden(scan):
+def _below(view: ReaderView, scan: str, slice_number: int | None) -> None:
+    evaluation = view.evaluation
+    if not view.is_hidden(scan):
         with st.expander("Dice along the scan: which slice to look at"):
             leak_badge(evaluation.badge)
             slices = cached.slices(evaluation)
             st.plotly_chart(dice_along_scan(slices[slices["scan"] == scan]), key=f"along-{scan}")
-        if not desk.settings.blind:
-            st.download_button(
-                "This scan as one HTML file",
-                lambda: scan_report(workspace(), evaluation, scan, desk.review(scan)),
-                file_name=f"{evaluation.run}-{scan}.html",
-                mime="text/html",
-                icon=":material/mail:",
-                on_click="ignore",
-                type="tertiary",
-                help="Scores, worst slices, findings and verdicts, with pictures; opens without a network.",
-            )
+        if not view.settings.blind:
+            with st.container(horizontal=True):
+                _take_along(view, scan, slice_number)
     panel_in_3d(evaluation, scan)
+
+
+def _take_along(view: ReaderView, scan: str, slice_number: int | None) -> None:
+    """The report of the scan, and the demo with the slice that is shown; both name the run."""
+    evaluation = view.evaluation
+    st.download_button(
+        "This scan as one HTML file",
+        lambda: scan_report(workspace(), evaluation, scan, view.review(scan)),
+        file_name=f"{evaluation.run}-{scan}.html",
+        mime="text/html",
+        icon=":material/mail:",
+        on_click="ignore",
+        type="tertiary",
+        help="Scores, worst slices, findings and verdicts, with pictures; opens without a network.",
+    )
+    if SERVER.demo is not None:
+        number = evaluation.scan_facts(scan)["slice_numbers"][0] if slice_number is None else slice_number
+        place = demo_link(evaluation, scan, number)
+        st.link_button("Open in the demo", place, icon=":material/open_in_new:", type="tertiary")
 
 
 main()

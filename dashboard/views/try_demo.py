@@ -7,7 +7,7 @@ from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.demo.lazy import LazyDemo
 from dashboard.demo.link import DEMO_PATH
 from dashboard.demo.models import offered_models
-from dashboard.state import workspace
+from dashboard.state import SERVER, workspace
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _start_and_open() -> None:
-    demo = LazyDemo.serving
+    demo = SERVER.demo
     if demo is None:
         st.info("This page opens the demo where the dashboard was started by: python -m dashboard", icon=":material/info:")
         return

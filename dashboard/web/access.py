@@ -5,12 +5,10 @@ Every request passes `Guard`, which asks an `Access` who sends it. Another sign-
 """
 
 import ipaddress
-import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, unquote
 
@@ -19,13 +17,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from core.errors import ConfigError
 from dashboard.web.answer_headers import with_headers
 from dashboard.web.origin import SENTENCE, is_foreign
 from dashboard.web.proxies import TrustedProxies
 
 PASSWORD_VARIABLE = "GUTCHECK_PASSWORD"
-MIN_PASSWORD = 8
 ROLES = frozenset({"reader", "lead", "trainer"})
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 READER_HEADER = "gutcheck-reader"
@@ -186,56 +182,6 @@ def current_reader() -> str | None:
     import streamlit as st
 
     return reader_of(st.context.headers)
-
-
-def choose_access(host: str, password_file: str | None) -> Access:
-    """The access that the environment and the command line ask for.
-
-    Args:
-        host: where the server will listen.
-        password_file: a file whose first line is the password; else ``GUTCHECK_PASSWORD`` counts.
-
-    Raises:
-        ConfigError: another address than this machine's own without a password, or a password that is none.
-    """
-    password = _read_password(password_file) if password_file else os.environ.get(PASSWORD_VARIABLE)
-    return access_for(host, password, remedy=f"set {PASSWORD_VARIABLE} or --password-file")
-
-
-def access_for(
-    host: str, password: str | None, *, remedy: str, note: str | None = None, named: Callable[[str], str] | None = None
-) -> Access:
-    """A login with this password; without one none, for this machine only.
-
-    Args:
-        host: where the server will listen.
-        remedy: how a password is set, for who needs one.
-        note: what the sign-in page says of the name; default: the dashboard's own.
-        named: see `dashboard.web.sign_in.PasswordAccess`; default: the dashboard's own, which asks the workspace's reviews.
-
-    Raises:
-        ConfigError: another address than this machine's own without a password, or a password that is none.
-    """
-    from dashboard.web.names import name_to_sign_in
-    from dashboard.web.sign_in import NAME_NOTE, PasswordAccess
-
-    if password is None:
-        if not is_loopback(host):
-            todo = f"{remedy}, or leave --host out"
-            raise ConfigError("Without a login GutCheck listens on this machine only", value=f"--host {host}", todo=todo)
-        return OpenAccess(f"{remedy}, and start it again")
-    length = len(password.strip())
-    if length < MIN_PASSWORD:
-        what = f"The password has {length} characters" if length else "The password is blank"
-        raise ConfigError(what, todo=f"use at least {MIN_PASSWORD} characters")
-    return PasswordAccess(password, note or NAME_NOTE, named or name_to_sign_in)
-
-
-def _read_password(file: str) -> str:
-    try:
-        return (Path(file).read_text(encoding="utf-8").splitlines() or [""])[0].strip()
-    except (OSError, ValueError) as error:
-        raise ConfigError("The password file cannot be read", value=file, todo="give a text file with one line") from error
 
 
 def host_name(host: str) -> str:

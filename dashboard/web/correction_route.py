@@ -59,23 +59,23 @@ class SentCorrection:
 
 def correction_routes(workspace: Workspace) -> list[BaseRoute]:
     """The routes to serve before `dashboard.web.scan_route.scan_routes`; refusals are one sentence as plain text."""
-    desk = _CorrectionStore(workspace)
+    corrections = _CorrectionStore(workspace)
     path = f"{PREFIX}/{{run}}/{{evaluation}}/{{scan}}"
 
     async def post(request: Request) -> Response:
         try:
             _check_sender(request)
-            evaluation, scan = await run_in_threadpool(desk.find, request)
+            evaluation, scan = await run_in_threadpool(corrections.find, request)
             with refusing(422):
                 shape = await run_in_threadpool(_shape, evaluation, scan)
             body = await _read_body(request, _expected_bytes(shape) + SLACK_BYTES)
-            return await run_in_threadpool(desk.save, request, evaluation, scan, shape, body)
+            return await run_in_threadpool(corrections.save, request, evaluation, scan, shape, body)
         except Refusal as refusal:
             return refusal.response()
 
     async def get(request: Request) -> Response:
         try:
-            return await run_in_threadpool(desk.version, request)
+            return await run_in_threadpool(corrections.version, request)
         except Refusal as refusal:
             return refusal.response()
 

@@ -7,7 +7,6 @@ from core.reviews.store.database import URL_VARIABLE
 from core.reviews.store.events import check_reader
 from core.reviews.store.readers import check_scripts
 from core.reviews.store.shared import shared_store
-from dashboard.state import workspace
 
 
 def name_to_sign_in(name: str) -> str:
@@ -16,6 +15,8 @@ def name_to_sign_in(name: str) -> str:
     Raises:
         ReviewError: an impossible name, one that mixes scripts within a word, or one that looks like another reader's.
     """
+    from dashboard.state import workspace  # Streamlit comes with it, which the demo alone does without
+
     name, database = check_reader(name), workspace().reviews_db
     if not database.is_file() and not os.environ.get(URL_VARIABLE):
         return check_scripts(name)

@@ -17,12 +17,13 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
-from core.errors import ReviewError
-from dashboard.web.access import SIGN_IN, SIGN_OUT, Identity, Page
+from core.errors import ConfigError, ReviewError
+from dashboard.web.access import SIGN_IN, SIGN_OUT, Access, Identity, OpenAccess, Page, is_loopback
 from dashboard.web.brake import Brakes
 from dashboard.web.names import name_to_sign_in
 from dashboard.web.origin import is_cross_site
 
+MIN_PASSWORD = 8
 SESSION_S = 12 * 60 * 60
 """A working day; then one signs in again."""
 MAX_FORM_BYTES = 8192
@@ -125,6 +126,32 @@ class PasswordAccess:
         shown = {"target": _local(target), "name": name, "sentence": sentence, "note": self._note}
         content = _PAGE.substitute({key: html.escape(value) for key, value in shown.items()}, action=SIGN_IN)
         return HTMLResponse(content, status, _HEADERS | dict(headers or {}))
+
+
+def access_for(
+    host: str, password: str | None, *, remedy: str, note: str | None = None, named: Callable[[str], str] | None = None
+) -> Access:
+    """A login with this password; without one none, for this machine only.
+
+    Args:
+        host: where the server will listen.
+        remedy: how a password is set, for who needs one.
+        note: what the sign-in page says of the name; default: the dashboard's own.
+        named: see `dashboard.web.sign_in.PasswordAccess`; default: the dashboard's own, which asks the workspace's reviews.
+
+    Raises:
+        ConfigError: another address than this machine's own without a password, or a password that is none.
+    """
+    if password is None:
+        if not is_loopback(host):
+            todo = f"{remedy}, or leave --host out"
+            raise ConfigError("Without a login GutCheck listens on this machine only", value=f"--host {host}", todo=todo)
+        return OpenAccess(f"{remedy}, and start it again")
+    length = len(password.strip())
+    if length < MIN_PASSWORD:
+        what = f"The password has {length} characters" if length else "The password is blank"
+        raise ConfigError(what, todo=f"use at least {MIN_PASSWORD} characters")
+    return PasswordAccess(password, note or NAME_NOTE, named or name_to_sign_in)
 
 
 def _digest(password: str) -> bytes:

@@ -32,7 +32,9 @@ PAGES = [
 PROGRAM = """
 import json, sys, time, psutil
 from streamlit.testing.v1 import AppTest
-import streamlit, pandas, plotly.graph_objects, core.charts.where, core.charts.where, core.evaluation.compare, core.reviews
+from dashboard.state import SERVER
+import streamlit, pandas, plotly.graph_objects, core.charts.where, core.evaluation.compare, core.reviews
+SERVER.is_serving = True
 pages = json.loads(sys.argv[1])
 begin = psutil.Process().memory_info().rss
 found = []
@@ -62,7 +64,7 @@ print(json.dumps([begin, found]))
 def test_pages_over_many_scans(scans: int, tmp_path: Path) -> None:
     root = tmp_path / "workspace"
     simulated_workspace(root, scans=scans)
-    environment = {"GUTCHECK_WORKSPACE": str(root), "GUTCHECK_SERVED": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = {"GUTCHECK_WORKSPACE": str(root), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(PAGES)], cwd=ROOT, env=environment, capture_output=True, text=True
     )

@@ -43,7 +43,7 @@ def test_start_kill_the_server_stop_resume_open(workspace: Workspace, page: Page
         page.goto(f"{running.address}/training")
         fill(page, "Name of the run", "mine")
         fill(page, "Epochs", "45")
-        fill(page, "Pixels a side", "64")
+        fill(page, "Image size (px)", "64")
         expect(page.get_by_text("Its scores will be patient-clean")).to_be_visible()
         page.get_by_role("button", name="Start", exact=True).click()
         page.get_by_text("The same four validation slices after each epoch").wait_for(timeout=LIMIT_MS)

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.storage.workspace import ENVIRONMENT_VARIABLE
-from dashboard.state import SERVED_VARIABLE
+from dashboard.state import SERVER
 from tests.dashboard.guarded_server import Running, guarded_server
 from tests.patience import WAIT_S
 
@@ -33,7 +33,7 @@ def running(small_original: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(autouse=True)
 def _own_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv(SERVED_VARIABLE, "1")
+    monkeypatch.setattr(SERVER, "is_serving", True)
     st.cache_data.clear()
     st.cache_resource.clear()
     yield

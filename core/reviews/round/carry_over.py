@@ -88,7 +88,7 @@ def plan_carry_over(
     _check(old, new, least_dice)
     carried: list[Carried] = []
     queued: list[dict[str, object]] = []
-    scans = new.summary["scans"]
+    scans = new.facts
     for done, (scan, facts) in enumerate(scans.items()):
         progress(done, len(scans), scan)
         standing = reviews[scan].standing if scan in reviews else {}
@@ -123,14 +123,14 @@ def _check(old: Evaluation, new: Evaluation, least_dice: float) -> None:
     names = f"{old.run} · {old.name} and {new.run} · {new.name}"
     if (old.run, old.name) == (new.run, new.name):
         raise ReviewError("Verdicts carry over from one evaluation to another", value=names, todo="name two evaluations")
-    if not old.summary["scans"].keys() & new.summary["scans"].keys():
+    if not old.facts.keys() & new.facts.keys():
         raise ReviewError("The evaluations have no scan in common", value=names, todo="evaluate both on the same scans")
 
 
 def _change(old: Evaluation, new: Evaluation, scan: str, standing: Mapping[str, Event], least_dice: float) -> _Change:
     if not standing:
         return _Change(None, "", "not judged before")
-    before, after = old.summary["scans"].get(scan), new.summary["scans"][scan]
+    before, after = old.facts.get(scan), new.facts[scan]
     if {each.subject.image_sha256 for each in standing.values()} != {after["image_sha256"]}:
         return _Change(None, "", "the image is another now")
     judged = {each.subject.mask_sha256 for each in standing.values()}
@@ -159,7 +159,7 @@ def _compared(old: Evaluation, new: Evaluation, scan: str, least_dice: float) ->
 def _holds(verdict: Event, old: Evaluation, new: Evaluation) -> bool:
     if verdict.payload["verdict"] != Verdict.REFERENCE_WRONG:
         return True
-    references = [each.summary["scans"].get(verdict.subject.scan, {}).get("reference_sha256") for each in (old, new)]
+    references = [each.facts.get(verdict.subject.scan, {}).get("reference_sha256") for each in (old, new)]
     return references[0] is not None and references[0] == references[1]
 
 

@@ -82,7 +82,7 @@ def final_masks(
         accepted: take predictions too that were accepted by all who judged them.
     """
     found = {}
-    for scan, facts in evaluation.summary["scans"].items():
+    for scan, facts in evaluation.facts.items():
         review = reviews.get(scan, ScanReview())
         drawn = [
             each

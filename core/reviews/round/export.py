@@ -64,7 +64,7 @@ def _common(event: Event, evaluation: Evaluation, withdrawn: set[str]) -> dict[s
     return {
         "run": subject.run,
         "evaluation": subject.evaluation,
-        "patient": evaluation.summary["scans"].get(subject.scan, {}).get("patient"),
+        "patient": evaluation.facts.get(subject.scan, {}).get("patient"),
         "scan": subject.scan,
         "reader": event.reader,
         "at": event.at,

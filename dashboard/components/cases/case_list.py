@@ -16,17 +16,17 @@ SCANS_A_PAGE = 100
 PIXELS_OF_TABLE = 620
 
 
-def score_line(desk: ReaderView) -> None:
+def score_line(view: ReaderView) -> None:
     """The evaluation's scores in one line beside the leak badge; a blind round shows none."""
-    summary = desk.evaluation.summary
+    summary = view.evaluation.summary
     with st.container(horizontal=True, vertical_alignment="center", key="score_line"):
-        if desk.settings.blind:
+        if view.settings.blind:
             st.badge("blind round", icon=":material/visibility_off:", color="violet")
             st.caption(
-                f"{escape_markdown(desk.settings.name)}: scores and others' verdicts show once your own is in.", width="content"
+                f"{escape_markdown(view.settings.name)}: scores and others' verdicts show once your own is in.", width="content"
             )
             return
-        leak_badge(desk.evaluation.badge)
+        leak_badge(view.evaluation.badge)
         if summary["dataset"].get("synthetic"):
             st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
         what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, whole volumes in 3D"
@@ -36,19 +36,19 @@ def score_line(desk: ReaderView) -> None:
         st.markdown(f":small[Mean Dice: {' &nbsp; '.join(shown)}]", width="content", help=f"{what}. With intervals on *Metrics*.")
 
 
-def case_list(desk: ReaderView) -> str | None:
+def case_list(view: ReaderView) -> str | None:
     """Show a page of the queue; return the scan whose row was clicked."""
-    count = len(desk.names())
+    count = len(view.names())
     if not count:
         st.info("No case matches the filters; clear them to see all.", icon=":material/search_off:")
         return None
     first = _page(count)
-    shown = desk.worklist.rows(
-        reader=desk.reader, filter=desk.queue.filter, order=desk.queue.order, first=first, count=SCANS_A_PAGE
+    shown = view.worklist.rows(
+        reader=view.reader, filter=view.queue.filter, order=view.queue.order, first=first, count=SCANS_A_PAGE
     )
-    at_hand = {} if desk.settings.blind else desk.worklist.at_hand()
+    at_hand = {} if view.settings.blind else view.worklist.at_hand()
     shown = shown.assign(at_hand=[at_hand.get(scan, "") for scan in shown["scan"]])
-    columns = _columns(shown, blind=desk.settings.blind)
+    columns = _columns(shown, blind=view.settings.blind)
     row = row_table(
         shown,
         key="case_list",
@@ -83,7 +83,7 @@ def _columns(shown: pd.DataFrame, *, blind: bool) -> dict[str, Any]:
         "scan": config.TextColumn("Scan", pinned=True),
         "state": config.TextColumn("Review"),
         "readers": config.TextColumn("Judged by"),
-        "at_hand": config.TextColumn("Open at", help="Who has the scan at hand now."),
+        "at_hand": config.TextColumn("In review by", help="Who has the scan open now."),
         "mean_dice": config.NumberColumn("Mean Dice", format="%.3f", help="Over the organs that have a score."),
     }
     for organ in ORGANS:

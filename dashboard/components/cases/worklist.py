@@ -13,9 +13,10 @@ from core.reviews.queue.filters import MAX_LENGTH, STATES, SavedFilter, Worklist
 from core.reviews.store.events import BLIND_ORDERS, MAX_READER, Order, Round
 from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.common.reading import ORDERS, Queue, ReaderView, go_to
+from dashboard.components.common.queue_choice import ORDERS, Queue
+from dashboard.components.common.reading import ReaderView, go_to
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.state import HELD, flash, workspace
+from dashboard.state import HELD, flash
 
 WORDS = ("patient", "organ", "state", "reader", "kind", "leak")
 RANGES = ("dice", "confidence")
@@ -101,7 +102,7 @@ def _choose_order(evaluation: Evaluation, settings: Round) -> tuple[Order | None
         label_visibility="collapsed",
     )
     order = next((each for each in known if each == chosen), None)
-    others = [f"{each.run}/{each.name}" for each in cached.evaluations(workspace())]
+    others = [f"{each.run}/{each.name}" for each in cached.evaluations()]
     others = [name for name in others if name != f"{evaluation.run}/{evaluation.name}"]
     if order != "most_changed":
         return order, None
@@ -178,30 +179,30 @@ def _range(title: str, name: str, *, disabled: bool = False) -> tuple[float | No
     return None if low == WHOLE[0] else round(low, 4), None if high == WHOLE[1] else round(high, 4)
 
 
-def saved_filters_menu(desk: ReaderView) -> None:
+def saved_filters_menu(view: ReaderView) -> None:
     """Filters saved by name, the reader's own and everybody's; and saving the present one."""
     with st.popover("Saved filters", icon=":material/bookmark:"), st.container(width=340):
-        found = saved_filters(desk.store, desk.reader)
+        found = saved_filters(view.store, view.reader)
         for each in found:
             left, right = st.columns([5, 1], vertical_alignment="center")
             whose = "mine" if each.owner else "everybody's"
             if left.button(escape_markdown(f"{each.name} ({whose})"), key=f"use-{each.owner}-{each.name}", width="stretch"):
-                _apply(replace(desk.queue, filter=each.filter))
+                _apply(replace(view.queue, filter=each.filter))
             if right.button("✕", key=f"delete-{each.owner}-{each.name}", help="Delete this saved filter."):
-                delete_filter(desk.store, each.name, owner=each.owner)
+                delete_filter(view.store, each.name, owner=each.owner)
                 st.rerun()
         if not found:
             st.caption("None yet.")
-        _save(desk)
+        _save(view)
 
 
-def _save(desk: ReaderView) -> None:
+def _save(view: ReaderView) -> None:
     name = st.text_input("Save the present filter as", max_chars=MAX_READER, key="save_filter_name")
-    shared = st.toggle("For everybody", not desk.reader, key=f"save_filter_shared_{bool(desk.reader)}", disabled=not desk.reader)
+    shared = st.toggle("For everybody", not view.reader, key=f"save_filter_shared_{bool(view.reader)}", disabled=not view.reader)
     if not st.button("Save", icon=":material/bookmark_add:", key="save_filter", disabled=not (name and name.strip())):
         return
     try:
-        save_filter(desk.store, SavedFilter(str(name), desk.queue.filter, "" if shared or not desk.reader else desk.reader))
+        save_filter(view.store, SavedFilter(str(name), view.queue.filter, "" if shared or not view.reader else view.reader))
     except GutCheckError as error:
         st.error(escape_links(str(error)), icon=":material/error:")
         return
@@ -209,35 +210,35 @@ def _save(desk: ReaderView) -> None:
     st.rerun()
 
 
-def next_case_button(desk: ReaderView) -> None:
+def next_case_button(view: ReaderView) -> None:
     """The way on: the case at hand, else the first of the queue that wants this reader."""
-    at_hand = next(iter(desk.worklist.in_hand_of(desk.reader)), None) if desk.reader else None
-    resumes = at_hand is not None and desk.reader not in desk.review(at_hand).standing
+    at_hand = next(iter(view.worklist.in_hand_of(view.reader)), None) if view.reader else None
+    resumes = at_hand is not None and view.reader not in view.review(at_hand).standing
     pressed = st.button(
         f"Resume {escape_markdown(str(at_hand))}" if resumes else "Next case",
         key="next_case",
         type="primary",
         shortcut="Enter",
         icon=":material/play_arrow:",
-        disabled=not desk.reader,
+        disabled=not view.reader,
         help="The first case of the queue that still wants a reader; nobody else gets it meanwhile."
-        if desk.reader
+        if view.reader
         else "Enter your name first.",
     )
     if not pressed:
         return
-    found = desk.next_case()
+    found = view.next_case()
     if found is None:
-        st.info("No case of this queue wants your verdict; clear the filters, or look at *Round*.", icon=":material/done_all:")
+        st.info("No more cases for you in this queue; clear the filters, or look at *Round*.", icon=":material/done_all:")
         return
     st.session_state[HELD] = found
-    go_to(desk, found)
+    go_to(view, found)
 
 
-def progress_bar(desk: ReaderView) -> None:
+def progress_bar(view: ReaderView) -> None:
     """How far the round is, and the reader's part."""
-    now = desk.worklist.progress(desk.reader)
-    mine = f" · {now.mine:,} by you" if desk.reader else ""
-    wanted = desk.settings.readers_per_scan
+    now = view.worklist.progress(view.reader)
+    mine = f" · {now.mine:,} by you" if view.reader else ""
+    wanted = view.settings.readers_per_scan
     each = f" ({wanted} readers each)" if wanted > 1 else ""
     st.progress(now.done / now.total if now.total else 0.0, text=f"{now.done:,} of {now.total:,} done{each}{mine}", width=350)

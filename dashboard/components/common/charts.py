@@ -1,7 +1,7 @@
 """Showing a figure: the camera that saves it, and the scan, slice and organ that a click on a mark stands for."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -11,7 +11,6 @@ from core.runs.registry import Evaluation
 from dashboard.state import link
 
 PICTURE_FORMAT = "picture_format"
-Format = Literal["png", "svg"]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def show_errors() -> Iterator[None]:
 def require_evaluation() -> Evaluation:
     """The evaluation that was chosen; where there is none, say what to do next and end the page."""
     chosen = st.session_state.get(EVALUATION)
-    for each in cached.evaluations(workspace()):
+    for each in cached.evaluations():
         if chosen == (each.run, each.name):
             return each
     if demo_of(workspace()).state in ("preparing", "failed"):

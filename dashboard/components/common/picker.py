@@ -1,5 +1,7 @@
 """Which evaluation is looked at: the link's choice, then the session's, then the newest."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.reviews.store.store import ReviewStore
@@ -7,13 +9,13 @@ from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.blind import find_token, title_of
 from dashboard.components.common.text import escape_markdown
-from dashboard.state import EVALUATION, LINKED, address, workspace
+from dashboard.state import EVALUATION, LINKED, address
 
 Choice = tuple[str, str]
 WIDGET = "evaluation_widget"
 
 
-def choose_evaluation(found: list[Evaluation]) -> None:
+def choose_evaluation(found: Sequence[Evaluation]) -> None:
     """Settle the session's evaluation before the page is drawn."""
     options: list[Choice] = [(each.run, each.name) for each in found]
     if not options:
@@ -33,7 +35,7 @@ def choose_evaluation(found: list[Evaluation]) -> None:
         st.session_state[EVALUATION] = options[0]
 
 
-def _linked(found: list[Evaluation]) -> tuple[str | None, str | None]:
+def _linked(found: Sequence[Evaluation]) -> tuple[str | None, str | None]:
     here = address()
     if here.token:
         hidden = find_token(found, here.token)
@@ -47,7 +49,7 @@ def page_title(title: str, *, store: ReviewStore | None = None) -> None:
     Args:
         store: given on pages that keep the run of a blind round hidden.
     """
-    found = cached.evaluations(workspace())
+    found = cached.evaluations()
     rounds = store.rounds() if store else {}
     titles = {(each.run, each.name): title_of(each, rounds.get((each.run, each.name))) for each in found}
     left, right = st.columns([2, 1], vertical_alignment="bottom")

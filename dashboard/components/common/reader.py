@@ -6,10 +6,9 @@ import streamlit as st
 
 from core.errors import ReviewError
 from core.reviews.store.events import MAX_READER
-from core.reviews.store.store import ReviewStore
 from dashboard import cached
 from dashboard.components.common.text import escape_links
-from dashboard.state import READER, workspace
+from dashboard.state import READER
 from dashboard.web.access import SIGN_OUT, current_reader
 
 
@@ -25,7 +24,7 @@ def reader_name() -> str:
 def _named(typed: str) -> str:
     """The reader whom a name means, as the review store knows them. Raises: see
     `core.reviews.store.store.ReviewStore.reader_named`."""
-    store: ReviewStore = cached.store(workspace().reviews_db)
+    store = cached.store()
     return store.reader_named(typed)
 
 

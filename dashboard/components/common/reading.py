@@ -1,56 +1,25 @@
-"""A reader's desk: an evaluation as a queue, what of it is to stay hidden from this reader, and whose turn it is."""
+"""An evaluation as one reader sees it: as a queue, without what is to stay hidden from them, and whose turn it is."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2s
 
 import streamlit as st
 
 from core.charts.overview import disputed_in
-from core.errors import ConfigError, ReviewError
-from core.reviews.queue.activity import ActivityMeter
-from core.reviews.queue.filters import WorklistFilter
+from core.errors import ReviewError
 from core.reviews.queue.scan_table import ScanTable
 from core.reviews.queue.worklist import Worklist
-from core.reviews.store.events import Order, Round
+from core.reviews.store.events import Round
 from core.reviews.store.state import ScanReview
 from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.blind import named
+from dashboard.components.common.queue_choice import Queue, find_other
 from dashboard.components.common.selection import disputed_scans
 from dashboard.components.common.text import escape_links
-from dashboard.state import AT_WORK, JUMP, QUEUE, address, link, workspace
-
-
-@dataclass(frozen=True)
-class Queue:
-    """What the reader works through."""
-
-    filter: WorklistFilter = field(default_factory=WorklistFilter)
-    order: Order | None = None
-    """Nothing means the round's own."""
-    other: str | None = None
-    """RUN/EVALUATION against which changes are measured, and which is laid beside."""
-
-
-def kept_queue(evaluation: Evaluation) -> Queue | None:
-    """The queue that the reader chose in this session for this evaluation."""
-    of, queue = st.session_state.get(QUEUE, (None, None))
-    return queue if of == (evaluation.run, evaluation.name) else None
-
-
-def keep_queue(evaluation: Evaluation, queue: Queue) -> None:
-    """Remember the choice for the session."""
-    st.session_state[QUEUE] = ((evaluation.run, evaluation.name), queue)
-
-
-def find_other(evaluation: Evaluation, name: str | None) -> Evaluation | None:
-    """Another evaluation of the workspace by RUN/EVALUATION."""
-    here = f"{evaluation.run}/{evaluation.name}"
-    found = (each for each in cached.evaluations(workspace()) if f"{each.run}/{each.name}" == name != here)
-    return next(found, None)
+from dashboard.state import AT_WORK, JUMP, address, link
 
 
 @dataclass(frozen=True)
@@ -63,12 +32,12 @@ class ReaderView:
     """Empty where nobody gave a name."""
     queue: Queue
     settings: Round
-    reviews: Mapping[str, ScanReview]
+    reviews: dict[str, ScanReview]
 
     @classmethod
-    def at(cls, evaluation: Evaluation, reader: str, queue: Queue) -> "ReaderView":
-        """Sit down. Raises: see `core.reviews.store.store.ReviewStore.open`."""
-        store: ReviewStore = cached.store(workspace().reviews_db)
+    def of(cls, evaluation: Evaluation, reader: str, queue: Queue) -> "ReaderView":
+        """The reader's view as of now. Raises: see `core.reviews.store.store.ReviewStore.open`."""
+        store = cached.store()
         reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
         settings = store.round(run=evaluation.run, evaluation=evaluation.name) or Round()
         return cls(evaluation, store, reader, queue, settings, reviews)
@@ -129,7 +98,7 @@ class ReaderView:
     def others_at(self, scan: str) -> list[str]:
         """Who has the scan at hand in this reader's place; no name in a blind round, nothing where it wants one more reader."""
         others = self.worklist.others_in_place(self.reader, scan)
-        return ["Another reader"] if others and self.settings.blind else others
+        return ["another reader"] if others and self.settings.blind else others
 
 
 def bound(name: str, *to: object) -> str:
@@ -137,19 +106,14 @@ def bound(name: str, *to: object) -> str:
     return f"{name}-{blake2s(repr(to).encode(), digest_size=8).hexdigest()}"
 
 
-def go_to(desk: ReaderView, scan: str, slice_number: int | None = None) -> None:
-    """Open a scan of the desk's evaluation in Review, at a slice where one is given."""
+def go_to(view: ReaderView, scan: str, slice_number: int | None = None) -> None:
+    """Open a scan of the view's evaluation in Review, at a slice where one is given."""
     if slice_number is not None:
         st.session_state[JUMP] = int(st.session_state.get(JUMP, 0)) + 1
     here = address()
     organ = here.organ if here.case == scan else None  # what a link led here for holds for its scan
-    place = link(case=scan, slice=slice_number, organ=organ, other=desk.queue.other)
-    st.switch_page("views/review.py", query_params=desk.address | place)
-
-
-def meter() -> ActivityMeter:
-    """What measures the readers' active time."""
-    return cached.meter(workspace().reviews_db)
+    place = link(case=scan, slice=slice_number, organ=organ, other=view.queue.other)
+    st.switch_page("views/review.py", query_params=view.address | place)
 
 
 def note_work(scan: str) -> None:
@@ -162,32 +126,6 @@ def leave_scan(reader: str) -> None:
     """The reader is no longer at a scan: store the active time of the visit."""
     if reader:
         try:
-            meter().leave(reader)
+            cached.meter().leave(reader)
         except ReviewError as error:
             st.error(escape_links(str(error)), icon=":material/error:")
-
-
-def queue_of_url(evaluation: Evaluation) -> Queue | None:
-    """The queue that the page's URL names; nothing where it names none.
-
-    Raises:
-        ConfigError: a value that no filter has.
-    """
-    query = {name: st.query_params.get_all(name) for name in st.query_params}
-    filter = WorklistFilter.from_query(query)
-    order, other = st.query_params.get("order"), st.query_params.get("other")
-    if order is not None and order not in ORDERS:
-        raise ConfigError("There is no such order", value=order[:40], todo=f"use one of: {', '.join(ORDERS)}")
-    if filter == WorklistFilter() and order is None and other is None:
-        return None
-    found = find_other(evaluation, other)
-    return Queue(filter, next((each for each in ORDERS if each == order), None), other if found else None)
-
-
-ORDERS: dict[Order, str] = {
-    "worst": "Worst first",
-    "least_confident": "Least confident first",
-    "most_changed": "Changed most against …",
-    "random": "Random",
-    "name": "By name",
-}

@@ -6,16 +6,15 @@ from contextlib import suppress
 import streamlit as st
 
 from core.errors import ReviewError
-from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.reader import reader_name
-from dashboard.state import SCORES_SEEN, workspace
+from dashboard.state import SCORES_SEEN
 
 
 def note_scores_seen(evaluations: Iterable[Evaluation]) -> None:
     """The page is about to show the scores of these: store it for the reader, or keep it in the session until there is a name."""
-    store: ReviewStore = cached.store(workspace().reviews_db)
+    store = cached.store()
     rounds, reader = store.rounds(), reader_name()
     noted: set[tuple[str, str, str]] = st.session_state.setdefault(SCORES_SEEN, set())
     for each in evaluations:

@@ -8,12 +8,10 @@ import streamlit as st
 
 from core.charts.overview import disputed_in
 from core.charts.style import as_text
-from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.badge import source_line
 from dashboard.components.common.headline import counted
-from dashboard.state import workspace
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,8 @@ def disputed_scans(evaluation: Evaluation) -> dict[str, str]:
     Raises:
         DatasetError, ReviewError: the list or the review store cannot be read.
     """
-    store: ReviewStore = cached.store(workspace().reviews_db)
-    runs = [each.run for each in cached.evaluations(workspace()) if each.name == evaluation.name]
+    store = cached.store()
+    runs = [each.run for each in cached.evaluations() if each.name == evaluation.name]
     return disputed_in(evaluation, [store.reviews(run=run, evaluation=evaluation.name) for run in runs])
 
 

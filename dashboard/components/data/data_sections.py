@@ -75,7 +75,7 @@ def _progress(root: Path) -> None:
     state = survey_state(root)
     if state.state not in ("running", "absent"):
         st.rerun()
-    st.subheader("Reading every picture once", anchor=False)
+    st.subheader("Reading the data set", anchor=False)
     st.write(
         "Sizes, organs and likenesses are found in the background and kept beside the data set; a thousand slices take a few "
         "seconds. Other pages can be used meanwhile."
@@ -99,7 +99,7 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
         f"Empty: {whole['empty_share']:.0%}", f"{whole['empty_slices']:,}", border=True, help="Slices that show no organ."
     )
     cards[4].metric(
-        "Contested pixels",
+        "Overlapping labels",
         f"{manifest.contested_pixels:,}" if manifest.stated else "unknown",
         border=True,
         help="Pixels that more than one organ claimed in the source; the smaller organ got them.",
@@ -146,7 +146,7 @@ def leaks(name: str, table: pd.DataFrame, alike: pd.DataFrame) -> None:
     """Patients on both sides of the split, and scans that look alike."""
     shared = shared_patients(table)
     patients = table["patient"].nunique()
-    st.subheader("Are patients on both sides of the split?", anchor=False)
+    st.subheader("Patient leaks", anchor=False)
     if shared.empty:
         sides = table["split"].nunique()
         none = "No patient is on both sides." if sides > 1 else "There is only one side, so nothing can leak."
@@ -162,7 +162,7 @@ def leaks(name: str, table: pd.DataFrame, alike: pd.DataFrame) -> None:
 
 
 def _copies(name: str, table: pd.DataFrame, alike: pd.DataFrame) -> None:
-    st.subheader("Are there copies under another name?", anchor=False)
+    st.subheader("Duplicate slices", anchor=False)
     found = alike_scans(table, alike)
     if found.empty:
         st.success("No two scans share a slice that looks alike.", icon=":material/verified:")
@@ -190,9 +190,9 @@ def _copies(name: str, table: pd.DataFrame, alike: pd.DataFrame) -> None:
 
 
 def references(root: Path, manifest: DatasetManifest, evaluation: Evaluation | None) -> None:
-    """Contested pixels, the list of disputed scans, and scans where a confident model disagrees."""
+    """Overlapping labels, the list of disputed scans, and scans where a confident model disagrees."""
     known = disputed_scans(root, manifest)
-    st.subheader("Which references may be wrong?", anchor=False)
+    st.subheader("Suspicious references", anchor=False)
     if evaluation is None:
         st.info("No run is evaluated on this data set, so no model has an opinion on its references.", icon=":material/help:")
     else:
@@ -206,7 +206,7 @@ def references(root: Path, manifest: DatasetManifest, evaluation: Evaluation | N
             st.caption("None. A file `disputed.txt` in the data set's folder names them, one a line.")
     with right:
         contested = contested_scans(manifest)
-        st.markdown(f"**Contested pixels** ({manifest.contested_pixels:,})")
+        st.markdown(f"**Overlapping labels** ({manifest.contested_pixels:,})")
         if contested.empty:
             st.caption("None known: no organ overlapped another in the source, or it was not recorded.")
         else:

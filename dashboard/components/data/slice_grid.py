@@ -116,7 +116,7 @@ def _large(root: Path, row: dict[Any, Any], evaluation: Evaluation | None) -> No
     )
     pixels = [f"{organ.title} {row[organ.name]:,} pixels" for organ in ORGANS if row[organ.name]]
     st.caption(", ".join(pixels) or "No organ on this slice.")
-    if evaluation and evaluation.split == row["split"] and row["scan"] in evaluation.summary["scans"]:
+    if evaluation and evaluation.split == row["split"] and row["scan"] in evaluation.facts:
         names = link(run=evaluation.run, evaluation=evaluation.name, case=row["scan"], slice=int(row["slice"]))
         if st.button("Open in Review", type="primary", icon=":material/rate_review:", key="grid_review"):
             st.switch_page("views/review.py", query_params=names)

@@ -31,7 +31,7 @@ def badges(a: Evaluation, b: Evaluation) -> None:
     st.markdown(
         f"**A** {escape_markdown(f'{a.run} · {a.name}')} {badge_words(a.badge)} &emsp; "
         f"**B** {escape_markdown(f'{b.run} · {b.name}')} {badge_words(b.badge)}"
-        " &emsp; Differences are B less A."
+        " &emsp; Differences are B − A."
     )
     if {a.badge.kind, b.badge.kind} == {"leaked", "patient-clean"}:
         st.warning("One of the two knew the patients and the other did not: the difference says nothing of the models.")
@@ -90,7 +90,7 @@ def _row(each: Difference) -> dict[str, str]:
         "Organ": TITLES[each.organ],
         "A": _number(each.a, digits),
         "B": _number(each.b, digits),
-        "B less A (95%)": shown + spread,
+        "B − A (95%)": shown + spread,
         "Scans": f"{each.scans:,} of {each.patients:,} patients",
         "Left out, no score in A or B": f"{each.undefined:,}",
         "p over patients": _p(each.over_patients.p),
@@ -137,7 +137,7 @@ def _changed(title: str, rows: pd.DataFrame, a: Evaluation, b: Evaluation, *, ke
 
 
 def _outcomes(found: Comparison, a: Evaluation, b: Evaluation) -> None:
-    with st.expander(f"Organs newly missed, found or falsely drawn ({len(found.outcomes):,})"):
+    with st.expander(f"Changed outcomes ({len(found.outcomes):,})"):
         if found.outcomes.empty:
             st.caption("None: every organ is scored, missed or absent in both.")
             return

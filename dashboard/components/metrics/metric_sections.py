@@ -28,7 +28,7 @@ from dashboard.components.common.sections import csv_button
 from dashboard.components.common.selection import Selection
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.metrics.report_button import report_button
-from dashboard.state import link, workspace
+from dashboard.state import link
 
 SCANS_A_PAGE, PATIENTS_A_PAGE = 40, 40
 UNKNOWN_VOLUME = "of unknown volume left out: no spacing is stated, or slices are missing in between."
@@ -73,9 +73,9 @@ def _trend(evaluation: Evaluation) -> None:
     if evaluation.is_external:
         st.caption(f"No trend over runs: {escape_markdown(evaluation.run)} was not trained here. *Compare* lays it beside a run.")
         return
-    found = [each for each in cached.evaluations(workspace()) if each.name == evaluation.name and not each.is_external]
+    found = [each for each in cached.evaluations() if each.name == evaluation.name and not each.is_external]
     others = hidden_rounds(each for each in found if each.run != evaluation.run)
-    same = [each for each in found if each.run not in {desk.evaluation.run for desk in others}]
+    same = [each for each in found if each.run not in {view.evaluation.run for view in others}]
     if len(same) < 2:
         st.caption("The trend over runs appears once a second run is evaluated on this split.")
         return

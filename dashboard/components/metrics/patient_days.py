@@ -66,7 +66,7 @@ def _flags(table: pd.DataFrame) -> None:
 def _pictures(evaluation: Evaluation, table: pd.DataFrame) -> None:
     """Each day's slice with most of the chosen organ, the reference above the prediction."""
     chosen = st.segmented_control(
-        "The slice with most of the",
+        "Largest slice of",
         ORGAN_NAMES,
         default=ORGAN_NAMES[0],
         required=True,

@@ -13,37 +13,37 @@ from dashboard.components.common.reading import ReaderView, go_to
 from dashboard.components.common.text import escape_markdown, in_badge
 
 
-def case_header(desk: ReaderView, scan: str) -> None:
+def case_header(view: ReaderView, scan: str) -> None:
     """One row; in a blind round without scores, state and run until the reader's own verdict is in."""
-    names = desk.names()
+    names = view.names()
     place = names.index(scan) if scan in names else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="case_header"):
-        _step(desk, "previous", names[place - 1] if place else None, "Previous case of the queue")
-        _step(desk, "next", names[place + 1] if place is not None and place + 1 < len(names) else None, "Next case of the queue")
+        _step(view, "previous", names[place - 1] if place else None, "Previous case of the queue")
+        _step(view, "next", names[place + 1] if place is not None and place + 1 < len(names) else None, "Next case of the queue")
         st.subheader(escape_markdown(scan), anchor=False, width="content")
-        if desk.settings.blind:
+        if view.settings.blind:
             st.badge("blind round", icon=":material/visibility_off:", color="violet")
-        if not desk.is_hidden(scan):
-            _scores(desk, desk.table.scans.iloc[desk.table.positions[scan]], scan)
+        if not view.is_hidden(scan):
+            _scores(view, view.table.scans.iloc[view.table.positions[scan]], scan)
         where = "not in this queue" if place is None else f"{place + 1:,} of {len(names):,} in the queue"
         st.caption(where, width="content")
 
 
-def _step(desk: ReaderView, key: str, scan: str | None, words: str) -> None:
+def _step(view: ReaderView, key: str, scan: str | None, words: str) -> None:
     icon = "chevron_left" if key == "previous" else "chevron_right"
     if st.button(f":material/{icon}:", key=key, help=words, disabled=scan is None) and scan:
-        go_to(desk, scan)
+        go_to(view, scan)
 
 
-def _scores(desk: ReaderView, case: "pd.Series[Any]", scan: str) -> None:
-    leak_badge(desk.evaluation.badge)
+def _scores(view: ReaderView, case: "pd.Series[Any]", scan: str) -> None:
+    leak_badge(view.evaluation.badge)
     dice = " &nbsp; ".join(_dice(case, organ.name, organ.title) for organ in ORGANS)
     st.markdown(f":small[Dice &nbsp;{dice}]", width="content")
     if case["notes"]:
         st.badge(in_badge(str(case["notes"])), color="orange")
     if case["disputed"]:
         st.badge("disputed reference", color="orange", help="Named in the data set's list, or by a reader.")
-    state = desk.review(scan).state
+    state = view.review(scan).state
     st.badge(in_badge(state), color="gray" if state == UNREVIEWED else "primary")
 
 

@@ -31,40 +31,40 @@ class WholeSlice:
     y: None = None
 
 
-def findings_panel(desk: ReaderView, scan: str, slice_number: int | None) -> None:
+def findings_panel(view: ReaderView, scan: str, slice_number: int | None) -> None:
     """Pin a finding where the reader clicked, or on the slice that is shown, and list those that stand."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=PIN_KEY):
         st.markdown("**Findings**", width="content")
         st.button(
             "On this slice",
-            key=desk.bound(PIN_KEY, scan),
+            key=view.bound(PIN_KEY, scan),
             type="tertiary",
             icon=":material/push_pin:",
             shortcut=PIN_SLICE,
-            disabled=not desk.reader or slice_number is None,
+            disabled=not view.reader or slice_number is None,
             help="A finding on the slice that is shown. For a finding at a place, click in a picture.",
             on_click=_pin_slice,
-            args=(desk, scan, slice_number),
+            args=(view, scan, slice_number),
         )
-    if st.session_state.get(PICK) is not None and desk.reader:
-        _form(desk, scan)
+    if st.session_state.get(PICK) is not None and view.reader:
+        _form(view, scan)
     elif st.session_state.get(PICK) is not None:
         st.caption("Enter your name to pin a finding there.")
-    for event in desk.seen(scan).findings:
-        _row(desk, event)
+    for event in view.seen(scan).findings:
+        _row(view, event)
 
 
-def _pin_slice(desk: ReaderView, scan: str, drawn: int) -> None:
+def _pin_slice(view: ReaderView, scan: str, drawn: int) -> None:
     """Pin the slice that the viewer has told with the click; ``drawn`` may be one that the reader has scrolled past."""
     note_work(scan)
-    shown = slice_shown(VIEWER_KEY, scan_url(desk.evaluation, scan), jump=st.session_state.get(JUMP))
+    shown = slice_shown(VIEWER_KEY, scan_url(view.evaluation, scan), jump=st.session_state.get(JUMP))
     st.session_state[PICK] = WholeSlice(drawn if shown is None else shown)
 
 
-def _form(desk: ReaderView, scan: str) -> None:
+def _form(view: ReaderView, scan: str) -> None:
     pick = st.session_state[PICK]
     key = f"finding-{scan}-{pick.slice_number}-{pick.x}-{pick.y}"
-    kind_there, organ_there = likely_finding(desk, scan, pick.slice_number, pick.x, pick.y)
+    kind_there, organ_there = likely_finding(view, scan, pick.slice_number, pick.x, pick.y)
     # What was typed stays when the store refuses, so the form is cleared by its key alone.
     around = st.container(key=f"{FORM_KEY}-{finding_place(pick.slice_number, pick.x, pick.y)}")
     with around, st.form(key, border=True):
@@ -86,11 +86,11 @@ def _form(desk: ReaderView, scan: str) -> None:
             label_visibility="collapsed",
         )
         with st.container(horizontal=True, gap="xsmall"):
-            st.form_submit_button("Add finding", type="primary", on_click=_store, args=(desk, scan, pick, key))
+            st.form_submit_button("Add finding", type="primary", on_click=_store, args=(view, scan, pick, key))
             st.form_submit_button("Cancel", type="tertiary", on_click=lambda: st.session_state.pop(PICK, None))
 
 
-def _store(desk: ReaderView, scan: str, pick: Pick | WholeSlice, key: str) -> None:
+def _store(view: ReaderView, scan: str, pick: Pick | WholeSlice, key: str) -> None:
     """Store what the form says, before the page is drawn again."""
     note_work(scan)
     st.session_state.pop(REFUSED, None)
@@ -98,7 +98,7 @@ def _store(desk: ReaderView, scan: str, pick: Pick | WholeSlice, key: str) -> No
     try:
         kind = FindingKind(str(said["kind"]))
         finding = Finding(kind, str(said["organ"]), pick.slice_number, pick.x, pick.y, said["text"] or "")
-        event = desk.store.add_finding(subject_of(desk.evaluation, scan), reader=desk.reader, finding=finding)
+        event = view.store.add_finding(subject_of(view.evaluation, scan), reader=view.reader, finding=finding)
     except GutCheckError as error:
         st.session_state[REFUSED] = str(error)
         return
@@ -107,14 +107,14 @@ def _store(desk: ReaderView, scan: str, pick: Pick | WholeSlice, key: str) -> No
     flash("Finding saved.")
 
 
-def _row(desk: ReaderView, event: Event) -> None:
+def _row(view: ReaderView, event: Event) -> None:
     said = event.payload
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         words = f"{said['kind'].capitalize()}, {TITLES[said['organ']]}, slice {said['slice_number']}"
         if st.button(words, key=f"go-{event.id}", type="tertiary", help=f"By {escape_markdown(event.reader)}. Shows the slice."):
-            go_to(desk, event.subject.scan, said["slice_number"])
-        if event.reader == desk.reader:
+            go_to(view, event.subject.scan, said["slice_number"])
+        if event.reader == view.reader:
             words = "Take this finding back."
-            st.button("✕", key=f"drop-{event.id}", type="tertiary", help=words, on_click=take_back, args=(desk, event))
+            st.button("✕", key=f"drop-{event.id}", type="tertiary", help=words, on_click=take_back, args=(view, event))
     if said["comment"]:
         st.text(said["comment"])

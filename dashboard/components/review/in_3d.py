@@ -7,6 +7,7 @@ from core.imaging.scan_payload import payload_etag
 from core.imaging.solids import Solids, solids
 from core.labels import LabelClass
 from core.runs.registry import Evaluation
+from dashboard import cached
 
 SIDE_PX = 480
 """NiiVue draws a square."""
@@ -54,7 +55,7 @@ def _colour_map(organ: LabelClass) -> str:
     return COLOUR_MAPS[organ.rgb.index(max(organ.rgb))]
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _solids(_evaluation: Evaluation, scan: str, etag: str) -> tuple[Solids, Solids]:
-    reference, prediction = _evaluation.find_scan(scan).read_labels(), read_label_volume(_evaluation.paths.mask(scan))
-    return solids(reference, prediction, _evaluation.stored_spacing(scan, reference.shape[1:]))
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=cached.KEYS)
+def _solids(evaluation: Evaluation, scan: str, etag: str) -> tuple[Solids, Solids]:
+    reference, prediction = evaluation.find_scan(scan).read_labels(), read_label_volume(evaluation.paths.mask(scan))
+    return solids(reference, prediction, evaluation.stored_spacing(scan, reference.shape[1:]))

@@ -17,15 +17,15 @@ from dashboard.components.common.reading import ReaderView, go_to
 MOST_REGIONS = 12
 
 
-def regions_panel(desk: ReaderView, scan: str, organ: str | None = None) -> None:
+def regions_panel(view: ReaderView, scan: str, organ: str | None = None) -> None:
     """The regions, largest first; a click shows the slice where it is largest. Nothing in a blind round before a verdict.
 
     Args:
         organ: its largest regions come first, before the largest of the others.
     """
-    if desk.is_hidden(scan):
+    if view.is_hidden(scan):
         return
-    found = _regions(desk, scan)
+    found = _regions(view, scan)
     if found is None:
         st.caption("This evaluation stores no error regions; evaluate the run again to see them here.")
         return
@@ -34,8 +34,8 @@ def regions_panel(desk: ReaderView, scan: str, organ: str | None = None) -> None
         if worst.empty:
             st.caption("None but thin rims along the outlines.")
         for place, row in enumerate(worst.to_dict("records")):
-            if st.button(_words(row), key=desk.bound(f"region-{place}", scan), type="tertiary", help=_place(row)):
-                go_to(desk, scan, int(row["slice"]))
+            if st.button(_words(row), key=view.bound(f"region-{place}", scan), type="tertiary", help=_place(row)):
+                go_to(view, scan, int(row["slice"]))
 
 
 def largest_first(found: pd.DataFrame, organ: str | None) -> pd.DataFrame:
@@ -45,9 +45,9 @@ def largest_first(found: pd.DataFrame, organ: str | None) -> pd.DataFrame:
     return pd.concat([mine, worst[worst["organ"] != organ]])
 
 
-def _regions(desk: ReaderView, scan: str) -> pd.DataFrame | None:
+def _regions(view: ReaderView, scan: str) -> pd.DataFrame | None:
     try:
-        table = cached.errors(desk.evaluation)
+        table = cached.errors(view.evaluation)
     except WorkspaceError:
         return None
     return table[table["scan"] == scan]
@@ -64,9 +64,9 @@ def _place(row: dict[Hashable, Any]) -> str:
     return f"Slice {first}" if first == last else f"Slices {first} to {last}, largest on {row['slice']}"
 
 
-def likely_finding(desk: ReaderView, scan: str, slice_number: int, x: int | None, y: int | None) -> tuple[FindingKind, str]:
+def likely_finding(view: ReaderView, scan: str, slice_number: int, x: int | None, y: int | None) -> tuple[FindingKind, str]:
     """What a finding at this place most probably is: the kind and organ of the nearest error region on the slice."""
-    found = None if desk.is_hidden(scan) else _regions(desk, scan)
+    found = None if view.is_hidden(scan) else _regions(view, scan)
     if found is None or found.empty:
         return FindingKind.MISSED, "stomach"
     here = found[(found["first_slice"] <= slice_number) & (slice_number <= found["last_slice"])]

@@ -10,10 +10,10 @@ from core.reviews.corrections import corrections_of, subject_of
 from core.reviews.store.events import Event
 from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.common.reading import ReaderView, meter, note_work
+from dashboard.components.common.reading import ReaderView, note_work
 from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.components.review.verdict import SCALE_KEY
-from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, REFUSED, VIEWER_KEY, address, workspace
+from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, REFUSED, VIEWER_KEY, address
 from dashboard.viewer.component import OtherRun, Pick, PinnedFinding, ViewerState, viewer
 from dashboard.web.correction_route import edit_data
 from dashboard.web.scan_route import scan_url
@@ -24,7 +24,7 @@ OLD_AND_NEW = "panes:other-axial.prediction-axial~other:{other}"
 """The display that lays another run's prediction beside this one's, see ``viewer/link.js``."""
 
 
-def take_scan(desk: ReaderView, scan: str) -> bool:
+def take_scan(view: ReaderView, scan: str) -> bool:
     """Note that the reader is at this scan; false where others have it, as many as the round wants, which is then said.
 
     A lease begins with work on the scan: a look, as by a link, keeps nobody from it.
@@ -35,48 +35,47 @@ def take_scan(desk: ReaderView, scan: str) -> bool:
         st.session_state.pop(REFUSED, None)
         if st.session_state.get(AT_WORK) != scan:
             st.session_state.pop(AT_WORK, None)
-    if not desk.reader:
+    if not view.reader:
         return True
     try:
-        meter().sign(desk.reader, subject_of(desk.evaluation, scan))
+        cached.meter().sign(view.reader, subject_of(view.evaluation, scan))
         if scan in (st.session_state.get(AT_WORK), st.session_state.get(HELD)):
-            _hold(desk, scan)
+            _hold(view, scan)
     except ReviewError as error:
         st.error(escape_links(str(error)), icon=":material/error:")
-    others = desk.others_at(scan)
+    others = view.others_at(scan)
     insisted = f"insisted-{scan}"
-    if not others or desk.reader in desk.review(scan).standing or st.session_state.get(insisted):
+    if not others or view.reader in view.review(scan).standing or st.session_state.get(insisted):
         return True
-    words = f"{others[0]} has" if len(others) == 1 else f"{', '.join(others)} have"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.warning(f"{escape_markdown(words)} this scan at hand. *Next* gives you one that still wants you.")
-        if st.button("Judge it too", key=desk.bound("insist", scan), help="Both verdicts are kept."):
+        st.warning(f"In review by {escape_markdown(', '.join(others))}; *Next* opens a free one.")
+        if st.button("Review anyway", key=view.bound("insist", scan), help="Both verdicts are kept."):
             st.session_state[insisted] = True
             note_work(scan)
             st.rerun()
     return False
 
 
-def _hold(desk: ReaderView, scan: str) -> None:
+def _hold(view: ReaderView, scan: str) -> None:
     held = st.session_state.get(HELD)
-    if held not in (None, scan) and held in desk.table.positions:
-        desk.worklist.release(desk.reader, held)
-    judged = desk.reader in desk.review(scan).standing
-    st.session_state[HELD] = scan if not judged and desk.worklist.hold(desk.reader, scan) else None
+    if held not in (None, scan) and held in view.table.positions:
+        view.worklist.release(view.reader, held)
+    judged = view.reader in view.review(scan).standing
+    st.session_state[HELD] = scan if not judged and view.worklist.hold(view.reader, scan) else None
 
 
-def show_scan(desk: ReaderView, scan: str, organ: str | None = None) -> ViewerState:
+def show_scan(view: ReaderView, scan: str, organ: str | None = None) -> ViewerState:
     """Mount the viewer, with the next case fetched ahead; keep the place that is clicked; return what is shown.
 
     Args:
         organ: what the reader came to look at.
     """
-    evaluation, hidden = desk.evaluation, desk.is_hidden(scan)
+    evaluation, hidden = view.evaluation, view.is_hidden(scan)
     numbers: Sequence[int] = evaluation.scan_facts(scan)["slice_numbers"]
     versions = [
-        each for each in corrections_of(desk.store, subject_of(evaluation, scan)) if not hidden or each.reader == desk.reader
+        each for each in corrections_of(view.store, subject_of(evaluation, scan)) if not hidden or each.reader == view.reader
     ]
-    waiting, here = desk.probably_next(scan), address()
+    waiting, here = view.probably_next(scan), address()
 
     def worked() -> None:
         note_work(scan)
@@ -86,20 +85,20 @@ def show_scan(desk: ReaderView, scan: str, organ: str | None = None) -> ViewerSt
         st.session_state[PICK] = pick
 
     # A pane with another run's prediction names that run.
-    others = [] if desk.settings.blind else _other_runs(evaluation, scan)
+    others = [] if view.settings.blind else _other_runs(evaluation, scan)
     return viewer(
         url=scan_url(evaluation, scan),
         key=VIEWER_KEY,
         slice_number=_nearest(numbers, here.slice_number),
         jump=st.session_state.get(JUMP),
         organ=organ,
-        link=here.view or _beside(others, desk.queue.other),
-        findings=finding_marks(desk.seen(scan).findings),
+        link=here.view or _beside(others, view.queue.other),
+        findings=finding_marks(view.seen(scan).findings),
         others=others,
         next_url=scan_url(evaluation, waiting) if waiting else None,
-        edit=edit_data(evaluation, scan, versions, desk.reader),
+        edit=edit_data(evaluation, scan, versions, view.reader),
         blind=hidden,
-        scale=desk.bound(SCALE_KEY, scan),
+        scale=view.bound(SCALE_KEY, scan),
         on_pick=picked,
         on_work=worked,
     )
@@ -117,9 +116,9 @@ def _other_runs(evaluation: Evaluation, scan: str) -> list[OtherRun]:
     """Evaluations of other runs that predicted this very picture."""
     image = evaluation.scan_facts(scan)["image_sha256"]
     found = []
-    for other in cached.evaluations(workspace()):
+    for other in cached.evaluations():
         here = (other.run, other.name) == (evaluation.run, evaluation.name)
-        if not here and scan in other.summary["scans"] and other.scan_facts(scan).get("image_sha256") == image:
+        if not here and scan in other.facts and other.scan_facts(scan).get("image_sha256") == image:
             with suppress(WorkspaceError):  # a damaged one is no reason to show nothing
                 found.append(OtherRun(f"{other.run}/{other.name}", f"Run {other.run}", scan_url(other, scan)))
     return found[:MOST_OTHER_RUNS]

@@ -28,7 +28,7 @@ SCALE_KEY = "scale"
 """Of the container of the buttons that give a verdict, bound to its scan, see `ReaderView.bound`."""
 
 
-def verdict_panel(desk: ReaderView, scan: str, *, free: bool) -> None:
+def verdict_panel(view: ReaderView, scan: str, *, free: bool) -> None:
     """Reader, comment, the scale, each stored at once, and the way on and back.
 
     Args:
@@ -37,7 +37,7 @@ def verdict_panel(desk: ReaderView, scan: str, *, free: bool) -> None:
     ask_reader()
     if refusal := st.session_state.get(REFUSED):
         st.error(escape_links(refusal), icon=":material/error:")
-    review, reader = desk.seen(scan), desk.reader
+    review, reader = view.seen(scan), view.reader
     st.text_input(
         "Comment",
         review.comments.get(reader, ""),
@@ -48,35 +48,35 @@ def verdict_panel(desk: ReaderView, scan: str, *, free: bool) -> None:
         on_change=note_work,
         args=(scan,),
     )
-    _scale(desk, scan, review, enabled=bool(reader) and free)
-    _next_and_undo(desk, scan, review)
+    _scale(view, scan, review, enabled=bool(reader) and free)
+    _next_and_undo(view, scan, review)
     _said(review, reader)
 
 
-def _scale(desk: ReaderView, scan: str, review: ScanReview, *, enabled: bool) -> None:
-    with st.container(gap="xsmall", key=desk.bound(SCALE_KEY, scan)):
+def _scale(view: ReaderView, scan: str, review: ScanReview, *, enabled: bool) -> None:
+    with st.container(gap="xsmall", key=view.bound(SCALE_KEY, scan)):
         st.button(
             "Accept and next",
-            key=desk.bound("accept-and-next", scan),
+            key=view.bound("accept-and-next", scan),
             icon=":material/done_all:",
             shortcut=ACCEPT_AND_NEXT,
             disabled=not enabled,
             width="stretch",
             on_click=_say,
-            args=(desk, scan, Verdict.ACCEPT, True),
+            args=(view, scan, Verdict.ACCEPT, True),
         )
         for verdict in Verdict:
-            standing = review.verdicts.get(desk.reader) == verdict
+            standing = review.verdicts.get(view.reader) == verdict
             st.button(
                 verdict.label,
-                key=desk.bound(f"verdict-{verdict.value}", scan),
+                key=view.bound(f"verdict-{verdict.value}", scan),
                 type="primary" if standing else "secondary",
                 icon=":material/check:" if standing else None,
                 shortcut=SHORTCUTS[verdict],
                 disabled=not enabled,
                 width="stretch",
                 on_click=_say,
-                args=(desk, scan, verdict, False),
+                args=(view, scan, verdict, False),
             )
 
 
@@ -84,57 +84,57 @@ def _scale(desk: ReaderView, scan: str, review: ScanReview, *, enabled: bool) ->
 # does, and a key pressed in the middle of scrolling would be lost.
 
 
-def _say(desk: ReaderView, scan: str, verdict: Verdict, onward: bool) -> None:
+def _say(view: ReaderView, scan: str, verdict: Verdict, onward: bool) -> None:
     """Store the verdict; what was typed stays in its field."""
     st.session_state.pop(REFUSED, None)
     comment = str(st.session_state.get(f"comment-{scan}") or "")
     try:
-        subject = subject_of(desk.evaluation, scan)
-        event = desk.store.add_verdict(
-            subject, reader=desk.reader, verdict=verdict, comment=comment, score_seen=saw_scores(desk.evaluation)
+        subject = subject_of(view.evaluation, scan)
+        event = view.store.add_verdict(
+            subject, reader=view.reader, verdict=verdict, comment=comment, score_seen=saw_scores(view.evaluation)
         )
     except GutCheckError as error:
         st.session_state[REFUSED] = str(error)
         return
     st.session_state[LAST_SAID] = event
     st.session_state[HELD] = None
-    leave_scan(desk.reader)
+    leave_scan(view.reader)
     flash(escape_markdown(f"Saved: {verdict.label}, {scan}."))
     if onward:
-        _onward(desk, scan, passed_over=False)
+        _onward(view, scan, passed_over=False)
 
 
-def _onward(desk: ReaderView, scan: str, passed_over: bool) -> None:
+def _onward(view: ReaderView, scan: str, passed_over: bool) -> None:
     """To the next case that wants this reader; where there is none, stay and say so."""
     st.session_state.pop(REFUSED, None)
     try:
-        if passed_over and desk.reader not in desk.review(scan).standing:
-            desk.worklist.skip(desk.reader, scan)
+        if passed_over and view.reader not in view.review(scan).standing:
+            view.worklist.skip(view.reader, scan)
             st.session_state[HELD] = None
-        found = desk.next_case()
+        found = view.next_case()
     except GutCheckError as error:
         st.session_state[REFUSED] = str(error)
         return
     if found is None:
-        flash("No case of this queue wants your verdict any more.", ":material/done_all:")
+        flash("No more cases for you in this queue.", ":material/done_all:")
         return
     st.session_state[HELD] = st.session_state[OPEN] = found
 
 
-def _undo(desk: ReaderView, scan: str) -> None:
+def _undo(view: ReaderView, scan: str) -> None:
     """Asks anew what was said last: the button may have been drawn before it, which is why it is never off for a reader."""
-    last = _to_take_back(desk, desk.store.scan_review(subject_of(desk.evaluation, scan)))
+    last = _to_take_back(view, view.store.scan_review(subject_of(view.evaluation, scan)))
     if last is None:
         flash("You have nothing to take back here.", ":material/undo:")
     else:
-        take_back(desk, last)
+        take_back(view, last)
 
 
-def take_back(desk: ReaderView, event: Event) -> None:
+def take_back(view: ReaderView, event: Event) -> None:
     """Withdraw one of the reader's own events, and show the scan that it was about."""
     st.session_state.pop(REFUSED, None)
     try:
-        desk.store.withdraw(event, reader=desk.reader)
+        view.store.withdraw(event, reader=view.reader)
     except GutCheckError as error:
         st.session_state[REFUSED] = str(error)
         return
@@ -144,42 +144,42 @@ def take_back(desk: ReaderView, event: Event) -> None:
     flash(escape_markdown(f"Taken back: {_words(event)}."), ":material/undo:")
 
 
-def _next_and_undo(desk: ReaderView, scan: str, review: ScanReview) -> None:
-    last = _to_take_back(desk, review)
+def _next_and_undo(view: ReaderView, scan: str, review: ScanReview) -> None:
+    last = _to_take_back(view, review)
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
             "Next",
-            key=desk.bound("next-case", scan),
+            key=view.bound("next-case", scan),
             icon=":material/skip_next:",
-            type="primary" if desk.reader in review.standing else "secondary",
+            type="primary" if view.reader in review.standing else "secondary",
             shortcut=NEXT,
-            disabled=not desk.reader,
+            disabled=not view.reader,
             width="stretch",
             help="The next case that wants your verdict. A case without one is passed over, and comes again at the end.",
             on_click=_onward,
-            args=(desk, scan, True),
+            args=(view, scan, True),
         )
         st.button(
             "Undo",
-            key=desk.bound("undo", scan),
+            key=view.bound("undo", scan),
             icon=":material/undo:",
             shortcut=UNDO,
-            disabled=not desk.reader,
+            disabled=not view.reader,
             width="stretch",
             help="Takes back your last verdict or finding; both stay on record."
             + (f" Now: {escape_markdown(_words(last))}." if last else ""),
             on_click=_undo,
-            args=(desk, scan),
+            args=(view, scan),
         )
 
 
-def _to_take_back(desk: ReaderView, review: ScanReview) -> Event | None:
+def _to_take_back(view: ReaderView, review: ScanReview) -> Event | None:
     """What the reader said last in this session, else the verdict that stands here."""
     last: Event | None = st.session_state.get(LAST_SAID)
-    here = (desk.evaluation.run, desk.evaluation.name, desk.reader)
+    here = (view.evaluation.run, view.evaluation.name, view.reader)
     if last is not None and (last.subject.run, last.subject.evaluation, last.reader) == here:
         return last
-    return review.standing.get(desk.reader)
+    return review.standing.get(view.reader)
 
 
 def _words(event: Event) -> str:

@@ -14,19 +14,19 @@ from dashboard.components.common.headline import counted
 from dashboard.components.common.reading import ReaderView, go_to
 
 
-def scores_section(desk: ReaderView) -> None:
+def scores_section(view: ReaderView) -> None:
     """Curve and limits of a chosen score, headline with and without disputed references, minutes."""
-    _, curves, lines = cached.round_found(desk.evaluation, desk.store)
-    st.subheader("At which score do our readers accept a scan?", anchor=False)
-    _acceptance(desk, curves)
+    _, curves, lines = cached.round_results(view.evaluation, view.reviews, blind=view.settings.blind)
+    st.subheader("Acceptance by score", anchor=False)
+    _acceptance(view, curves)
     st.subheader("Mean Dice with and without disputed references", anchor=False)
-    leak_badge(desk.evaluation.badge)
+    leak_badge(view.evaluation.badge)
     _headline(lines)
-    st.subheader("What reviewing costs", anchor=False)
-    _effort(desk)
+    st.subheader("Review time", anchor=False)
+    _effort(view)
 
 
-def _acceptance(desk: ReaderView, curves: list[Acceptance]) -> None:
+def _acceptance(view: ReaderView, curves: list[Acceptance]) -> None:
     judged = [each for each in curves if each.verdicts]
     if not judged:
         st.info("No verdict on the four-point scale yet: there is nothing to fit.", icon=":material/show_chart:")
@@ -44,14 +44,14 @@ def _acceptance(desk: ReaderView, curves: list[Acceptance]) -> None:
             format_func=TITLES.__getitem__,
             key="round_organ",
         )
-        leak_badge(desk.evaluation.badge)
+        leak_badge(view.evaluation.badge)
     chosen = next((each for each in judged if (each.score, each.organ) == (score, name)), None)
     if chosen is None:
         st.info("No verdict is on a scan that has this score.")
     elif chosen.problem:
         st.info(chosen.problem, icon=":material/show_chart:")
     else:
-        _curve(desk, chosen)
+        _curve(view, chosen)
     st.dataframe(pd.DataFrame([_row(each) for each in judged]), hide_index=True, key="limits")
     st.caption(
         f"{OF_WHOLE_SCANS} By logistic regression over the standing verdicts on the four-point scale; “Accept” counts. "
@@ -59,13 +59,13 @@ def _acceptance(desk: ReaderView, curves: list[Acceptance]) -> None:
     )
 
 
-def _curve(desk: ReaderView, found: Acceptance) -> None:
+def _curve(view: ReaderView, found: Acceptance) -> None:
     left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
         figure = acceptance_figure(found).update_layout(height=340)
-        clicked = show_chart(figure, key="acceptance", name=f"{desk.evaluation.run}-acceptance-{found.score}-{found.organ}")
+        clicked = show_chart(figure, key="acceptance", name=f"{view.evaluation.run}-acceptance-{found.score}-{found.organ}")
         if clicked:
-            go_to(desk, str(clicked[0]))
+            go_to(view, str(clicked[0]))
     with right:
         st.caption(f"{score_title(found.score)}, {TITLES[found.organ].lower()}, at which")
         for each in found.limits:
@@ -107,15 +107,15 @@ def _headline(lines: list[Headline]) -> None:
     st.caption(f"A reader calls the reference of {counted(lines[0].disputed, 'scan')} wrong. n counts scans.")
 
 
-def _effort(desk: ReaderView) -> None:
-    table = effort(desk.reviews)
+def _effort(view: ReaderView) -> None:
+    table = effort(view.reviews)
     seen, fixed = table[table["active_min"] > 0], table[table["corrections"] > 0]
     if seen.empty and fixed.empty:
         st.caption("No active time is measured yet.")
         return
     left, middle, right = st.columns(3)
-    left.metric("Minutes a scan, median", _median(seen["active_min"]), border=True)
-    middle.metric("Minutes of correction a corrected scan, median", _median(fixed["correction_min"]), border=True)
+    left.metric("Median review time (min)", _median(seen["active_min"]), border=True)
+    middle.metric("Median correction time (min)", _median(fixed["correction_min"]), border=True)
     right.metric("Corrected scans", f"{len(fixed):,}", border=True)
     left.caption(f"{counted(len(seen), 'scan')}, {seen['active_min'].sum():.0f} min in all; idle time is left out")
 

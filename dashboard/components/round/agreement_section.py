@@ -20,16 +20,16 @@ KAPPA_HELP = (
 )
 
 
-def readers_section(desk: ReaderView) -> None:
+def readers_section(view: ReaderView) -> None:
     """The table of kappas, then the scans that want a talk."""
-    found = cached.round_found(desk.evaluation, desk.store)[0]
+    found = cached.round_results(view.evaluation, view.reviews, blind=view.settings.blind)[0]
     for sentence in score_sentences(found):
         st.caption(sentence)
     if not found.pairs:
         st.info("No scan has verdicts of two readers yet. *Round* on *Cases* asks for several.", icon=":material/group:")
         return
     _kappas(found)
-    _disagreements(desk, found.disagreements)
+    _disagreements(view, found.disagreements)
 
 
 def _kappas(found: ReaderAgreement) -> None:
@@ -59,14 +59,14 @@ def _words(each: Coefficient) -> str:
     return interval_text(each.value, each.low, each.high, digits=2)
 
 
-def _disagreements(desk: ReaderView, table: pd.DataFrame) -> None:
+def _disagreements(view: ReaderView, table: pd.DataFrame) -> None:
     st.subheader("Consensus", anchor=False)
     if table.empty:
         st.success("The readers agree on every scan that several judged.", icon=":material/handshake:")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{counted(len(table), 'scan')} on which readers differ, furthest apart first.", width="content")
-        ask_for_another_reader(desk, len(table))
+        ask_for_another_reader(view, len(table))
     left, right = st.columns([1, 2], gap="medium")
     titles = {"scan": "Scan", "readers": "Readers", "spread": "Steps apart", "majority": "Most say"}
     steps = ["off the scale" if pd.isna(each) else str(each) for each in table["spread"]]
@@ -74,22 +74,22 @@ def _disagreements(desk: ReaderView, table: pd.DataFrame) -> None:
     with left:
         place = row_table(shown, key="disagreements", height=420, row_height=34) or 0
     with right:
-        _side_by_side(desk, str(table.iloc[place]["scan"]))
+        _side_by_side(view, str(table.iloc[place]["scan"]))
 
 
-def _side_by_side(desk: ReaderView, scan: str) -> None:
+def _side_by_side(view: ReaderView, scan: str) -> None:
     """What each reader said of one scan, a column each."""
-    review = desk.review(scan)
+    review = view.review(scan)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{escape_markdown(scan)}**", width="content")
         if st.button("Open in Review", icon=":material/open_in_new:", key="open-consensus"):
-            go_to(desk, scan)
+            go_to(view, scan)
     for column, reader in zip(st.columns(max(len(review.standing), 2)), review.standing, strict=False):
         with column, st.container(border=True):
-            _what_one_said(desk, review, reader, scan)
+            _what_one_said(view, review, reader, scan)
 
 
-def _what_one_said(desk: ReaderView, review: ScanReview, reader: str, scan: str) -> None:
+def _what_one_said(view: ReaderView, review: ScanReview, reader: str, scan: str) -> None:
     st.text(reader)
     st.markdown(f"**{review.verdicts[reader].label}**")
     if review.comments[reader]:
@@ -100,7 +100,7 @@ def _what_one_said(desk: ReaderView, review: ScanReview, reader: str, scan: str)
         said = event.payload
         words = f"{said['kind'].capitalize()}, {TITLES[said['organ']]}, slice {said['slice_number']}"
         if st.button(words, key=f"said-{event.id}", type="tertiary"):
-            go_to(desk, scan, said["slice_number"])
+            go_to(view, scan, said["slice_number"])
         if said["comment"]:
             st.text(said["comment"])
     drawn = sum(each.reader == reader for each in review.corrections)

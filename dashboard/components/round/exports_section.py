@@ -23,25 +23,25 @@ from dashboard.components.common.work import is_work_running, result_of, start_w
 from dashboard.state import workspace
 
 
-def exports_section(desk: ReaderView) -> None:
+def exports_section(view: ReaderView) -> None:
     """What a lead takes out of a round; what takes long is made beside the page."""
     left, right = st.columns(2, gap="large")
     with left:
-        _tables(desk)
-        _reports(desk)
+        _tables(view)
+        _reports(view)
     with right:
-        _masks(desk)
+        _masks(view)
 
 
-def _tables(desk: ReaderView) -> None:
-    st.subheader("What was said", anchor=False)
+def _tables(view: ReaderView) -> None:
+    st.subheader("Verdicts and findings", anchor=False)
     st.caption("Verdicts, findings, comments, corrections and active time, one row an event, with hashes and the leak badge.")
     with st.container(horizontal=True):
         for form in TABLE_FORMATS:
             st.download_button(
                 form.upper() if form != "parquet" else "Parquet",
-                partial(tables_zip, desk, form),
-                file_name=f"{_file_name(desk)}-{form}.zip",
+                partial(tables_zip, view, form),
+                file_name=f"{_file_name(view)}-{form}.zip",
                 mime="application/zip",
                 icon=":material/download:",
                 on_click="ignore",
@@ -49,11 +49,11 @@ def _tables(desk: ReaderView) -> None:
             )
 
 
-def tables_zip(desk: ReaderView, form: TableFormat) -> bytes:
+def tables_zip(view: ReaderView, form: TableFormat) -> bytes:
     """The round's tables in one format, zipped. Raises: see `core.reviews.round.export.write_tables`."""
-    history = desk.store.history(run=desk.evaluation.run, evaluation=desk.evaluation.name)
+    history = view.store.history(run=view.evaluation.run, evaluation=view.evaluation.name)
     with TemporaryDirectory() as folder:
-        files = write_tables(round_tables(desk.evaluation, history), Path(folder), [form])
+        files = write_tables(round_tables(view.evaluation, history), Path(folder), [form])
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in files:
@@ -61,21 +61,21 @@ def tables_zip(desk: ReaderView, form: TableFormat) -> bytes:
     return packed.getvalue()
 
 
-def _reports(desk: ReaderView) -> None:
+def _reports(view: ReaderView) -> None:
     st.subheader("Reports", anchor=False)
     st.caption(f"One HTML file that opens without a network, with pictures of the {PICTURES} worst scans, or of one scan.")
-    key = f"report-{_file_name(desk)}"
+    key = f"report-{_file_name(view)}"
     if st.button("Make the round's report", icon=":material/summarize:", disabled=is_work_running(key)):
-        start_work(key, "Drawing", partial(_round_report, desk))
+        start_work(key, "Drawing", partial(_round_report, view))
     page = result_of(key)
     if page:
-        name = f"{_file_name(desk)}-round.html"
+        name = f"{_file_name(view)}-round.html"
         st.download_button("Download the round's report", page, name, "text/html", icon=":material/download:", on_click="ignore")
-    scan = st.selectbox("Report of one scan", desk.table.names, key="report_scan", width=320)
+    scan = st.selectbox("Report of one scan", view.table.names, key="report_scan", width=320)
     st.download_button(
         "Download the scan's report",
-        lambda: scan_report(workspace(), desk.evaluation, scan, desk.review(scan)),
-        file_name=f"{desk.evaluation.run}-{scan}.html",
+        lambda: scan_report(workspace(), view.evaluation, scan, view.review(scan)),
+        file_name=f"{view.evaluation.run}-{scan}.html",
         mime="text/html",
         icon=":material/download:",
         on_click="ignore",
@@ -83,26 +83,26 @@ def _reports(desk: ReaderView) -> None:
     )
 
 
-def _round_report(desk: ReaderView, progress: ReportProgress) -> str:
-    return round_report(workspace(), desk.evaluation, desk.reviews, blind=desk.settings.blind, progress=progress)
+def _round_report(view: ReaderView, progress: ReportProgress) -> str:
+    return round_report(workspace(), view.evaluation, view.reviews, blind=view.settings.blind, progress=progress)
 
 
-def _masks(desk: ReaderView) -> None:
+def _masks(view: ReaderView) -> None:
     st.subheader("Corrected masks", anchor=False)
-    accepted = st.toggle("Take predictions too that every reader accepted", key="masks_accepted")
-    masks = final_masks(desk.evaluation, desk.reviews, accepted=accepted)
+    accepted = st.toggle("Include predictions that every reader accepted", key="masks_accepted")
+    masks = final_masks(view.evaluation, view.reviews, accepted=accepted)
     drawn = sum(each.kind == "correction" for each in masks.values())
     st.caption(f"{counted(drawn, 'corrected scan')}, {counted(len(masks) - drawn, 'accepted prediction')}.")
     if not masks:
         st.info("There are no masks to export: correct a scan, or take accepted predictions too.", icon=":material/brush:")
         return
-    _dataset(desk, masks)
-    _run_lengths(desk, masks)
+    _dataset(view, masks)
+    _run_lengths(view, masks)
 
 
-def _dataset(desk: ReaderView, masks: dict[str, FinalMask]) -> None:
-    patients = sorted({str(facts["patient"]) for facts in desk.evaluation.summary["scans"].values()})
-    usual = f"{desk.evaluation.summary['dataset']['name']}-corrected"
+def _dataset(view: ReaderView, masks: dict[str, FinalMask]) -> None:
+    patients = sorted({str(facts["patient"]) for facts in view.evaluation.facts.values()})
+    usual = f"{view.evaluation.summary['dataset']['name']}-corrected"
     name = st.text_input("Name of the new data set", usual, max_chars=80, key="dataset_name", width=320)
     held_out = st.multiselect(
         "Validate on these patients, and train on all others",
@@ -112,7 +112,7 @@ def _dataset(desk: ReaderView, masks: dict[str, FinalMask]) -> None:
         width=480,
         help="Left empty, every slice stays on its side.",
     )
-    key = f"dataset-{_file_name(desk)}"
+    key = f"dataset-{_file_name(view)}"
     if st.button("Write the data set", type="primary", icon=":material/dataset:", disabled=is_work_running(key)):
         try:
             out = workspace().dataset(str(name))
@@ -120,7 +120,7 @@ def _dataset(desk: ReaderView, masks: dict[str, FinalMask]) -> None:
             st.error(escape_links(str(error)), icon=":material/error:")
             return
         split = SplitConfig(valid_patients=tuple(held_out)) if held_out else None
-        start_work(key, "Writing slices", partial(_write, desk, masks, out, split))
+        start_work(key, "Writing slices", partial(_write, view, masks, out, split))
     written: Prepared | None = result_of(key)
     if written is not None:
         st.success(f"Written: {escape_markdown(str(written.root))}", icon=":material/check_circle:")
@@ -128,21 +128,21 @@ def _dataset(desk: ReaderView, masks: dict[str, FinalMask]) -> None:
 
 
 def _write(
-    desk: ReaderView, masks: dict[str, FinalMask], out: Path, split: SplitConfig | None, progress: ReportProgress
+    view: ReaderView, masks: dict[str, FinalMask], out: Path, split: SplitConfig | None, progress: ReportProgress
 ) -> Prepared:
-    return write_corrected_dataset(workspace(), desk.evaluation, masks, out, name=out.name, split=split, progress=progress)
+    return write_corrected_dataset(workspace(), view.evaluation, masks, out, name=out.name, split=split, progress=progress)
 
 
-def _run_lengths(desk: ReaderView, masks: dict[str, FinalMask]) -> None:
-    key = f"rle-{_file_name(desk)}"
+def _run_lengths(view: ReaderView, masks: dict[str, FinalMask]) -> None:
+    key = f"rle-{_file_name(view)}"
     if st.button("Make run lengths", icon=":material/table:", disabled=is_work_running(key), help="The competition's CSV."):
         opened = workspace()
-        start_work(key, "Coding", lambda _: run_length_csv(opened, desk.evaluation, masks))
+        start_work(key, "Coding", lambda _: run_length_csv(opened, view.evaluation, masks))
     coded = result_of(key)
     if coded:
-        name = f"{_file_name(desk)}-masks.csv"
+        name = f"{_file_name(view)}-masks.csv"
         st.download_button("Download run lengths", coded, name, "text/csv", icon=":material/download:", on_click="ignore")
 
 
-def _file_name(desk: ReaderView) -> str:
-    return f"{desk.evaluation.run}-{desk.evaluation.name}"
+def _file_name(view: ReaderView) -> str:
+    return f"{view.evaluation.run}-{view.evaluation.name}"

@@ -7,17 +7,18 @@ import streamlit as st
 
 from core.errors import GutCheckError
 from core.reviews.store.events import BLIND_ORDERS, MAX_READER, MAX_READERS_PER_SCAN, Round
-from dashboard.components.common.reading import ORDERS, ReaderView, bound
+from dashboard.components.common.queue_choice import ORDERS
+from dashboard.components.common.reading import ReaderView, bound
 from dashboard.components.common.text import escape_links
 from dashboard.state import flash
 
 
-def round_menu(desk: ReaderView) -> None:
+def round_menu(view: ReaderView) -> None:
     """How this evaluation is reviewed: blind or not, how many readers, which scans, in which order."""
-    now = desk.settings
+    now = view.settings
 
     def key(name: str) -> str:
-        return bound(name, desk.evaluation.run, desk.evaluation.name, now)
+        return bound(name, view.evaluation.run, view.evaluation.name, now)
 
     with st.popover("Round" + (": blind" if now.blind else ""), icon=":material/tune:"), st.container(width=360):
         name = st.text_input("Name of the round", now.name, max_chars=MAX_READER, key=key("round_name"))
@@ -41,15 +42,15 @@ def round_menu(desk: ReaderView) -> None:
             key=key(f"round_order_{blind}"),
         )
         order = next((each for each in known if each == chosen), None)
-        filter = _which_scans(desk)
-        if not desk.reader:
+        filter = _which_scans(view)
+        if not view.reader:
             st.caption("Enter your name first: the settings are stored under it.")
-        if st.button("Set", type="primary", key=key("round_set"), disabled=not desk.reader):
-            _store(desk, lambda: replace(now, name=name or "", readers_per_scan=readers, blind=blind, order=order, filter=filter))
+        if st.button("Save settings", type="primary", key=key("round_set"), disabled=not view.reader):
+            _store(view, lambda: replace(now, name=name or "", readers_per_scan=readers, blind=blind, order=order, filter=filter))
 
 
-def _which_scans(desk: ReaderView) -> str:
-    now, shown = desk.settings.filter, desk.queue.filter.to_url()
+def _which_scans(view: ReaderView) -> str:
+    now, shown = view.settings.filter, view.queue.filter.to_url()
     choices = {shown: "Those that the filters let through", now: "As now", "": "All scans"}
     return str(
         st.selectbox(
@@ -57,14 +58,14 @@ def _which_scans(desk: ReaderView) -> str:
             list(choices),
             index=list(choices).index(now),
             format_func=choices.__getitem__,
-            key=bound(f"round_scans_{shown}", desk.evaluation.run, desk.evaluation.name, now),
+            key=bound(f"round_scans_{shown}", view.evaluation.run, view.evaluation.name, now),
         )
     )
 
 
-def _store(desk: ReaderView, settings: Callable[[], Round]) -> None:
+def _store(view: ReaderView, settings: Callable[[], Round]) -> None:
     try:
-        desk.store.set_round(desk.evaluation.run, desk.evaluation.name, settings(), by=desk.reader)
+        view.store.set_round(view.evaluation.run, view.evaluation.name, settings(), by=view.reader)
     except GutCheckError as error:
         st.error(escape_links(str(error)), icon=":material/error:")
         return
@@ -72,14 +73,14 @@ def _store(desk: ReaderView, settings: Callable[[], Round]) -> None:
     st.rerun()
 
 
-def ask_for_another_reader(desk: ReaderView, scans: int) -> None:
+def ask_for_another_reader(view: ReaderView, scans: int) -> None:
     """A button that makes the scans on which readers disagree the round, with one reader more."""
-    wanted = desk.settings.readers_per_scan + 1
+    wanted = view.settings.readers_per_scan + 1
     if st.button(
-        f"Ask for another reader on these {scans}",
+        f"Request another reader for {scans}",
         icon=":material/group_add:",
-        disabled=not desk.reader or wanted > MAX_READERS_PER_SCAN,
+        disabled=not view.reader or wanted > MAX_READERS_PER_SCAN,
         help="The round is then these scans alone, each with one reader more. *Round* on *Cases* changes it back.",
     ):
         filter = "state=Readers+disagree"
-        _store(desk, lambda: Round(desk.settings.name, wanted, desk.settings.blind, filter, desk.settings.order))
+        _store(view, lambda: Round(view.settings.name, wanted, view.settings.blind, filter, view.settings.order))

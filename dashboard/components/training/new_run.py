@@ -15,9 +15,9 @@ from core.runs.registry import Run
 from core.runs.settings import RunSettings
 from core.storage.workspace import Workspace
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.state import SELECTED_RUN, flash, project_root
+from dashboard.state import PROJECT_ROOT, SELECTED_RUN, flash
 
-RECIPES = project_root() / "training" / "recipes"
+RECIPES = PROJECT_ROOT / "training" / "recipes"
 OWN_RECIPE = "none: the defaults"
 FRESH = "the recipe's own"
 TRACKERS = {"csv": "CSV", "tensorboard": "TensorBoard", "wandb": "Weights & Biases", "none": "none"}
@@ -47,7 +47,7 @@ def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
     if start.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(plan.problems), width="stretch"):
         _start(workspace, job, name)
     here = ask_first.button(
-        "How long will it take?", icon=":material/timer:", disabled=bool(plan.problems or cluster), width="stretch",
+        "Estimate time", icon=":material/timer:", disabled=bool(plan.problems or cluster), width="stretch",
         help="Times a few steps on this machine.",
     )  # fmt: skip
     if here:
@@ -55,7 +55,7 @@ def new_run_form(workspace: Workspace, runs: list[Run]) -> None:
         st.session_state[ESTIMATE] = start_estimate(workspace, job)
     _estimate(workspace, job)
     if plan.settings:
-        with st.expander("The whole configuration", icon=":material/settings:"):
+        with st.expander("All settings", icon=":material/settings:"):
             st.code(yaml.safe_dump(plan.settings.plain(), sort_keys=False), language="yaml", height=300)
 
 
@@ -83,21 +83,21 @@ def _choices(workspace: Workspace, datasets: list[str], runs: list[Run]) -> tupl
     recipe = middle.selectbox("Recipe", [*known, OWN_RECIPE], index=list(known).index("quick") if "quick" in known else 0)
     models = [run.name for run in runs if run.has_model]
     weights = right.selectbox(
-        "Begin with the weights of", [FRESH, *models], help="A run of this workspace: it is fine-tuned on the data set chosen."
+        "Initialise from", [FRESH, *models], help="A run of this workspace: it is fine-tuned on the data set chosen."
     )
     options: dict[str, object] = {}
     boxes = st.columns(6)
-    size = boxes[0].selectbox("Model", ["of the recipe", *PARAMETERS], disabled=weights != FRESH, help="SegFormer's size.")
+    size = boxes[0].selectbox("Model", ["as in the recipe", *PARAMETERS], disabled=weights != FRESH, help="SegFormer's size.")
     if weights != FRESH:
         options["model"] = model_of(workspace, weights)
-    elif size != "of the recipe":
+    elif size != "as in the recipe":
         options["model"] = size
     numbers = (
-        ("epochs", "Epochs", 1, 1000), ("max_minutes", "At most, minutes", 1, 100_000), ("batch_size", "Slices a step", 1, 512),
-        ("image_size", "Pixels a side", 32, 1024),
+        ("epochs", "Epochs", 1, 1000), ("max_minutes", "Time limit (min)", 1, 100_000), ("batch_size", "Batch size", 1, 512),
+        ("image_size", "Image size (px)", 32, 1024),
     )  # fmt: skip
     for box, (key, label, least, most) in zip(boxes[1:], numbers, strict=False):
-        value = box.number_input(label, least, most, None, step=32 if key == "image_size" else 1, placeholder="of the recipe")
+        value = box.number_input(label, least, most, None, step=32 if key == "image_size" else 1, placeholder="as in the recipe")
         if value is not None:
             options[key] = value
     tracker = boxes[5].selectbox("Tracker", list(TRACKERS), format_func=TRACKERS.__getitem__)
@@ -117,12 +117,12 @@ def _where() -> ClusterConfig | None:
         return None
     where, workers, cores, gpus = st.columns([2, 1, 1, 1])
     chosen = where.selectbox(
-        "Where", [HERE, CLUSTER], help=f"The cluster at {escape_markdown(address)}; it must see this workspace."
+        "Runs on", [HERE, CLUSTER], help=f"The cluster at {escape_markdown(address)}; it must see this workspace."
     )
     numbers = (
-        workers.number_input("Workers", 1, 1000, 1, disabled=chosen == HERE, help="Slices a step count for each."),
-        cores.number_input("Cores each", 1, 256, 1, disabled=chosen == HERE),
-        gpus.number_input("GPUs each", 0, 1, 0, disabled=chosen == HERE),
+        workers.number_input("Workers", 1, 1000, 1, disabled=chosen == HERE, help="The batch size counts for each."),
+        cores.number_input("CPU cores per worker", 1, 256, 1, disabled=chosen == HERE),
+        gpus.number_input("GPUs per worker", 0, 1, 0, disabled=chosen == HERE),
     )
     return None if chosen == HERE else ClusterConfig(address, *numbers)
 

@@ -128,8 +128,8 @@ def import_and_trash(workspace: Workspace) -> None:
         if not kept:
             st.caption("The trash is empty.")
             return
-        chosen = st.selectbox("In the trash", kept, format_func=lambda name: name.rsplit(".", 1)[0])
-        if st.button("Put back", icon=":material/restore_from_trash:"):
+        chosen = st.selectbox("Trash", kept, format_func=lambda name: name.rsplit(".", 1)[0])
+        if st.button("Restore", icon=":material/restore_from_trash:"):
             st.session_state[SELECTED_RUN] = restore_run(workspace, chosen)
             flash("The run is back.")
             st.rerun()

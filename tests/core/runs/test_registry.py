@@ -372,3 +372,19 @@ def test_a_workspace_that_was_moved_finds_its_data_set(tmp_path: Path) -> None:
     assert scan_payload(moved, SCANS[0], "scan").body  # the same pictures by their hashes
     moved.dataset_root.rename(tmp_path / "elsewhere")
     assert moved.dataset_root == stated  # the sentence on what is gone names where it was
+
+
+def test_an_evaluation_to_be_shared_reads_its_scans_on_demand_and_cannot_be_changed(paths: RunPaths) -> None:
+    file = paths.evaluation("tiny-valid").summary
+    write_json(file, SUMMARY)
+    whole = open_run(paths.root).evaluation("tiny-valid")
+    shared = whole.without_facts()
+    assert "scans" not in shared.summary
+    assert shared.facts == whole.facts == whole.summary["scans"]
+    with pytest.raises(TypeError):
+        shared.summary["split"] = "train"  # type: ignore[index]
+    with pytest.raises(TypeError):
+        shared.facts["other"] = {}  # type: ignore[index]
+    file.write_text("{")
+    with pytest.raises(WorkspaceError, match="missing or damaged"):
+        _ = shared.facts

@@ -35,7 +35,7 @@ def test_differences_on_the_page_equal_the_comparison(open_app, made: Path) -> N
     for shown, wanted in zip(table.to_dict("records"), found.differences, strict=True):
         digits = 2 if wanted.score.startswith("hd95") else 3
         assert shown["A"] == f"{wanted.a:.{digits}f}"
-        assert shown["B less A (95%)"].split()[0] == f"{wanted.difference:+.{digits}f}".replace("-", "−")
+        assert shown["B − A (95%)"].split()[0] == f"{wanted.difference:+.{digits}f}".replace("-", "−")
         assert shown["p over scans"] == ("too few" if wanted.over_scans.p is None else shown["p over scans"])
     worse, better = found.most_changed(10)
     assert list(app.dataframe[1].value["scan"]) == list(worse["scan"])

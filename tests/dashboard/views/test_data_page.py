@@ -92,7 +92,7 @@ def test_slices_without_pictures_say_so_and_are_listed(open_app, simulated: Path
 def test_a_survey_under_way_shows_how_far_it_is(open_app, folder: Path) -> None:
     _write(Workspace(folder).dataset(DATASET), SurveyState("running", 30, 120, pid=os.getpid()))
     app = open_app(folder, "data")
-    assert app.subheader[0].value == "Reading every picture once"
+    assert app.subheader[0].value == "Reading the data set"
     assert not app.metric
 
 

@@ -14,7 +14,7 @@ from core.labels import ORGANS
 from core.runs.registry import Evaluation, RunStatus, open_run, write_status
 from core.storage.files import write_json
 from core.storage.workspace import ENVIRONMENT_VARIABLE, RunPaths
-from dashboard.state import SERVED_VARIABLE
+from dashboard.state import SERVER
 from tests.dashboard.conftest import APP, TIMEOUT_S
 
 
@@ -91,7 +91,7 @@ def test_broken_evaluation_is_left_out(open_app, folder: Path) -> None:
 
 
 def test_without_the_own_server_one_sentence_says_what_to_run(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.delenv(SERVED_VARIABLE)
+    monkeypatch.setattr(SERVER, "is_serving", False)
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(folder))
     app = AppTest.from_file(APP, default_timeout=TIMEOUT_S).run()
     assert "run `python -m dashboard` instead" in app.error[0].value

@@ -16,7 +16,9 @@ from core.reviews.store.store import ReviewStore
 from core.storage.workspace import Workspace
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.largest_errors import MOST_REGIONS, largest_first
-from dashboard.state import PICK
+from dashboard.demo.lazy import LazyDemo
+from dashboard.demo.link import DEMO_PATH, demo_link
+from dashboard.state import PICK, SERVER
 from dashboard.viewer.component import Pick
 from tests.browser.small_workspace import SCANS
 from tests.dashboard.reviewing import (
@@ -96,7 +98,7 @@ def test_a_scan_that_another_has_at_hand_is_not_given_twice(open_app, folder: Pa
     with opened(folder) as store:
         assert Worklist(store, read_scan_table(evaluation_of(folder))).hold("Dr. *Bo*", FIRST)
     app = review(open_app, folder)
-    assert "Dr\\. \\*Bo\\* has this scan at hand" in app.warning[0].value
+    assert "In review by Dr\\. \\*Bo\\*;" in app.warning[0].value
     assert button(app, "verdict-accept").disabled
     button(app, "insist").click().run()
     assert not button(app, "verdict-accept").disabled
@@ -111,7 +113,7 @@ def test_a_round_of_two_readers_lets_both_judge_and_warns_the_third(open_app, fo
     assert not button(app, "verdict-accept").disabled
     app.text_input(key=f"comment-{FIRST}").input("thin wall").run()
     third = review(open_app, folder, "Dr. Cy")
-    assert "Dr. Ada, Dr. Bo have this scan at hand" in third.warning[0].value.replace("\\", "")
+    assert "In review by Dr. Ada, Dr. Bo;" in third.warning[0].value.replace("\\", "")
     assert button(third, "verdict-accept").disabled
     button(app, "verdict-accept").click().run()
     assert button(third.run(), "verdict-accept").disabled  # one judged it, the other has it at hand
@@ -366,3 +368,20 @@ def test_a_second_run_lies_beside(open_app, folder: Path) -> None:
     app = review(open_app, folder, run="newer", evaluation="small-valid", other=f"{RUN}/small-valid")
     assert app.query_params["other"] == f"{RUN}/small-valid"
     assert app.query_params["view"] == f"panes:other-axial.prediction-axial~other:{RUN}/small-valid"
+
+
+def demo_links(app: AppTest) -> list[str]:
+    return [each.proto.url for each in app.get("link_button")]
+
+
+def test_the_demo_opens_with_the_slice_where_the_server_has_one(open_app, folder: Path, monkeypatch) -> None:
+    assert demo_links(review(open_app, folder)) == []
+    monkeypatch.setattr(SERVER, "demo", LazyDemo(Workspace(folder), DEMO_PATH))
+    number = evaluation_of(folder).scan_facts(FIRST)["slice_numbers"][1]
+    assert demo_links(review(open_app, folder, slice=str(number))) == [demo_link(evaluation_of(folder), FIRST, number)]
+
+
+def test_no_link_to_the_demo_tells_the_run_of_a_blind_round(open_app, folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(SERVER, "demo", LazyDemo(Workspace(folder), DEMO_PATH))
+    set_round(folder, name="Spring", blind=True)
+    assert demo_links(review(open_app, folder)) == []

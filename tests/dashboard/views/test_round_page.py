@@ -15,7 +15,8 @@ from core.reviews.round.acceptance import OF_WHOLE_SCANS
 from core.reviews.store.events import Finding, FindingKind, Subject, Verdict
 from core.reviews.store.store import ReviewStore
 from core.storage.workspace import Workspace
-from dashboard.components.common.reading import Queue, ReaderView
+from dashboard.components.common.queue_choice import Queue
+from dashboard.components.common.reading import ReaderView
 from dashboard.components.round.exports_section import tables_zip
 from tests.browser.small_workspace import SCANS
 from tests.dashboard.reviewing import RUN, evaluation_of, opened, reviews, second_run, set_round, sign_in, subject
@@ -76,7 +77,7 @@ def test_readers_kappas_and_what_they_disagree_on_side_by_side(open_app, folder:
     shown = [each.value for each in app.text]
     assert shown == ["Ada", "<b>Ada</b>", "Bo", "<b>Bo</b>", "tip"]
     sign_in(app, "Lead")
-    next(each for each in app.button if each.label.startswith("Ask for another")).click().run()
+    next(each for each in app.button if each.label.startswith("Request another reader")).click().run()
     with opened(folder) as store:
         settings = store.round(run=RUN, evaluation="small-valid")
     assert (settings.readers_per_scan, settings.filter) == (2, "state=Readers+disagree")
@@ -123,7 +124,7 @@ def test_second_round_carries_over_and_opens_the_queue_of_what_changed(open_app,
     judge(folder, FIRST, Ada=Verdict.ACCEPT, Bo=Verdict.MINOR_EDITS)
     second_run(folder)
     app = sign_in(round_page(open_app, folder, "second", run=RUN, evaluation="small-valid"), "Lead")
-    next(each for each in app.button if each.label == "See what would carry over").click().run()
+    next(each for each in app.button if each.label == "Preview").click().run()
     finished(app)
     assert [each.value for each in app.metric] == ["2", "1", "1"]
     next(each for each in app.button if each.label == "Carry 2 verdicts over").click().run()
@@ -142,8 +143,8 @@ def test_tables_come_in_three_formats(folder: Path) -> None:
     with opened(folder) as store:
         evaluation = evaluation_of(folder)
         found = store.reviews(run=RUN, evaluation=evaluation.name)
-        desk = ReaderView(evaluation, store, "Lead", Queue(), store.round(run=RUN, evaluation=evaluation.name), found)  # type: ignore[arg-type]
-        packed = {form: zipfile.ZipFile(io.BytesIO(tables_zip(desk, form))) for form in ("csv", "json", "parquet")}
+        view = ReaderView(evaluation, store, "Lead", Queue(), store.round(run=RUN, evaluation=evaluation.name), found)  # type: ignore[arg-type]
+        packed = {form: zipfile.ZipFile(io.BytesIO(tables_zip(view, form))) for form in ("csv", "json", "parquet")}
     for form, archive in packed.items():
         assert f"verdicts.{form}" in archive.namelist()
     assert pd.read_csv(packed["csv"].open("verdicts.csv"))["verdict"].tolist() == ["accept"]

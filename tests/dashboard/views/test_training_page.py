@@ -96,14 +96,14 @@ def test_deleted_and_put_back(open_app, folder: Path, run: RunPaths) -> None:
     app = press(open_app(folder, "training", run="r1"), "Delete")
     assert "r1" not in set(app.dataframe[0].value["run"])
     assert len(trashed(Workspace(folder))) == 1
-    press(app, "Put back")
+    press(app, "Restore")
     assert "r1" in set(app.dataframe[0].value["run"])
 
 
 def test_a_name_that_was_taken_meanwhile_is_said(open_app, folder: Path, run: RunPaths) -> None:
     trash_run(Workspace(folder), "r1")
     write_status(run, RunStatus("finished"))
-    app = press(open_app(folder, "training"), "Put back")
+    app = press(open_app(folder, "training"), "Restore")
     assert app.error[0].value == "Another run has this name now: r1; delete that one first."
 
 
@@ -183,7 +183,7 @@ def test_a_run_of_another_machine_shows_nothing_of_this_one_s_processes(open_app
 
 def test_no_cluster_is_offered_where_none_is_configured(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GUTCHECK_RAY_ADDRESS", raising=False)
-    assert "Where" not in {each.label for each in open_app(folder, "training").selectbox}
+    assert "Runs on" not in {each.label for each in open_app(folder, "training").selectbox}
 
 
 def test_handed_to_a_cluster(open_app, folder: Path, started: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,11 +191,11 @@ def test_handed_to_a_cluster(open_app, folder: Path, started: list[str], monkeyp
     app = open_app(folder, "training")
     assert next(each for each in app.number_input if each.label == "Workers").disabled
     next(each for each in app.text_input if each.label == "Name of the run").input("far")
-    next(each for each in app.selectbox if each.label == "Where").select("Ray cluster")
+    next(each for each in app.selectbox if each.label == "Runs on").select("Ray cluster")
     app.run()
     next(each for each in app.number_input if each.label == "Workers").set_value(4)
     app.run()
-    assert button(app, "How long will it take?").disabled
+    assert button(app, "Estimate time").disabled
     press(app, "Start")
     assert started == ["far"]
     assert start.read_job(Workspace(folder).run("far")).cluster == ClusterConfig("http://head:8265", ray_workers=4)
@@ -204,7 +204,7 @@ def test_handed_to_a_cluster(open_app, folder: Path, started: list[str], monkeyp
 def test_an_address_that_is_none_is_one_sentence(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUTCHECK_RAY_ADDRESS", "ray://head:10001")
     app = open_app(folder, "training")
-    next(each for each in app.selectbox if each.label == "Where").select("Ray cluster")
+    next(each for each in app.selectbox if each.label == "Runs on").select("Ray cluster")
     app.run()
     assert not app.exception
     assert app.error[0].value.startswith("A setting is not possible: ray_address ray://head:10001 is no address such as")
@@ -252,7 +252,7 @@ def test_another_tool_s_masks_wait_for_no_curves(open_app, folder: Path) -> None
 
 def test_from_the_weights_of_another_run(open_app, folder: Path, run: RunPaths, started: list[str]) -> None:
     app = open_app(folder, "training")
-    next(each for each in app.selectbox if each.label == "Begin with the weights of").select("r1").run()
+    next(each for each in app.selectbox if each.label == "Initialise from").select("r1").run()
     press(app, "Start")
     job = start.read_job(Workspace(folder).run(started[0]))
     assert job.settings is not None

@@ -99,7 +99,7 @@ def test_no_case_left_says_so(open_app, folder: Path) -> None:
             store.add_verdict(subject(folder, scan), reader="Dr. Ada", verdict=Verdict.ACCEPT)
     app = sign_in(open_app(folder), "Dr. Ada")
     app.button(key="next_case").click().run()
-    assert "No case of this queue" in app.info[0].value
+    assert "No more cases for you in this queue" in app.info[0].value
 
 
 def test_filters_are_saved_applied_and_deleted(open_app, folder: Path) -> None:

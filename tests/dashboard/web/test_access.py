@@ -17,8 +17,8 @@ from core.errors import ConfigError
 from core.reviews.store.events import Subject, Verdict
 from core.reviews.store.store import ReviewStore
 from core.storage.workspace import ENVIRONMENT_VARIABLE, Workspace
-from dashboard.server import build_app
-from dashboard.web.access import PASSWORD_VARIABLE, Guard, Identity, OpenAccess, choose_access, host_name, is_loopback, reader_of
+from dashboard.server import build_app, choose_access
+from dashboard.web.access import PASSWORD_VARIABLE, Guard, Identity, OpenAccess, host_name, is_loopback, reader_of
 from dashboard.web.brake import FREE_GUESSES, GuessBrake
 from dashboard.web.sign_in import SESSION_S, PasswordAccess
 

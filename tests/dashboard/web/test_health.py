@@ -7,7 +7,8 @@ from starlette.testclient import TestClient
 
 from core.reviews.store.store import ReviewStore
 from core.storage.workspace import Workspace
-from dashboard.demo.lazy import DemoProgress, LazyDemo
+from dashboard.demo.lazy import DemoProgress
+from dashboard.state import SERVER
 from dashboard.web import health
 from dashboard.web.access import OpenAccess
 from dashboard.web.sign_in import PasswordAccess
@@ -65,8 +66,8 @@ class TestHealth:
     )
     def test_the_demo(self, stored: Path, state: str, word: str, status: int) -> None:
         client = client_of(stored, OpenAccess())
-        assert LazyDemo.serving is not None
-        LazyDemo.serving._progress = DemoProgress(state, "a sentence with a path")  # type: ignore[arg-type]
+        assert SERVER.demo is not None
+        SERVER.demo._progress = DemoProgress(state, "a sentence with a path")  # type: ignore[arg-type]
         assert self.asked(client) == (status, {"store": "ok", "disk": "ok", "demo": word})
 
     def test_it_looks_once_a_second_at_most(self, stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
