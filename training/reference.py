@@ -1,6 +1,6 @@
-"""``python -m training.reference``: write the tables of options in README.md anew from the parsers of the commands."""
+"""``python -m training.reference``: make the generated tables of the documentation anew, see `tests.write_docs`."""
 
-from training.tools.reference import main
+import runpy
 
 if __name__ == "__main__":
-    main()
+    runpy.run_module("tests.write_docs", run_name="__main__")

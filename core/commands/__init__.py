@@ -1,1 +1,1 @@
-"""What `python -m core.…` runs."""
+"""What `python -m core.reviews` runs: verifying, exporting, reporting and carrying over reviews."""

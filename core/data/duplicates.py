@@ -14,7 +14,7 @@ from core.data.images import Pixels
 SIDE = 16
 HASH_WORDS = SIDE * SIDE // 64
 NEAR_BITS = 16
-"""Most bits, of 256, in which the hashes of two copies differ; what this finds and misses stands in core/data/README.md."""
+"""Most bits, of 256, in which the hashes of two copies differ; what this finds and misses stands in docs/measurements.md."""
 FLAT_BITS = 24
 """A hash with fewer bits set, or unset, is of a picture without content, which is like any other such."""
 BLOCK = 512

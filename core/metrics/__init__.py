@@ -1,1 +1,1 @@
-"""Scores that are true: overlap per slice and per scan, and the rule for empty masks."""
+"""Every score, as functions of arrays: overlap, distances, volumes, kinds of error, confidence, and what an empty mask means."""

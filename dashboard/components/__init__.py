@@ -1,1 +1,1 @@
-"""What several pages show."""
+"""What the pages are made of: a room a page, and what several share."""

@@ -1,1 +1,1 @@
-"""The scan viewer: a Streamlit component of plain JavaScript."""
+"""The scan viewer: a Streamlit component of plain JavaScript, and the tools that correct masks (`edit/`)."""

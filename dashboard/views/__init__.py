@@ -1,1 +1,1 @@
-"""One short file a page."""
+"""The pages, a short file each: which components stand where."""

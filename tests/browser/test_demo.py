@@ -325,8 +325,8 @@ class TestPrograms:
 
 
 def _example(language: str, demo: RunningDemo) -> str:
-    """The README's example of a call, with this demo's address in place of the usual one."""
-    section = (ROOT / "dashboard" / "README.md").read_text(encoding="utf-8").partition("\n## The demo\n")[2].partition("\n## ")[0]
+    """The documentation's example of a call, with this demo's address in place of the usual one."""
+    section = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
     [block] = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
     assert block.count("http://127.0.0.1:7860/") == 1
     return str(block.replace("http://127.0.0.1:7860/", demo.url))

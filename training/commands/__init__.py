@@ -1,1 +1,1 @@
-"""One module a command, each with ``main(words)``; heavy libraries are imported inside."""
+"""One module a command, each with ``main(argv)``; heavy libraries are imported inside."""

@@ -1,1 +1,1 @@
-"""What developers run: training the demo's weights, and writing the reference tables of the documentation."""
+"""What developers run: training the weights of the embedded demo."""

@@ -1,1 +1,1 @@
-"""What several pages show."""
+"""What several components share: who reads what, what is hidden from them, charts, badges, selections and errors."""

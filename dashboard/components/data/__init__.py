@@ -1,1 +1,1 @@
-"""What *Data* shows."""
+"""What *Data* shows: contents, leaks and copies across the split, suspicious references, and the slices."""

@@ -1,1 +1,1 @@
-"""What *Metrics* and *Compare* show."""
+"""What *Metrics* and *Compare* show: scores and charts of one evaluation, and two paired by scan."""

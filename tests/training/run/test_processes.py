@@ -143,7 +143,7 @@ def test_two_processes_make_the_steps_and_the_score_of_one(uneven: DatasetIndex,
 
 @pytest.mark.slow
 def test_started_by_torchrun(uneven: DatasetIndex, tmp_path: Path):
-    """As the README says: torchrun takes ``--run`` for an option of its own unless ``--`` stands before ours."""
+    """As docs/training.md says: torchrun takes ``--run`` for an option of its own unless ``--`` stands before ours."""
     words = ["--data", uneven.root, "--workspace", tmp_path, "--run", "two", "--devices", "2", "--workers", "0"]
     words += ["--epochs", "1", "--batch_size", "2", *TINY_FIT]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
