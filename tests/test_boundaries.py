@@ -25,6 +25,8 @@ HEAVY_CORE = {
 }
 """Modules of ours whose import brings torch or numba."""
 MAX_LINES, MAX_FUNCTION = 400, 40
+MAX_SCRIPT = 250
+"""Lines of a file of JavaScript."""
 
 MAY_IMPORT_HEAVY: dict[str, str] = {}
 """Files of dashboard/ with a heavy import at the top, and the reason."""
@@ -133,6 +135,13 @@ def test_the_dashboard_starts_without_torch() -> None:
 def test_every_file_opens_with_what_it_is_for_and_is_not_too_long(path: Path) -> None:
     assert ast.get_docstring(tree_of(path)), "no docstring"
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "dashboard").rglob("*.js")), ids=name_of)
+def test_every_script_opens_with_what_it_is_for_and_is_not_too_long(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("// ")
+    assert len(lines) <= MAX_SCRIPT
 
 
 def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef, int]]:
