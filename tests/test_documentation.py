@@ -69,7 +69,8 @@ def test_make_help_lists_every_target() -> None:
 
 
 def test_links_in_readmes_lead_somewhere() -> None:
-    for readme in [path for path in ROOT.rglob("README.md") if not any(part.startswith((".venv", "node_modules")) for part in path.parts)]:
+    installed = (".venv", "node_modules")
+    for readme in [path for path in ROOT.rglob("README.md") if not any(part.startswith(installed) for part in path.parts)]:
         targets = re.findall(r"\]\(([^)#:]+)\)", readme.read_text(encoding="utf-8"))
         assert [target for target in targets if not (readme.parent / target).exists()] == [], readme
 
