@@ -43,8 +43,7 @@ export function errorColours(kinds, shown) {
 
 /**
  * What a voxel is, by its two classes; null where both say background (core.imaging.overlay.error_map).
- * @param {number} reference
- * @param {number} prediction
+ * @param {number} reference @param {number} prediction
  */
 export function errorKind(reference, prediction) {
   if (reference === prediction) return reference ? "agreement" : null;

@@ -12,9 +12,7 @@ export const STRONG = 0.8;
 /**
  * Counts voxels of each organ on each slice.
  * @param {Uint8Array} labels packed label maps
- * @param {number} depth
- * @param {Pick<Organ, "id">[]} organs
- * @returns {Counts}
+ * @param {number} depth @param {Pick<Organ, "id">[]} organs @returns {Counts}
  */
 export function compare(labels, depth, organs) {
   const counts = new Map(organs.map(({ id }) => [id, emptyCounts(depth)]));
@@ -65,9 +63,7 @@ export function verdict(organ, z) {
 
 /**
  * The nearest position after `from` in direction `step` where a shown organ differs, or -1.
- * @param {Counts} counts
- * @param {number} from
- * @param {1 | -1} step
+ * @param {Counts} counts @param {number} from @param {1 | -1} step
  * @param {Set<number>} shown organ ids
  * @param {number} [below] differs means a Dice below this
  */
@@ -82,9 +78,7 @@ export function nextDifference(counts, from, step, shown, below = STRONG) {
 
 /**
  * The position where most voxels differ, of one organ where that is given and differs anywhere; the middle where none does.
- * @param {Counts} counts
- * @param {number} depth
- * @param {number} [id]
+ * @param {Counts} counts @param {number} depth @param {number} [id]
  */
 export function worstPosition(counts, depth, id) {
   const mine = id === undefined ? undefined : counts.get(id);

@@ -3,8 +3,7 @@
 /**
  * Closed outlines of every class on a slice, in voxel coordinates; each path is one that can be dashed.
  * @param {Uint8Array} labels packed, height·width
- * @param {number} width
- * @param {number} height
+ * @param {number} width @param {number} height
  * @param {number} shift which label map
  * @returns {Map<number, Path2D>} by class id, only classes that are there
  */
@@ -23,11 +22,7 @@ export function loops(labels, width, height, shift) {
 
 /**
  * By class: its edges, the class's voxel on the right hand; corners count y·(width + 1) + x.
- * @param {Uint8Array} labels
- * @param {number} width
- * @param {number} height
- * @param {number} shift
- * @returns {Edges[]}
+ * @param {Uint8Array} labels @param {number} width @param {number} height @param {number} shift @returns {Edges[]}
  */
 function directedEdges(labels, width, height, shift) {
   const edges = [new Map(), new Map(), new Map(), new Map()];
@@ -41,7 +36,7 @@ function directedEdges(labels, width, height, shift) {
       const id = (labels[i] >> shift) & 3;
       if (!id) continue;
       const corner = y * row + x;
-      const differs = (/** @type {boolean} */ inside, /** @type {number} */ neighbour) => !inside || ((labels[neighbour] >> shift) & 3) !== id;
+      const differs = (/** @type {boolean} */ inside, /** @type {number} */ i) => !inside || ((labels[i] >> shift) & 3) !== id;
       if (differs(y > 0, i - width)) add(edges[id], corner, corner + 1);
       if (differs(x + 1 < width, i + 1)) add(edges[id], corner + 1, corner + 1 + row);
       if (differs(y + 1 < height, i + width)) add(edges[id], corner + 1 + row, corner + row);
@@ -75,11 +70,9 @@ function chain(starts, row) {
 
 /**
  * Where the edge that leaves a corner leads; where two do, the right turn, so that voxels touching at a corner stay two outlines.
- * @param {Edges} starts
- * @param {number} from
+ * @param {Edges} starts @param {number} from
  * @param {number} step of the edge that came here
- * @param {number} row
- * @returns {number}
+ * @param {number} row @returns {number}
  */
 function take(starts, from, step, row) {
   const leaving = /** @type {number | [number, number]} */ (starts.get(from));

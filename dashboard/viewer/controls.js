@@ -141,7 +141,8 @@ export function syncControls(viewer) {
   for (const mode of ["fill", "contour"]) press(part(mode), view.mode === mode);
   scan.organs.forEach(({ id }, i) => press(part("chips").children[i], view.organs.has(id)));
   syncLegends(viewer);
-  [...scan.counts.values()].forEach((organ, row) => showScore(part("scores").children[row], viewer.data.blind ? "" : verdict(organ, z)));
+  const scores = part("scores").children;
+  [...scan.counts.values()].forEach((organ, row) => showScore(scores[row], viewer.data.blind ? "" : verdict(organ, z)));
   syncWindow(viewer);
   syncReadout(viewer);
   viewer.figures.forEach((figure, i) => figure.classList.toggle("active", i === viewer.active && view.panes.length > 1));
@@ -189,8 +190,8 @@ function describe(viewer, pane) {
   const { scan, view } = viewer;
   const { title } = CONTENTS[pane.content];
   if (pane.plane !== "axial") return `${title}, ${PLANES[pane.plane].title.toLowerCase()} plane at ${PLANES[pane.plane].through} ${pane.position}`;
-  const has = (/** @type {Side} */ side) => scan.organs.filter(({ id }) => scan.counts.get(id)?.[side][view.at.z]).map((organ) => organ.title.toLowerCase());
-  const list = (/** @type {Side} */ side) => has(side).join(", ") || "no organ";
+  const has = (/** @type {Side} */ side) => scan.organs.filter(({ id }) => scan.counts.get(id)?.[side][view.at.z]);
+  const list = (/** @type {Side} */ side) => has(side).map((organ) => organ.title.toLowerCase()).join(", ") || "no organ";
   /** @type {Record<string, string>} */
   const sides = { reference: list("reference"), prediction: list("prediction") };
   const said = sides[pane.content] ?? (["both", "errors"].includes(pane.content) ? `reference ${sides.reference}; prediction ${sides.prediction}` : "");

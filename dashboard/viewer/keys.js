@@ -60,7 +60,8 @@ function push(viewer, across, down) {
   if (!viewer.view.cross) return pan(viewer, pane, -across * PAN_PX, -down * PAN_PX);
   const { at } = viewer.view;
   const axes = PLANES[pane.plane];
-  return goToVoxel(viewer, { ...at, [axes.across]: at[axes.across] + across * CROSS_VOXELS, [axes.down]: at[axes.down] + down * CROSS_VOXELS });
+  const moved = { [axes.across]: at[axes.across] + across * CROSS_VOXELS, [axes.down]: at[axes.down] + down * CROSS_VOXELS };
+  return goToVoxel(viewer, { ...at, ...moved });
 }
 
 /** @param {Viewer} viewer */
@@ -69,10 +70,7 @@ function pinAtCross(viewer) {
   else viewer.change({ cross: true });
 }
 
-/**
- * @param {Viewer} viewer
- * @param {KeyboardEvent} event
- */
+/** @param {Viewer} viewer @param {KeyboardEvent} event */
 export function handleKey(viewer, event) {
   const binding = BINDINGS.find((known) => means(known, event));
   if (binding || (STREAMLIT_KEYS.includes(event.key) && !event.ctrlKey && !event.metaKey)) event.stopPropagation();

@@ -26,10 +26,7 @@ export const PLANE_NAMES = /** @type {PlaneName[]} */ (Object.keys(PLANES));
 
 /**
  * So many panes of one plane; those that are there keep what they show, unless they showed the usual.
- * @param {number} count
- * @param {PaneChoice[]} panes
- * @param {PlaneName} plane
- * @returns {PaneChoice[]}
+ * @param {number} count @param {PaneChoice[]} panes @param {PlaneName} plane @returns {PaneChoice[]}
  */
 export function sideBySide(count, panes, plane) {
   const usual = USUAL.some((contents) => contents.join() === panes.map((pane) => pane.content).join());

@@ -29,8 +29,7 @@ export function widthAndLevel({ low, high }) {
 
 /**
  * The window after a drag: across for the width, down for the level.
- * @param {Scan} scan
- * @param {GreyWindow} from
+ * @param {Scan} scan @param {GreyWindow} from
  * @param {number} dx CSS pixels
  * @param {number} dy
  */
@@ -58,8 +57,7 @@ export function applyWindow(viewer) {
 
 /**
  * core.data.images.Window.apply, for every intensity (or, before they are there, for those that the grey values stand for).
- * @param {Scan} scan
- * @param {GreyWindow} window
+ * @param {Scan} scan @param {GreyWindow} window
  */
 function greyOf(scan, { low, high }) {
   const own = scan.window;

@@ -26,9 +26,10 @@ const PARTS = {
   panes: {
     write: ({ panes }) => panes.map(({ content, plane }) => `${content}-${plane}`).join(ITEMS),
     read: (text) => {
-      const panes = /** @type {PaneChoice[]} */ (text.split(ITEMS).map((pane) => pane.split("-")).map(([content, plane]) => ({ content, plane })));
-      const known = (/** @type {PaneChoice} */ { content, plane }) => Object.hasOwn(CONTENTS, content) && Object.hasOwn(PLANES, plane);
-      return panes.length <= MOST_PANES && panes.every(known) ? { panes } : null;
+      const words = text.split(ITEMS).map((pane) => pane.split("-"));
+      const known = words.every(([content, plane]) => Object.hasOwn(CONTENTS, content) && Object.hasOwn(PLANES, plane));
+      const panes = /** @type {PaneChoice[]} */ (words.map(([content, plane]) => ({ content, plane })));
+      return panes.length <= MOST_PANES && known ? { panes } : null;
     },
   },
   organs: {
@@ -78,10 +79,7 @@ const percent = (/** @type {number} */ value) => String(Math.round(100 * value))
 
 /**
  * What to make of a number of percent, where a text is one.
- * @param {string} text
- * @param {number} least
- * @param {number} most
- * @param {(share: number) => Partial<View>} use
+ * @param {string} text @param {number} least @param {number} most @param {(share: number) => Partial<View>} use
  */
 function share(text, least, most, use) {
   const number = Number(text);
@@ -90,9 +88,7 @@ function share(text, least, most, use) {
 
 /**
  * What to make of so many whole numbers, where a text is that.
- * @param {string} text
- * @param {number} count
- * @param {(numbers: number[]) => Partial<View> | null} use
+ * @param {string} text @param {number} count @param {(numbers: number[]) => Partial<View> | null} use
  */
 function numbers(text, count, use) {
   const items = text.split(ITEMS);

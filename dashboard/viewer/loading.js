@@ -37,7 +37,8 @@ function open(viewer, scan) {
   const { window, centre } = viewer.view;
   // Intensities have no common scale, so another scan begins with its own window.
   viewer.change({
-    at: firstPlace(viewer, scan), picked: null, hidden: false, window: isFirst ? window : null, centre: centre && inside(centre, scan.size),
+    at: firstPlace(viewer, scan), picked: null, hidden: false,
+    window: isFirst ? window : null, centre: centre && inside(centre, scan.size),
   });
   showOther(viewer, viewer.view.other);
   viewer.dispatchEvent(new Event("scan"));
@@ -54,7 +55,8 @@ function open(viewer, scan) {
 function firstPlace({ data: { slice, organ }, view: { at } }, scan) {
   const place = (/** @type {Axis} */ axis) => (at[axis] < 0 ? scan.size[axis] >> 1 : Math.min(at[axis], scan.size[axis] - 1));
   const asked = scan.organs.find(({ name }) => name === organ)?.id;
-  return { x: place("x"), y: place("y"), z: slice === null ? worstPosition(scan.counts, scan.depth, asked) : positionOf(scan, slice) };
+  const z = slice === null ? worstPosition(scan.counts, scan.depth, asked) : positionOf(scan, slice);
+  return { x: place("x"), y: place("y"), z };
 }
 
 /** A link or a larger scan may have shown a place beyond. @param {Voxel} centre @param {Voxel} size @returns {Voxel} */

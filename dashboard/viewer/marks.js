@@ -27,9 +27,7 @@ export function paintCrosshair(pane, at) {
 
 /**
  * A small open cross at a voxel.
- * @param {Pane} pane
- * @param {Voxel} voxel
- * @param {string} [colour]
+ * @param {Pane} pane @param {Voxel} voxel @param {string} [colour]
  * @param {number} [arm] CSS pixels
  */
 export function paintPlace(pane, voxel, colour = "#fff", arm = MARKER_PX) {

@@ -66,8 +66,7 @@ export class Pane {
 
   /**
    * Decides what is painted and where it lies.
-   * @param {PaneChoice} choice
-   * @param {View} view
+   * @param {PaneChoice} choice @param {View} view
    * @param {number} scale canvas pixels a mm
    */
   place({ content, plane }, view, scale) {
@@ -81,9 +80,7 @@ export class Pane {
 
   /**
    * Voxel coordinates of the picture (fractions allowed) to canvas pixels.
-   * @param {number} u
-   * @param {number} v
-   * @returns {[number, number]}
+   * @param {number} u @param {number} v @returns {[number, number]}
    */
   toScreen(u, v) {
     return [this.left + u * this.pxU, this.top + v * this.pxV];
@@ -176,8 +173,7 @@ export class Pane {
    * White text with a dark rim.
    * @param {string} text
    * @param {number} x canvas pixels
-   * @param {number} y
-   * @param {CanvasTextAlign} [align]
+   * @param {number} y @param {CanvasTextAlign} [align]
    */
   write(text, x, y, align = "left") {
     const { context, pixelRatio } = this;

@@ -20,11 +20,7 @@ export function extent(scan, plane) {
 
 /**
  * The voxel that lies at (u, v) of a picture, or null beside it.
- * @param {Scan} scan
- * @param {PlaneName} plane
- * @param {number} position
- * @param {number} u
- * @param {number} v
+ * @param {Scan} scan @param {PlaneName} plane @param {number} position @param {number} u @param {number} v
  */
 export function voxelOf(scan, plane, position, u, v) {
   const { across, down, through } = PLANES[plane];

@@ -17,12 +17,14 @@ export function syncReadout(viewer) {
 function readout(viewer, scan, voxel) {
   const parts = [place(scan, voxel), `slice ${scan.sliceNumbers[voxel.z]}`, intensity(scan, voxel)];
   const label = scan.labels[indexOf(scan, voxel)];
-  const title = (/** @type {number} */ shift) => scan.organs.find(({ id }) => id === ((label >> shift) & 3))?.title.toLowerCase() ?? "background";
+  const organ = (/** @type {number} */ shift) => scan.organs.find(({ id }) => id === ((label >> shift) & 3));
+  const title = (/** @type {number} */ shift) => organ(shift)?.title.toLowerCase() ?? "background";
   parts.push(`reference ${title(REFERENCE)}`, `prediction ${title(PREDICTION)}`);
   if (viewer.layers.has("other")) parts.push(`other run ${title(OTHER)}`);
   if (viewer.layers.has("correction")) parts.push(`correction ${title(CORRECTION)}`);
   const kind = errorKind((label >> REFERENCE) & 3, (label >> PREDICTION) & 3);
-  if (kind && kind !== "agreement") parts.push(...scan.errorKinds.filter(({ name }) => name === kind).map((known) => known.title.toLowerCase()));
+  const error = scan.errorKinds.find(({ name }) => name === kind && name !== "agreement");
+  if (error) parts.push(error.title.toLowerCase());
   return [...parts, ...confidence(scan, voxel, (label >> PREDICTION) & 3)].join(" · ");
 }
 

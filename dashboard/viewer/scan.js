@@ -1,5 +1,5 @@
-// A scan as the browser holds it: fetched once, unpacked once. The format is described in core/imaging/scan_payload.py; the browser has
-// undone the gzip by Content-Encoding.
+// A scan as the browser holds it: fetched once, unpacked once. The format is described in core/imaging/scan_payload.py; the
+// browser has undone the gzip by Content-Encoding.
 
 import { compare } from "./compare.js";
 import { OTHER } from "./blend.js";

@@ -43,7 +43,7 @@ export function setLayer(viewer, name, has) {
 function settlePanes(viewer) {
   const { panes } = viewer.view;
   if (!viewer.scan || panes.every(({ content }) => stateOf(viewer, content) !== "missing")) return;
-  const settled = (/** @type {PaneChoice} */ { content, plane }) => ({ content: stateOf(viewer, content) === "missing" ? "prediction" : content, plane });
+  const settled = (/** @type {PaneChoice} */ pane) => (stateOf(viewer, pane.content) === "missing" ? { ...pane, content: "prediction" } : pane);
   viewer.change({ panes: panes.map(settled) });
 }
 
@@ -59,7 +59,8 @@ export function paintedChoice(viewer, choice) {
 export function syncNotes(viewer) {
   viewer.view.panes.forEach(({ content }, i) => {
     const note = viewer.part(`note-${i}`);
-    const text = stateOf(viewer, content) === "here" ? hiddenText(viewer, content) : (viewer.awaited.get(String(CONTENTS[content].layer)) ?? "");
+    const awaited = viewer.awaited.get(CONTENTS[content].layer ?? "") ?? "";
+    const text = stateOf(viewer, content) === "here" ? hiddenText(viewer, content) : awaited;
     if (note.textContent !== text) note.textContent = text;
     note.hidden = !text;
   });

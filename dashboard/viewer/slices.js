@@ -82,10 +82,7 @@ const strides = ({ size }) => ({ x: 1, y: size.x, z: size.x * size.y });
 
 /**
  * One slice of a volume; the axial one is a view of it, the others are copies.
- * @param {Scan} scan
- * @param {Uint8Array | Uint16Array} volume
- * @param {PlaneName} plane
- * @param {number} position
+ * @param {Scan} scan @param {Uint8Array | Uint16Array} volume @param {PlaneName} plane @param {number} position
  */
 function cut(scan, volume, plane, position) {
   const { across, down, through } = PLANES[plane];

@@ -44,7 +44,10 @@ function pageHead(element) {
   let head = element.getBoundingClientRect().top;
   /** @type {Element | undefined} */
   let around = element;
-  for (; around; around = around.parentElement ?? /** @type {Partial<ShadowRoot>} */ (around.getRootNode()).host) head += around.scrollTop;
+  while (around) {
+    head += around.scrollTop;
+    around = around.parentElement ?? /** @type {Partial<ShadowRoot>} */ (around.getRootNode()).host;
+  }
   return head;
 }
 
@@ -60,7 +63,7 @@ export function paint(viewer) {
   applyWindow(viewer);
   syncLayout(viewer);
   const tables = tablesOf(viewer);
-  const findings = viewer.data.findings.map((finding) => ({ ...finding, voxel: { x: finding.x, y: finding.y, z: positionOf(scan, finding.slice) } }));
+  const findings = viewer.data.findings.map((known) => ({ ...known, voxel: { x: known.x, y: known.y, z: positionOf(scan, known.slice) } }));
   for (const pane of placePanes(viewer)) {
     pane.paint(view, tables);
     if (view.cross) paintCrosshair(pane, view.at);

@@ -30,8 +30,7 @@ export class Strip {
   }
 
   /**
-   * @param {Scan} scan
-   * @param {View} view
+   * @param {Scan} scan @param {View} view
    * @param {number[]} findings positions with findings
    * @param {Pick<Data, "blind" | "organ">} data blind: only where each side has the organs, not how much the two disagree;
    *   organ: whose row is framed
@@ -80,10 +79,7 @@ export class Strip {
 }
 
 /**
- * @param {CanvasRenderingContext2D} context
- * @param {Scan} scan
- * @param {View} view
- * @param {number[]} findings
+ * @param {CanvasRenderingContext2D} context @param {Scan} scan @param {View} view @param {number[]} findings
  * @param {number} scale device pixels a CSS pixel
  * @param {boolean} blind
  * @param {string | null} asked organ in question
@@ -98,7 +94,8 @@ function paintStill(context, scan, view, findings, scale, blind, asked) {
     context.globalAlpha = view.organs.has(organ.id) ? 1 : 0.25;
     context.fillStyle = "#20242a";
     context.fillRect(0, (row + 1) * ROW_PX - 1, width, 1);
-    paintRow(context, /** @type {OrganCounts} */ (scan.counts.get(organ.id)), `rgb(${organ.rgb.join(" ")})`, row * ROW_PX, step, blind);
+    const counts = /** @type {OrganCounts} */ (scan.counts.get(organ.id));
+    paintRow(context, counts, `rgb(${organ.rgb.join(" ")})`, row * ROW_PX, step, blind);
     const mine = blind ? [] : marks(scan).filter((region) => region.organ === organ.name);
     for (const { z } of mine) paintDiamond(context, (z + 0.5) * step, row * ROW_PX + LANES.loss[0] + 5);
     if (organ.name === asked) paintFrame(context, row, width);
@@ -113,9 +110,7 @@ function marks(scan) {
 }
 
 /**
- * @param {CanvasRenderingContext2D} context
- * @param {OrganCounts} counts
- * @param {string} colour
+ * @param {CanvasRenderingContext2D} context @param {OrganCounts} counts @param {string} colour
  * @param {number} top CSS pixels
  * @param {number} step of a slice
  * @param {boolean} blind

@@ -28,8 +28,7 @@ export function pan(viewer, pane, dx, dy) {
 }
 
 /**
- * @param {Viewer} viewer
- * @param {Pane} pane
+ * @param {Viewer} viewer @param {Pane} pane
  * @param {{clientX: number, clientY: number} | null} point that stays where it is; null for the pane's middle
  * @param {number} factor
  */
@@ -44,11 +43,8 @@ export function zoomAt(viewer, pane, point, factor) {
 
 /**
  * The view's centre after a drag of (dx, dy) CSS pixels; the scan's middle never leaves it by more than the scan.
- * @param {Pick<Pane, "plane" | "scan" | "pixelRatio" | "pxU" | "pxV">} pane
- * @param {Voxel} centre
- * @param {number} dx
- * @param {number} dy
- * @returns {Voxel}
+ * @param {Pick<Pane, "plane" | "scan" | "pixelRatio" | "pxU" | "pxV">} pane @param {Voxel} centre @param {number} dx
+ * @param {number} dy @returns {Voxel}
  */
 export function pannedCentre(pane, centre, dx, dy) {
   const { across, down } = PLANES[pane.plane];
@@ -61,10 +57,7 @@ export function pannedCentre(pane, centre, dx, dy) {
 
 /**
  * The view's centre that keeps a point of the picture where it is while the scale grows by `factor`.
- * @param {Pick<Pane, "plane" | "scan">} pane
- * @param {Voxel} centre
- * @param {Pick<Hit, "u" | "v">} hit
- * @param {number} factor
+ * @param {Pick<Pane, "plane" | "scan">} pane @param {Voxel} centre @param {Pick<Hit, "u" | "v">} hit @param {number} factor
  * @returns {Voxel}
  */
 export function zoomedCentre(pane, centre, hit, factor) {

@@ -127,7 +127,8 @@ class Waiting {
 }
 
 /**
- * Whether the buttons of the verdict are those of the scan in the panes: a page that is being drawn may show the one before the other.
+ * Whether the buttons of the verdict are those of the scan in the panes: a page that is being drawn may show the one before
+ * the other.
  * @param {Page} page
  */
 function isOneScan(page) {
@@ -173,7 +174,10 @@ function beginPin(page, waiting) {
   waiting.begin(null);
 }
 
-const canPin = (/** @type {Page} */ page, /** @type {Data} */ { pin }) => Boolean(page.querySelector(`.st-key-${pin} button:enabled`));
+/** @param {Page} page @param {Data} data */
+function canPin(page, { pin }) {
+  return Boolean(page.querySelector(`.st-key-${pin} button:enabled`));
+}
 
 /** @param {{data: Data, parentElement: HTMLElement, setStateValue: (name: string, value: unknown) => void}} component */
 export default function ({ data, parentElement, setStateValue }) {

@@ -41,7 +41,8 @@ export default function ({ data, parentElement }) {
   tables[data.table]?.abort(); // Streamlit calls again at a rerun, and a row that is chosen twice is not chosen
   const listening = (tables[data.table] = new AbortController());
   const options = { capture: true, signal: listening.signal };
-  const gridAt = (/** @type {Event} */ { target }) => (target instanceof Element ? target.closest(`.st-key-${data.table}`)?.querySelector(GRID) : null);
+  const gridAt = (/** @type {Event} */ { target }) =>
+    target instanceof Element ? target.closest(`.st-key-${data.table}`)?.querySelector(GRID) : null;
   window.addEventListener("click", (event) => {
     const grid = gridAt(event);
     const plain = event.button === 0 && event.detail === 1 && !event.ctrlKey && !event.metaKey && !event.shiftKey;

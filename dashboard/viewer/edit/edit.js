@@ -14,7 +14,7 @@ BINDINGS.push(
   { keys: ["."], shown: ".", does: "Correct: larger brush", run: (v) => v.editing.resize(1) },
   { keys: ["j"], shown: "J", does: "Correct: the organ as on the slice before", run: (v) => v.editing.copyFrom(-1) },
   { keys: ["J"], shown: "Shift J", does: "Correct: the organ as on the next slice", run: (v) => v.editing.copyFrom(1) },
-  { keys: ["i"], shown: "I", does: "Correct: interpolate between two drawn slices", run: (v) => v.editing.act((editor, z) => editor.interpolate(z)) },
+  { keys: ["i"], shown: "I", does: "Correct: interpolate between two drawn slices", run: (v) => v.editing.interpolate() },
   { keys: ["z"], ctrl: true, shown: "Ctrl Z", does: "Correct: undo", run: (v) => v.editing.travel("undo") },
   { keys: ["Z", "y"], ctrl: true, shown: "Ctrl Shift Z", does: "Correct: redo", run: (v) => v.editing.travel("redo") },
   { keys: ["s"], ctrl: true, shown: "Ctrl S", does: "Correct: save", run: (v) => save(v.editing) },

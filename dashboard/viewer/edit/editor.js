@@ -18,10 +18,7 @@ const KEEP = 255 ^ (3 << CORRECTION);
 export const PREDICTED = { kind: "prediction", sha256: null, packed: null };
 
 export class Editor {
-  /**
-   * @param {Scan} scan
-   * @param {(positions: number[]) => void} onChange slices that changed, at each change
-   */
+  /** @param {Scan} scan @param {(positions: number[]) => void} onChange slices that changed, at each change */
   constructor(scan, onChange) {
     this.scan = scan;
     this.onChange = onChange;
@@ -76,14 +73,19 @@ export class Editor {
    */
   restore(base, slices, drawn) {
     this.begin(PREDICTED);
-    for (const [z, packed] of slices) for (let i = 0; i < this.area; i++) this.setClass(z * this.area + i, packedClass(packed, i));
+    for (const [z, packed] of slices) {
+      for (let i = 0; i < this.area; i++) this.setClass(z * this.area + i, packedClass(packed, i));
+    }
     for (const [id, positions] of drawn) this.drawn.set(id, new Set(positions));
     this.base = base;
     this.history = new History({ saved: false });
     this.onChange(this.allPositions());
   }
 
-  /** The server has stored what it was sent. @param {Base} base it became @param {Step | null} state then; one may have drawn on */
+  /**
+   * The server has stored what it was sent.
+   * @param {Base} base it became @param {Step | null} state then; one may have drawn on
+   */
   becameVersion(base, state) {
     this.base = base;
     this.history.markSaved(state);
@@ -105,9 +107,7 @@ export class Editor {
 
   /**
    * One step of the history: whatever `change` writes to the slices from `from` up to and without `to`.
-   * @param {number} from
-   * @param {number} to
-   * @param {() => void} change
+   * @param {number} from @param {number} to @param {() => void} change
    */
   step(from, to, change) {
     const before = this.classes(from, to);

@@ -36,9 +36,7 @@ export function difference(before, after, offset) {
 
 /**
  * Calls `set(index, class)` for every voxel of a step, with its class from before or after.
- * @param {Step} step
- * @param {Moment} side
- * @param {(index: number, id: number) => void} set
+ * @param {Step} step @param {Moment} side @param {(index: number, id: number) => void} set
  */
 export function apply({ starts, lengths, ...classes }, side, set) {
   starts.forEach((start, run) => {

@@ -20,9 +20,7 @@ export function between(first, second, width, t, step) {
 /**
  * Distance to the nearest voxel of the shape outside it; minus the distance to the nearest voxel beside the shape inside.
  * @param {Uint8Array} shape 0 or 1
- * @param {number} width
- * @param {{x: number, y: number}} step
- * @returns {Float64Array}
+ * @param {number} width @param {{x: number, y: number}} step @returns {Float64Array}
  */
 export function signedDistance(shape, width, step) {
   const outside = distances(shape, width, step);
@@ -55,7 +53,8 @@ function sweep(values, start, stride, count, side) {
   const roots = new Int32Array(count);
   const edges = new Float64Array(count + 1);
   const square = side * side;
-  const crossing = (/** @type {number} */ p, /** @type {number} */ q) => (heights[q] - heights[p] + square * (q * q - p * p)) / (2 * square * (q - p));
+  const crossing = (/** @type {number} */ p, /** @type {number} */ q) =>
+    (heights[q] - heights[p] + square * (q * q - p * p)) / (2 * square * (q - p));
   let last = 0;
   edges[0] = -Infinity;
   for (let q = 1; q < count; q++) {

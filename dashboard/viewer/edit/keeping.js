@@ -77,9 +77,7 @@ export async function save(session) {
 
 /**
  * The server has acknowledged: only now the draft may go, unless the reader has drawn on.
- * @param {Session} session
- * @param {Editor} editor
- * @param {Version} version
+ * @param {Session} session @param {Editor} editor @param {Version} version
  * @param {Uint8Array} packed what was sent
  * @param {Step | null} state the history's, when it was sent
  */

@@ -30,8 +30,7 @@ export async function openScan(session) {
 
 /**
  * This reader's draft, or one from before the reader had given a name; while nobody has, whichever there is.
- * @param {Session} session
- * @param {Drafts} drafts
+ * @param {Session} session @param {Drafts} drafts
  */
 async function findDraft(session, drafts) {
   const { reader } = session.edit;

@@ -12,7 +12,8 @@ import { DIAMETERS } from "./session.js";
  */
 
 /** An icon of Streamlit's own font, with the word beside it where there is room; the word is the button's name everywhere. */
-const icon = (/** @type {string} */ name, /** @type {string} */ word) => `<i class="icon" aria-hidden="true" translate="no">${name}</i><span class="word">${word}</span>`;
+const icon = (/** @type {string} */ name, /** @type {string} */ word) =>
+  `<i class="icon" aria-hidden="true" translate="no">${name}</i><span class="word">${word}</span>`;
 
 const ROW = `
   <div class="group" role="group" aria-label="Draw">
@@ -83,7 +84,7 @@ export class Panel {
       bucket: () => session.choose("bucket"),
       undo: () => session.travel("undo"),
       redo: () => session.travel("redo"),
-      interpolate: () => session.act((editor, z) => editor.interpolate(z)),
+      interpolate: () => session.interpolate(),
       revert: () => session.act((editor, z) => editor.revert(z)),
       copyPrevious: () => session.copyFrom(-1),
       copyNext: () => session.copyFrom(1),
@@ -122,7 +123,7 @@ export class Panel {
     this.part("undo").disabled = !editor.history.done.length;
     this.part("redo").disabled = !editor.history.undone.length;
     this.part("revert").disabled = !editor.canRevert;
-    for (const name of ["brush", "eraser", "bucket"]) this.part(name).setAttribute("aria-pressed", String(viewer.tool?.name === name));
+    for (const name of Object.keys(this.session.tools)) this.part(name).setAttribute("aria-pressed", String(viewer.tool?.name === name));
     this.syncBases(editor);
     this.part("save").disabled = !this.session.canSave;
     this.part("state").textContent = this.stateText();

@@ -7,8 +7,7 @@ const PATIENCE_MS = 60_000;
 
 /**
  * Sends a correction; resolves once it is stored.
- * @param {Edit} edit
- * @param {{id: string, seconds: number, base: Pick<Base, "kind" | "sha256">}} facts
+ * @param {Edit} edit @param {{id: string, seconds: number, base: Pick<Base, "kind" | "sha256">}} facts
  * @param {Uint8Array<ArrayBuffer>} packed see volume.js
  * @returns {Promise<Version>}
  */

@@ -41,7 +41,8 @@ export class Session extends EventTarget {
   constructor(viewer) {
     super();
     this.viewer = viewer;
-    this.tools = { brush: new DrawTool("brush", this), eraser: new DrawTool("eraser", this), bucket: new DrawTool("bucket", this) };
+    const tool = (/** @type {ToolName} */ name) => new DrawTool(name, this);
+    this.tools = { brush: tool("brush"), eraser: tool("eraser"), bucket: tool("bucket") };
     this.isOpen = this.isListening = false;
     this.drafts = Drafts.open().catch(() => null); // a private window may have no database
     this.forget();
@@ -109,8 +110,6 @@ export class Session extends EventTarget {
     this.changed();
   }
 
-  // ---- Opening ----
-
   /** Another scan is on screen. */
   changeScan() {
     this.ready = openScan(this);
@@ -175,8 +174,6 @@ export class Session extends EventTarget {
     this.viewer.change({ panes: panes.map((pane, i) => (i === place ? { content: "correction", plane: "axial" } : pane)) });
   }
 
-  // ---- Working ----
-
   /** @param {ToolName} name */
   async choose(name) {
     this.noteActivity();
@@ -219,6 +216,10 @@ export class Session extends EventTarget {
   /** @param {1 | -1} side of the neighbouring slice */
   copyFrom(side) {
     this.act((editor, z) => editor.copyFrom(z, z + side));
+  }
+
+  interpolate() {
+    this.act((editor, z) => editor.interpolate(z));
   }
 
   /** Undoes or redoes a step, and shows where. @param {"undo" | "redo"} direction */

@@ -12,10 +12,7 @@ import { CORRECTION } from "../blend.js";
 export class DrawTool {
   cursor = "crosshair";
 
-  /**
-   * @param {ToolName} name
-   * @param {Session} session
-   */
+  /** @param {ToolName} name @param {Session} session */
   constructor(name, session) {
     this.name = name;
     this.session = session;
