@@ -54,7 +54,7 @@ export class Session extends EventTarget {
     addEventListener("pagehide", () => this.finishStroke(), { signal: viewer.listening.signal });
   }
 
-  /** What Python says of this scan's corrections; asked only where it says anything. */
+  /** What Python says of this scan's corrections; null where it says nothing, and then nothing is begun. */
   get edit() {
     return /** @type {Edit} */ (this.viewer.data.edit);
   }
