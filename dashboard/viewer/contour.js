@@ -3,8 +3,7 @@
 /**
  * Closed outlines of every class on a slice, in voxel coordinates; each path is one that can be dashed.
  * @param {Uint8Array} labels packed, height·width
- * @param {number} width
- * @param {number} height
+ * @param {number} width @param {number} height
  * @param {number} shift which label map
  * @returns {Map<number, Path2D>} by class id, only classes that are there
  */
@@ -17,31 +16,40 @@ export function loops(labels, width, height, shift) {
   return paths;
 }
 
-/** By class: each edge's first corner to its last, the class's voxel on the right hand; corners count y·(width + 1) + x. */
+/**
+ * @typedef {Map<number, number | [number, number]>} Edges each edge's first corner to its last; to both where voxels touch at it
+ */
+
+/**
+ * By class: its edges, the class's voxel on the right hand; corners count y·(width + 1) + x.
+ * @param {Uint8Array} labels @param {number} width @param {number} height @param {number} shift @returns {Edges[]}
+ */
 function directedEdges(labels, width, height, shift) {
-  const edges = [null, new Map(), new Map(), new Map()];
+  const edges = [new Map(), new Map(), new Map(), new Map()];
   const row = width + 1;
-  const add = (starts, from, to) => {
+  const add = (/** @type {Edges} */ starts, /** @type {number} */ from, /** @type {number} */ to) => {
     const known = starts.get(from);
-    starts.set(from, known === undefined ? to : [known, to]); // two voxels that touch at a corner
+    starts.set(from, known === undefined ? to : [/** @type {number} */ (known), to]);
   };
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
       const id = (labels[i] >> shift) & 3;
       if (!id) continue;
       const corner = y * row + x;
-      const differs = (inside, neighbour) => !inside || ((labels[neighbour] >> shift) & 3) !== id;
+      const differs = (/** @type {boolean} */ inside, /** @type {number} */ i) => !inside || ((labels[i] >> shift) & 3) !== id;
       if (differs(y > 0, i - width)) add(edges[id], corner, corner + 1);
       if (differs(x + 1 < width, i + 1)) add(edges[id], corner + 1, corner + 1 + row);
       if (differs(y + 1 < height, i + width)) add(edges[id], corner + 1 + row, corner + row);
       if (differs(x > 0, i - 1)) add(edges[id], corner + row, corner);
     }
   }
-  edges[0] = new Map();
   return edges;
 }
 
-/** Walks the edges from corner to corner until each loop is closed; a straight run is one line. */
+/**
+ * Walks the edges from corner to corner until each loop is closed; a straight run is one line.
+ * @param {Edges} starts @param {number} row corners
+ */
 function chain(starts, row) {
   const path = new Path2D();
   for (const [first] of starts) {
@@ -60,15 +68,20 @@ function chain(starts, row) {
   return path;
 }
 
-/** The edge that leaves a corner; where two do, the right turn, so that voxels touching at a corner stay two outlines. */
+/**
+ * Where the edge that leaves a corner leads; where two do, the right turn, so that voxels touching at a corner stay two outlines.
+ * @param {Edges} starts @param {number} from
+ * @param {number} step of the edge that came here
+ * @param {number} row @returns {number}
+ */
 function take(starts, from, step, row) {
-  const found = starts.get(from);
-  if (!Array.isArray(found)) {
+  const leaving = /** @type {number | [number, number]} */ (starts.get(from));
+  if (!Array.isArray(leaving)) {
     starts.delete(from);
-    return found;
+    return leaving;
   }
   const turn = { 1: row, [row]: -1, [-1]: -row, [-row]: 1 }[step];
-  const [to, other] = found[1] - from === turn ? [found[1], found[0]] : found;
+  const [to, other] = leaving[1] - from === turn ? [leaving[1], leaving[0]] : leaving;
   starts.set(from, other);
   return to;
 }

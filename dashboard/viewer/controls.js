@@ -1,44 +1,53 @@
 // The toolbar, the slice slider and the status texts: user's actions in, the present view out.
 
+import { setLayout, showContent, showPlane, toggleHidden, toggleOrgan } from "./choices.js";
 import { verdict } from "./compare.js";
 import { BINDINGS } from "./keys.js";
 import { CONTENTS } from "./layout.js";
 import { syncWindow, wireWindow } from "./levels.js";
+import { goTo, goToNumber, goToVoxel } from "./navigate.js";
 import { PLANES } from "./planes.js";
 import { syncReadout } from "./readout.js";
 
 const THUMB_PX = 14; // as in viewer.css
 const ANNOUNCE_AFTER_MS = 600;
 
-/** @typedef {import("./viewer.js").Viewer} Viewer */
+/**
+ * @import { Binding, ErrorKind, OpenViewer, Organ, Pane, PlaneName, Region, Scan, Viewer } from "./types.d.ts"
+ * @typedef {"reference" | "prediction"} Side
+ */
 
 /** Wires all controls once; the viewer's methods do the rest. @param {Viewer} viewer */
 export function wireControls(viewer) {
   const { part } = viewer;
-  part("previous").onclick = () => viewer.goTo(viewer.view.at.z - 1);
-  part("next").onclick = () => viewer.goTo(viewer.view.at.z + 1);
-  part("slider").oninput = ({ target }) => viewer.goTo(target.valueAsNumber);
-  part("number").onchange = ({ target }) => viewer.goToNumber(target.valueAsNumber);
-  part("opacity").oninput = ({ target }) => viewer.change({ opacity: target.valueAsNumber / 100 });
-  part("hide").onclick = () => viewer.toggleHidden();
+  part("previous").onclick = () => goTo(viewer, viewer.view.at.z - 1);
+  part("next").onclick = () => goTo(viewer, viewer.view.at.z + 1);
+  part("slider").oninput = () => goTo(viewer, part("slider").valueAsNumber);
+  part("number").onchange = () => goToNumber(viewer, part("number").valueAsNumber);
+  part("opacity").oninput = () => viewer.change({ opacity: part("opacity").valueAsNumber / 100 });
+  part("hide").onclick = () => toggleHidden(viewer);
   part("fill").onclick = () => viewer.change({ mode: "fill", hidden: false });
   part("contour").onclick = () => viewer.change({ mode: "contour", hidden: false });
-  part("layout").onchange = ({ target }) => viewer.setLayout(target.value);
+  part("layout").onchange = () => setLayout(viewer, part("layout").value);
   part("cross").onclick = () => viewer.change({ cross: !viewer.view.cross });
   part("ruler").onclick = () => viewer.ruler.toggle();
   part("reset").onclick = () => viewer.change({ zoom: 1, centre: null });
-  part("help").onclick = () => viewer.toggleHelp();
-  part("close").onclick = () => viewer.toggleHelp();
+  part("help").onclick = part("close").onclick = () => viewer.toggleHelp();
   part("retry").onclick = () => viewer.load();
   part("keys").replaceChildren(...BINDINGS.filter(({ shown }) => shown).map(helpRow));
   // After a click with the mouse the keys belong to the scan again; whoever tabs keeps the control.
   viewer.root.addEventListener("pointerup", ({ target }) => {
-    if (target.closest("button, input[type=range]")) requestAnimationFrame(() => viewer.focus());
+    if (target instanceof Element && target.closest("button, input[type=range]")) requestAnimationFrame(() => viewer.focus());
   }, { signal: viewer.listening.signal });
+  viewer.panes.forEach((_, i) => {
+    part(`content-${i}`).onchange = () => showContent(viewer, i, part(`content-${i}`).value);
+    part(`plane-${i}`).onchange = () => showPlane(viewer, i, /** @type {PlaneName} */ (part(`plane-${i}`).value));
+  });
   wireWindow(viewer);
   wireStrip(viewer);
 }
 
+/** @param {Binding} binding */
 function helpRow({ shown, does }) {
   const row = document.createElement("tr");
   row.append(Object.assign(document.createElement("th"), { scope: "row", textContent: shown }));
@@ -46,6 +55,7 @@ function helpRow({ shown, does }) {
   return row;
 }
 
+/** @param {Viewer} viewer */
 function wireStrip(viewer) {
   const { strip } = viewer;
   const { canvas } = strip;
@@ -53,22 +63,23 @@ function wireStrip(viewer) {
     if (!viewer.scan) return;
     canvas.setPointerCapture(event.pointerId);
     const region = strip.regionAt(event);
-    if (region) viewer.goToVoxel(region);
-    else viewer.goTo(strip.positionAt(event));
+    if (region) goToVoxel(viewer, region);
+    else goTo(viewer, strip.positionAt(event));
   };
   canvas.onpointermove = (event) => {
     if (!viewer.scan) return;
-    if (event.buttons) viewer.goTo(strip.positionAt(event));
+    if (event.buttons) goTo(viewer, strip.positionAt(event));
     const region = strip.regionAt(event);
     canvas.title = region ? `${titleOf(viewer.scan, region)}: ${region.voxels.toLocaleString("en")} voxels` : "";
   };
 }
 
+/** @param {Scan} scan @param {Region} region */
 function titleOf(scan, { organ, kind }) {
   return `${scan.organs.find(({ name }) => name === organ)?.title}, ${kind.replaceAll("_", " ")}`;
 }
 
-/** Builds what depends on the scan: the organs' chips and rows, the slider's range. @param {Viewer} viewer */
+/** Builds what depends on the scan: the organs' chips and rows, the slider's range. @param {OpenViewer} viewer */
 export function showScan(viewer) {
   const { part, scan } = viewer;
   part("chips").replaceChildren(...scan.organs.map((organ) => chip(viewer, organ)));
@@ -86,35 +97,38 @@ export function showScan(viewer) {
   part("badge").textContent = viewer.data.blind ? "" : scan.leak;
 }
 
-function swatch({ rgb }) {
+/** A square of the colour. @param {Organ | ErrorKind} of */
+export function swatch({ rgb }) {
   const square = Object.assign(document.createElement("span"), { className: "swatch" });
   square.style.setProperty("--organ", `rgb(${rgb.join(" ")})`);
   return square;
 }
 
+/** @param {Viewer} viewer @param {Organ} organ */
 function chip(viewer, organ) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "chip" });
-  button.dataset.organ = organ.id;
+  button.dataset.organ = String(organ.id);
   button.title = `Show or hide (key ${organ.id})`;
   button.append(swatch(organ), organ.title);
-  button.onclick = () => viewer.toggleOrgan(organ.id);
+  button.onclick = () => toggleOrgan(viewer, organ.id);
   return button;
 }
 
-function named(each) {
+/** @param {Organ | ErrorKind} colour */
+function named(colour) {
   const name = document.createElement("span");
-  name.append(swatch(each), each.title);
+  name.append(swatch(colour), colour.title);
   return name;
 }
 
-/** Makes every control say what the view is. @param {Viewer} viewer */
+/** Makes every control say what the view is. @param {OpenViewer} viewer */
 export function syncControls(viewer) {
   const { part, scan, view } = viewer;
   const { z } = view.at;
   const number = scan.sliceNumbers[z];
   part("slider").value = String(z);
   part("slider").setAttribute("aria-valuetext", `Slice ${number}, ${z + 1} of ${scan.depth}`);
-  if (part("number") !== viewer.root.getRootNode().activeElement || part("number").valueAsNumber !== number) {
+  if (part("number") !== viewer.focused() || part("number").valueAsNumber !== number) {
     part("number").value = String(number);
   }
   say(part("place"), `(${z + 1} of ${scan.depth})`);
@@ -125,9 +139,10 @@ export function syncControls(viewer) {
   part("reset").disabled = view.zoom === 1 && !view.centre;
   say(part("reset"), `${Math.round(view.zoom * 100)} %`);
   for (const mode of ["fill", "contour"]) press(part(mode), view.mode === mode);
-  for (const each of part("chips").children) press(each, view.organs.has(Number(each.dataset.organ)));
+  scan.organs.forEach(({ id }, i) => press(part("chips").children[i], view.organs.has(id)));
   syncLegends(viewer);
-  scan.organs.forEach(({ id }, row) => showScore(part("scores").children[row], viewer.data.blind ? "" : verdict(scan.counts.get(id), z)));
+  const scores = part("scores").children;
+  [...scan.counts.values()].forEach((organ, row) => showScore(scores[row], viewer.data.blind ? "" : verdict(organ, z)));
   syncWindow(viewer);
   syncReadout(viewer);
   viewer.figures.forEach((figure, i) => figure.classList.toggle("active", i === viewer.active && view.panes.length > 1));
@@ -135,20 +150,22 @@ export function syncControls(viewer) {
 
 /** The legends of what the panes show; they take room, so they stand before it is shared out. @param {Viewer} viewer */
 export function syncLegends({ part, view }) {
-  const shows = (wanted) => view.panes.some(({ content }) => content === wanted);
+  const shows = (/** @type {string} */ wanted) => view.panes.some(({ content }) => content === wanted);
   part("kinds").hidden = !shows("errors");
   part("lines").hidden = !shows("both");
 }
 
-/** Writes only what has changed: the browser would lay the page out again. */
+/** Writes only what has changed: the browser would lay the page out again. @param {Element} element @param {string} text */
 function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** @param {Element} button @param {boolean} pressed */
 function press(button, pressed) {
   button.setAttribute("aria-pressed", String(pressed));
 }
 
+/** @param {Element} cell @param {string} text */
 function showScore(cell, text) {
   say(cell, text);
   cell.className = text === "missed" || text === "extra" ? "alarm" : "";
@@ -162,19 +179,20 @@ export function announceSlice(viewer) {
   viewer.announced = now;
   clearTimeout(viewer.announceTimer);
   viewer.announceTimer = setTimeout(() => {
-    if (!viewer.scan) return;
+    if (!viewer.isOpen()) return;
     for (const pane of viewer.shownPanes()) pane.canvas.setAttribute("aria-label", describe(viewer, pane));
     viewer.announce(`Slice ${viewer.scan.sliceNumbers[at.z]}`);
   }, ANNOUNCE_AFTER_MS);
 }
 
-/** One sentence for those who do not see the picture. */
+/** One sentence for those who do not see the picture. @param {OpenViewer} viewer @param {Pane} pane */
 function describe(viewer, pane) {
   const { scan, view } = viewer;
   const { title } = CONTENTS[pane.content];
   if (pane.plane !== "axial") return `${title}, ${PLANES[pane.plane].title.toLowerCase()} plane at ${PLANES[pane.plane].through} ${pane.position}`;
-  const has = (side) => scan.organs.filter(({ id }) => scan.counts.get(id)[side][view.at.z]).map((organ) => organ.title.toLowerCase());
-  const list = (side) => has(side).join(", ") || "no organ";
+  const has = (/** @type {Side} */ side) => scan.organs.filter(({ id }) => scan.counts.get(id)?.[side][view.at.z]);
+  const list = (/** @type {Side} */ side) => has(side).map((organ) => organ.title.toLowerCase()).join(", ") || "no organ";
+  /** @type {Record<string, string>} */
   const sides = { reference: list("reference"), prediction: list("prediction") };
   const said = sides[pane.content] ?? (["both", "errors"].includes(pane.content) ? `reference ${sides.reference}; prediction ${sides.prediction}` : "");
   return [`${title}: slice ${scan.sliceNumbers[view.at.z]}`, said].filter(Boolean).join(", ");

@@ -3,9 +3,11 @@
 import { CORRECTION, OTHER, PREDICTION, REFERENCE } from "./blend.js";
 import { PLANES } from "./planes.js";
 
+/** @import { Layer, PaneChoice, PlaneName, View, Viewer } from "./types.d.ts" */
+
 /**
  * What a pane shows: the label maps whose outlines it draws (dashed where it is the second of two), and the one it fills with.
- * @type {Record<string, {title: string, layers: {shift: number, dashed?: boolean}[], fill: number | null, layer?: string}>}
+ * @type {Record<string, {title: string, layers: Layer[], fill: number | null, layer?: string}>}
  */
 export const CONTENTS = {
   image: { title: "Image", layers: [], fill: null },
@@ -20,27 +22,28 @@ export const CONTENTS = {
 export const MOST_PANES = 4;
 /** Contents of 1, 2, 3 and 4 panes, before the reader has chosen others. */
 const USUAL = [["both"], ["reference", "prediction"], ["image", "reference", "prediction"], ["image", "reference", "prediction", "errors"]];
-const PLANE_NAMES = Object.keys(PLANES);
+export const PLANE_NAMES = /** @type {PlaneName[]} */ (Object.keys(PLANES));
 
-/** @typedef {{content: string, plane: string}} PaneChoice */
-
-/** @returns {PaneChoice[]} so many panes of one plane; those that are there keep what they show, unless they showed the usual */
+/**
+ * So many panes of one plane; those that are there keep what they show, unless they showed the usual.
+ * @param {number} count @param {PaneChoice[]} panes @param {PlaneName} plane @returns {PaneChoice[]}
+ */
 export function sideBySide(count, panes, plane) {
   const usual = USUAL.some((contents) => contents.join() === panes.map((pane) => pane.content).join());
   return USUAL[count - 1].map((content, i) => ({ content: (!usual && panes[i]?.content) || content, plane }));
 }
 
-/** @returns {PaneChoice[]} axial, coronal and sagittal of one content */
+/** Axial, coronal and sagittal of one content. @param {string} content @returns {PaneChoice[]} */
 export function threePlanes(content) {
   return PLANE_NAMES.map((plane) => ({ content, plane }));
 }
 
-/** "1" to "4", or "planes" where each pane has a plane of its own. */
+/** "1" to "4", or "planes" where each pane has a plane of its own. @param {PaneChoice[]} panes */
 export function layoutOf(panes) {
   return new Set(panes.map((pane) => pane.plane)).size > 1 ? "planes" : String(panes.length);
 }
 
-/** The layout named, from the present one. @param {import("./viewer.js").View} view */
+/** The layout named, from the present one. @param {View} view @param {string} name @returns {Pick<View, "panes" | "cross">} */
 export function withLayout(view, name) {
   const plane = view.panes[0].plane;
   if (name !== "planes") return { panes: sideBySide(Number(name), view.panes, plane), cross: false };
@@ -50,25 +53,24 @@ export function withLayout(view, name) {
 
 export const LAYOUTS = ["1", "2", "3", "4", "planes"];
 
-/** Fills a pane's selects with what can be shown now. @param {import("./viewer.js").Viewer} viewer */
+/** Fills a pane's selects with what can be shown now. @param {Viewer} viewer */
 export function fillSelects(viewer) {
   const options = contentOptions(viewer);
   viewer.panes.forEach((pane, i) => {
     const [content, plane] = [viewer.part(`content-${i}`), viewer.part(`plane-${i}`)];
     content.replaceChildren(...options.map(([value, title]) => new Option(title, value)));
     if (!plane.options.length) plane.append(...PLANE_NAMES.map((name) => new Option(PLANES[name].title, name)));
-    content.onchange = () => viewer.showContent(i, content.value);
-    plane.onchange = () => viewer.showPlane(i, plane.value);
   });
 }
 
+/** Values and titles. @param {Viewer} viewer */
 function contentOptions(viewer) {
   const fixed = Object.entries(CONTENTS).filter(([name, { layer }]) => name !== "other" && (!layer || viewer.layers.has(layer)));
   const runs = viewer.data.others.map(({ id, title }) => [`other:${id}`, title]);
   return [...fixed.map(([name, { title }]) => [name, title]), ...runs];
 }
 
-/** Shows as many figures as there are panes, and makes their selects say what they show. */
+/** Shows as many figures as there are panes, and makes their selects say what they show. @param {Viewer} viewer */
 export function syncLayout(viewer) {
   const { panes, other } = viewer.view;
   viewer.part("panes").dataset.count = String(panes.length);

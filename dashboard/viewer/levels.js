@@ -2,8 +2,13 @@
 
 import { loadIntensities } from "./scan.js";
 
+/** @import { GreyWindow, OpenViewer, Scan, View, Viewer } from "./types.d.ts" */
+
 const STEPS = 400; // CSS pixels of a drag across the whole window
-/** Shares of the scan's own window and range; a scan of MR has no absolute scale. */
+/**
+ * Shares of the scan's own window and range; a scan of MR has no absolute scale.
+ * @type {Record<string, {title: string, of: (own: Scan["window"]) => GreyWindow | null}>}
+ */
 export const PRESETS = {
   scan: { title: "Scan's own", of: () => null },
   bright: { title: "Brighter", of: ({ low, high }) => ({ low, high: low + 0.6 * (high - low) }) },
@@ -12,17 +17,22 @@ export const PRESETS = {
   full: { title: "Full range", of: ({ min, max }) => ({ low: min, high: Math.max(max, min + 1) }) },
 };
 
-/** The window that is shown: the reader's, else the scan's own. */
+/** The window that is shown: the reader's, else the scan's own. @param {Scan} scan @param {View} view */
 export function shownWindow(scan, view) {
   return view.window ?? { low: scan.window.low, high: scan.window.high };
 }
 
-/** Width and level as clinicians name them. */
+/** Width and level as clinicians name them. @param {GreyWindow} window */
 export function widthAndLevel({ low, high }) {
   return { width: Math.round(high - low), level: Math.round((low + high) / 2) };
 }
 
-/** The window after a drag: across for the width, down for the level. */
+/**
+ * The window after a drag: across for the width, down for the level.
+ * @param {Scan} scan @param {GreyWindow} from
+ * @param {number} dx CSS pixels
+ * @param {number} dy
+ */
 export function draggedWindow(scan, from, dx, dy) {
   const range = scan.window.high - scan.window.low;
   const width = Math.max(1, from.high - from.low + (dx / STEPS) * range);
@@ -33,7 +43,7 @@ export function draggedWindow(scan, from, dx, dy) {
 /**
  * Makes the grey values follow the window. Until the intensities are there the grey values themselves are stretched, so that
  * the first drag answers at once.
- * @param {import("./viewer.js").Viewer} viewer
+ * @param {OpenViewer} viewer
  */
 export function applyWindow(viewer) {
   const { scan, view } = viewer;
@@ -42,10 +52,13 @@ export function applyWindow(viewer) {
   if (scan.lutKey === key) return;
   scan.lutKey = key;
   scan.lut = view.window && greyOf(scan, view.window);
-  viewer.slices.forget();
+  viewer.slices?.forget();
 }
 
-/** core.data.images.Window.apply, for every intensity (or, before they are there, for those that the grey values stand for). */
+/**
+ * core.data.images.Window.apply, for every intensity (or, before they are there, for those that the grey values stand for).
+ * @param {Scan} scan @param {GreyWindow} window
+ */
 function greyOf(scan, { low, high }) {
   const own = scan.window;
   const count = scan.deep ? (scan.deep instanceof Uint16Array ? 65536 : 256) : 256;
@@ -56,6 +69,7 @@ function greyOf(scan, { low, high }) {
   });
 }
 
+/** @param {OpenViewer} viewer */
 function askForIntensities(viewer) {
   const { scan } = viewer;
   scan.asked ??= loadIntensities(scan, viewer.data.url)
@@ -63,12 +77,13 @@ function askForIntensities(viewer) {
     .catch((error) => viewer.announce(error.message));
 }
 
-/** Wires the window's numbers and presets. @param {import("./viewer.js").Viewer} viewer */
+/** Wires the window's numbers and presets. @param {Viewer} viewer */
 export function wireWindow(viewer) {
   const { part } = viewer;
   part("preset").append(...Object.entries(PRESETS).map(([name, { title }]) => new Option(title, name)), new Option("Own", "own"));
-  part("preset").onchange = ({ target }) => {
-    if (viewer.scan && PRESETS[target.value]) viewer.change({ window: PRESETS[target.value].of(viewer.scan.window) });
+  part("preset").onchange = () => {
+    const preset = PRESETS[part("preset").value];
+    if (viewer.scan && preset) viewer.change({ window: preset.of(viewer.scan.window) });
   };
   const typed = () => {
     const [width, level] = [part("width").valueAsNumber, part("level").valueAsNumber];
@@ -79,15 +94,14 @@ export function wireWindow(viewer) {
   for (const name of ["width", "level"]) part(name).ondblclick = () => viewer.change({ window: null });
 }
 
-/** Makes the numbers and the preset say what is shown. */
+/** Makes the numbers and the preset say what is shown. @param {OpenViewer} viewer */
 export function syncWindow(viewer) {
   const { part, scan, view } = viewer;
   const shown = shownWindow(scan, view);
   const { width, level } = widthAndLevel(shown);
-  const focused = viewer.root.getRootNode().activeElement;
-  for (const [name, value] of [["width", width], ["level", level]]) {
-    if (part(name) !== focused && part(name).value !== String(value)) part(name).value = String(value);
+  for (const [name, value] of Object.entries({ width, level })) {
+    if (part(name) !== viewer.focused() && part(name).value !== String(value)) part(name).value = String(value);
   }
-  const same = (window) => JSON.stringify(window) === JSON.stringify(view.window);
+  const same = (/** @type {GreyWindow | null} */ window) => JSON.stringify(window) === JSON.stringify(view.window);
   part("preset").value = Object.keys(PRESETS).find((name) => same(PRESETS[name].of(scan.window))) ?? "own";
 }

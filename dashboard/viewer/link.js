@@ -3,10 +3,12 @@
 import { CONTENTS, MOST_PANES } from "./layout.js";
 import { PLANES } from "./planes.js";
 
+/** @import { PaneChoice, View } from "./types.d.ts" */
+
 const FIELDS = "~";
 const ITEMS = ".";
 
-/** The view that a reader meets who has changed nothing. @returns {import("./viewer.js").View} */
+/** The view that a reader meets who has changed nothing. @returns {View} */
 export function usualView() {
   return {
     at: { x: -1, y: -1, z: 0 },
@@ -16,14 +18,18 @@ export function usualView() {
   };
 }
 
-/** Each part of the view: its text, and what it makes of a text; null where a text makes no sense. */
+/**
+ * Each part of the view: its text, and what it makes of a text; null where a text makes no sense.
+ * @type {Record<string, {write: (view: View) => string, read: (text: string) => Partial<View> | null}>}
+ */
 const PARTS = {
   panes: {
     write: ({ panes }) => panes.map(({ content, plane }) => `${content}-${plane}`).join(ITEMS),
     read: (text) => {
-      const panes = text.split(ITEMS).map((pane) => pane.split("-")).map(([content, plane]) => ({ content, plane }));
-      const known = ({ content, plane }) => Object.hasOwn(CONTENTS, content) && Object.hasOwn(PLANES, plane);
-      return panes.length <= MOST_PANES && panes.every(known) ? { panes } : null;
+      const words = text.split(ITEMS).map((pane) => pane.split("-"));
+      const known = words.every(([content, plane]) => Object.hasOwn(CONTENTS, content) && Object.hasOwn(PLANES, plane));
+      const panes = /** @type {PaneChoice[]} */ (words.map(([content, plane]) => ({ content, plane })));
+      return panes.length <= MOST_PANES && known ? { panes } : null;
     },
   },
   organs: {
@@ -31,7 +37,7 @@ const PARTS = {
     read: (text) => (/^[123]{0,3}$/.test(text) ? { organs: new Set([...text].map(Number)) } : null),
   },
   opacity: { write: ({ opacity }) => percent(opacity), read: (text) => share(text, 0, 100, (opacity) => ({ opacity })) },
-  style: { write: ({ mode }) => mode, read: (text) => (["fill", "contour"].includes(text) ? { mode: text } : null) },
+  style: { write: ({ mode }) => mode, read: (text) => (text === "fill" || text === "contour" ? { mode: text } : null) },
   cross: { write: ({ cross }) => (cross ? "on" : "off"), read: (text) => ({ cross: text === "on" }) },
   window: {
     write: ({ window }) => (window ? `${Math.round(window.low)}${ITEMS}${Math.round(window.high)}` : ""),
@@ -39,7 +45,7 @@ const PARTS = {
   },
   zoom: { write: ({ zoom }) => percent(zoom), read: (text) => share(text, 100, 3200, (zoom) => ({ zoom })) },
   centre: {
-    write: ({ centre }) => (centre ? ["x", "y", "z"].map((axis) => Math.round(centre[axis])).join(ITEMS) : ""),
+    write: ({ centre }) => (centre ? [centre.x, centre.y, centre.z].map(Math.round).join(ITEMS) : ""),
     read: (text) => numbers(text, 3, ([x, y, z]) => ({ centre: { x, y, z } })),
   },
   at: {
@@ -50,7 +56,7 @@ const PARTS = {
   other: { write: ({ other }) => other ?? "", read: (text) => (text ? { other: text } : null) },
 };
 
-/** @param {import("./viewer.js").View} view */
+/** @param {View} view */
 export function writeLink(view) {
   const usual = usualView();
   return Object.entries(PARTS)
@@ -59,7 +65,7 @@ export function writeLink(view) {
     .join(FIELDS);
 }
 
-/** The view of a link; what it does not say, or not sensibly, is as usual. @returns {import("./viewer.js").View} */
+/** The view of a link; what it does not say, or not sensibly, is as usual. @param {string} text @returns {View} */
 export function readLink(text) {
   const view = usualView();
   for (const field of String(text).split(FIELDS)) {
@@ -69,14 +75,22 @@ export function readLink(text) {
   return view;
 }
 
-const percent = (value) => String(Math.round(100 * value));
+const percent = (/** @type {number} */ value) => String(Math.round(100 * value));
 
+/**
+ * What to make of a number of percent, where a text is one.
+ * @param {string} text @param {number} least @param {number} most @param {(share: number) => Partial<View>} use
+ */
 function share(text, least, most, use) {
   const number = Number(text);
   return text && number >= least && number <= most ? use(number / 100) : null;
 }
 
+/**
+ * What to make of so many whole numbers, where a text is that.
+ * @param {string} text @param {number} count @param {(numbers: number[]) => Partial<View> | null} use
+ */
 function numbers(text, count, use) {
-  const found = text.split(ITEMS).map((item) => (/^-?\d{1,6}$/.test(item) ? Number(item) : NaN));
-  return found.length === count && found.every(Number.isFinite) ? use(found) : null;
+  const items = text.split(ITEMS);
+  return items.length === count && items.every((item) => /^-?\d{1,6}$/.test(item)) ? use(items.map(Number)) : null;
 }

@@ -8,9 +8,9 @@ const BAR_MM = [200, 100, 50, 20, 10, 5, 2, 1];
 const BAR_SHARE = 0.3; // of the pane's width, at most
 const WORDS = { axial: "slice", coronal: "row", sagittal: "column" };
 
-/** @typedef {import("./pane.js").Pane} Pane */
+/** @import { Finding, Pane, Voxel } from "./types.d.ts" */
 
-/** Two lines that meet at the cross-hair's voxel, with a gap so that they don't hide it. @param {Pane} pane */
+/** Two lines that meet at the cross-hair's voxel, with a gap so that they don't hide it. @param {Pane} pane @param {Voxel} at */
 export function paintCrosshair(pane, at) {
   const { across, down } = PLANES[pane.plane];
   const { canvas, pixelRatio } = pane;
@@ -25,7 +25,11 @@ export function paintCrosshair(pane, at) {
   pane.stroke(lines, "rgb(255 255 255 / 75%)", pixelRatio);
 }
 
-/** A small open cross at a voxel. @param {Pane} pane */
+/**
+ * A small open cross at a voxel.
+ * @param {Pane} pane @param {Voxel} voxel @param {string} [colour]
+ * @param {number} [arm] CSS pixels
+ */
 export function paintPlace(pane, voxel, colour = "#fff", arm = MARKER_PX) {
   const place = pane.screenOf(voxel);
   if (!place) return;
@@ -40,7 +44,10 @@ export function paintPlace(pane, voxel, colour = "#fff", arm = MARKER_PX) {
   pane.stroke(cross, colour, 1.5 * scale);
 }
 
-/** A ring in the organ's colour, and the first letter of the finding's kind. @param {Pane} pane */
+/**
+ * A ring in the organ's colour, and the first letter of the finding's kind.
+ * @param {Pane} pane @param {Finding & {voxel: Voxel}} finding
+ */
 export function paintFinding(pane, { voxel, organ, kind }) {
   const place = pane.screenOf(voxel);
   if (!place) return;
@@ -60,7 +67,7 @@ export function paintScaleBar(pane) {
   const { canvas, pixelRatio, scan } = pane;
   if (!scan.millimetres) return;
   const pxPerMm = pane.pxU / scan.step[PLANES[pane.plane].across];
-  const mm = BAR_MM.find((each) => each * pxPerMm <= BAR_SHARE * canvas.width);
+  const mm = BAR_MM.find((length) => length * pxPerMm <= BAR_SHARE * canvas.width);
   if (!mm) return;
   const [left, bottom, tick] = [12 * pixelRatio, canvas.height - 12 * pixelRatio, 4 * pixelRatio];
   const right = left + mm * pxPerMm;

@@ -3,7 +3,9 @@
 import { CORRECTION, errorKind, OTHER, PREDICTION, REFERENCE } from "./blend.js";
 import { indexOf } from "./planes.js";
 
-/** @param {import("./viewer.js").Viewer} viewer */
+/** @import { Axis, OpenViewer, Scan, Voxel } from "./types.d.ts" */
+
+/** @param {OpenViewer} viewer */
 export function syncReadout(viewer) {
   const { scan, hover, view } = viewer;
   const voxel = hover?.voxel ?? (view.cross ? view.at : null);
@@ -11,25 +13,29 @@ export function syncReadout(viewer) {
   if (viewer.part("readout").textContent !== text) viewer.part("readout").textContent = text;
 }
 
+/** @param {OpenViewer} viewer @param {Scan} scan @param {Voxel} voxel */
 function readout(viewer, scan, voxel) {
   const parts = [place(scan, voxel), `slice ${scan.sliceNumbers[voxel.z]}`, intensity(scan, voxel)];
   const label = scan.labels[indexOf(scan, voxel)];
-  const title = (shift) => scan.organs.find(({ id }) => id === ((label >> shift) & 3))?.title.toLowerCase() ?? "background";
+  const organ = (/** @type {number} */ shift) => scan.organs.find(({ id }) => id === ((label >> shift) & 3));
+  const title = (/** @type {number} */ shift) => organ(shift)?.title.toLowerCase() ?? "background";
   parts.push(`reference ${title(REFERENCE)}`, `prediction ${title(PREDICTION)}`);
   if (viewer.layers.has("other")) parts.push(`other run ${title(OTHER)}`);
   if (viewer.layers.has("correction")) parts.push(`correction ${title(CORRECTION)}`);
   const kind = errorKind((label >> REFERENCE) & 3, (label >> PREDICTION) & 3);
-  if (kind && kind !== "agreement") parts.push(scan.errorKinds.find(({ name }) => name === kind).title.toLowerCase());
+  const error = scan.errorKinds.find(({ name }) => name === kind && name !== "agreement");
+  if (error) parts.push(error.title.toLowerCase());
   return [...parts, ...confidence(scan, voxel, (label >> PREDICTION) & 3)].join(" · ");
 }
 
+/** @param {Scan} scan @param {Voxel} voxel */
 function place(scan, { x, y, z }) {
   if (!scan.millimetres) return `column ${x}, row ${y}`;
-  const mm = (axis, at) => (at * scan.step[axis]).toFixed(1);
+  const mm = (/** @type {Axis} */ axis, /** @type {number} */ at) => (at * scan.step[axis]).toFixed(1);
   return `x ${mm("x", x)}  y ${mm("y", y)}  z ${mm("z", z)} mm`;
 }
 
-/** Exact once the intensities are there; before, what the grey value stands for. */
+/** Exact once the intensities are there; before, what the grey value stands for. @param {Scan} scan @param {Voxel} voxel */
 function intensity(scan, voxel) {
   const at = indexOf(scan, voxel);
   if (scan.deep) return `intensity ${scan.deep[at]}`;
@@ -37,9 +43,12 @@ function intensity(scan, voxel) {
   return `intensity ≈ ${Math.round(low + (scan.image[at] / 255) * (high - low))}`;
 }
 
-/** The network's mean confidence in that organ on that slice; evaluations store none for each voxel. */
+/**
+ * The network's mean confidence in that organ on that slice; evaluations store none for each voxel.
+ * @param {Scan} scan @param {Voxel} voxel @param {number} id
+ */
 function confidence(scan, voxel, id) {
-  const organ = scan.organs.find((each) => each.id === id);
+  const organ = scan.organs.find((known) => known.id === id);
   const value = organ && scan.confidence?.[organ.name]?.[voxel.z];
-  return value === null || value === undefined ? [] : [`confidence ${value.toFixed(2)} (${organ.title.toLowerCase()}, this slice)`];
+  return !organ || value === null || value === undefined ? [] : [`confidence ${value.toFixed(2)} (${organ.title.toLowerCase()}, this slice)`];
 }

@@ -2,19 +2,25 @@
 
 import { PLANES } from "./planes.js";
 
+/**
+ * @import { Hit, Pane, PlaneName, Scan, Tool, Viewer } from "./types.d.ts"
+ * @typedef {{plane: PlaneName, position: number, from: [number, number], to: [number, number]}} Line
+ */
+
 const END_PX = 4;
 const SHORT_PX = 5; // CSS pixels; less is a click, and no ruler
 
-/** @implements {import("./tools.js").Tool} */
+/** @implements {Tool} */
 export class Ruler {
   name = "ruler";
   cursor = "crosshair";
 
-  /** @param {import("./viewer.js").Viewer} viewer */
+  /** @param {Viewer} viewer */
   constructor(viewer) {
     this.viewer = viewer;
-    /** @type {{plane: string, position: number, from: number[], to: number[]}[]} */
+    /** @type {Line[]} */
     this.lines = [];
+    /** @type {Line | null} */
     this.drawing = null;
     viewer.addPainter((context, pane) => this.paintAll(pane));
     viewer.addEventListener("scan", () => (this.lines = []));
@@ -24,6 +30,7 @@ export class Ruler {
     this.viewer.setTool(this.viewer.tool === this ? null : this);
   }
 
+  /** @param {Hit} hit */
   down({ plane, position, u, v, voxel }) {
     if (!voxel) return false;
     this.drawing = { plane, position, from: [u, v], to: [u, v] };
@@ -31,6 +38,7 @@ export class Ruler {
     return true;
   }
 
+  /** @param {Hit} hit */
   move({ pane, plane, position, u, v }) {
     const { drawing } = this;
     if (!drawing || plane !== drawing.plane || position !== drawing.position) return;
@@ -40,6 +48,7 @@ export class Ruler {
     this.viewer.redraw();
   }
 
+  /** @param {Hit} hit */
   up({ pane }) {
     const { drawing } = this;
     this.drawing = null;
@@ -47,7 +56,7 @@ export class Ruler {
     const [ax, ay] = pane.toScreen(...drawing.from);
     const [bx, by] = pane.toScreen(...drawing.to);
     if (Math.hypot(bx - ax, by - ay) < SHORT_PX * pane.pixelRatio) this.lines.pop();
-    else this.viewer.announce(`Ruler: ${this.textOf(drawing)}`);
+    else this.viewer.announce(`Ruler: ${this.textOf(pane.scan, drawing)}`);
     this.viewer.redraw();
   }
 
@@ -55,21 +64,21 @@ export class Ruler {
     if (this.lines.pop()) this.viewer.redraw();
   }
 
-  /** A line's length in mm, or in native pixels where the spacing is unknown. */
-  textOf({ plane, from, to }) {
-    const { step, millimetres } = this.viewer.scan;
+  /** A line's length in mm, or in native pixels where the spacing is unknown. @param {Scan} scan @param {Line} line */
+  textOf({ step, millimetres }, { plane, from, to }) {
     const { across, down } = PLANES[plane];
     const length = Math.hypot((to[0] - from[0]) * step[across], (to[1] - from[1]) * step[down]);
     return millimetres ? `${length.toFixed(1)} mm` : `${length.toFixed(1)} px`;
   }
 
-  /** @param {import("./pane.js").Pane} pane */
+  /** @param {Pane} pane */
   paintAll(pane) {
     for (const line of this.lines) {
       if (line.plane === pane.plane && line.position === pane.position) this.paintLine(pane, line);
     }
   }
 
+  /** @param {Pane} pane @param {Line} line */
   paintLine(pane, line) {
     const { context, pixelRatio } = pane;
     const [ax, ay] = pane.toScreen(...line.from);
@@ -84,7 +93,7 @@ export class Ruler {
     pane.stroke(path, "rgb(0 0 0 / 75%)", 4 * pixelRatio);
     pane.stroke(path, "#ffe08a", 1.75 * pixelRatio);
     context.save();
-    pane.write(this.textOf(line), Math.max(ax, bx) + 8 * pixelRatio, ax > bx ? ay : by);
+    pane.write(this.textOf(pane.scan, line), Math.max(ax, bx) + 8 * pixelRatio, ax > bx ? ay : by);
     context.restore();
   }
 }

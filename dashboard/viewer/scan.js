@@ -1,5 +1,5 @@
-// A scan as the browser holds it: fetched once, unpacked once. The format is described in core/imaging/scan_payload.py; the browser has
-// undone the gzip by Content-Encoding.
+// A scan as the browser holds it: fetched once, unpacked once. The format is described in core/imaging/scan_payload.py; the
+// browser has undone the gzip by Content-Encoding.
 
 import { compare } from "./compare.js";
 import { OTHER } from "./blend.js";
@@ -9,26 +9,9 @@ const KEPT = 2; // the scan on screen and the one that comes next; a scan of 144
 const AHEAD_BYTES = 100e6; // beyond this, a second scan in memory would cost more than the wait saves
 
 /**
- * @typedef {{id: number, name: string, title: string, rgb: number[]}} Organ
- * @typedef {{low: number, high: number}} GreyWindow intensities that are shown black and white
- * @typedef {{organ: string, kind: string, x: number, y: number, z: number, voxels: number}} Region one place of disagreement
- * @typedef {object} Scan
- * @property {{x: number, y: number, z: number}} size voxels
- * @property {number} depth slices, size.z
- * @property {{x: number, y: number, z: number}} step voxel sides in mm; in sides of a native pixel where the spacing is unknown
- * @property {boolean} millimetres whether they are mm
- * @property {number[]} sliceNumbers as the files are named, ascending, one a position
- * @property {Organ[]} organs
- * @property {{name: string, title: string, rgb: number[]}[]} errorKinds
- * @property {string} leak the leak badge's text
- * @property {GreyWindow & {min: number, max: number}} window of the image as it was sent, and the volume's extremes
- * @property {Record<string, (number | null)[]> | null} confidence by organ name, one value a position
- * @property {Region[]} regions largest first
- * @property {Uint8Array} image depth·height·width grey values under `window`
- * @property {Uint8Array | Uint16Array | null} deep intensities, once the reader has changed the window
- * @property {Uint8Array | null} lut grey of each intensity (or, before they are there, of each grey value)
- * @property {Uint8Array} labels packed label maps, see blend.js
- * @property {import("./compare.js").Counts} counts voxels of each organ on each slice
+ * @import { Scan } from "./types.d.ts"
+ * @typedef {Uint8Array<ArrayBuffer>} Bytes
+ * @typedef {{header: any, bytes: Bytes, end: number}} Payload the JSON header, what follows it, and where that begins
  */
 
 /** @type {Map<string, Promise<Scan>>} */
@@ -50,12 +33,15 @@ export function loadScan(url, onProgress) {
   return scan;
 }
 
-/** Fetches the scan that will probably be opened next; a failure shows when it is opened. */
+/**
+ * Fetches the scan that will probably be opened next; a failure shows when it is opened.
+ * @param {string} url @param {Scan} shown
+ */
 export function loadAhead(url, shown) {
   if (2 * shown.image.length < AHEAD_BYTES) loadScan(url).catch(() => {});
 }
 
-/** Fetches the intensities behind the grey values. @param {Scan} scan */
+/** Fetches the intensities behind the grey values. @param {Scan} scan @param {string} url */
 export async function loadIntensities(scan, url) {
   const { header, bytes } = await download(withPart(url, "intensities"));
   const wide = header.dtype === "uint16";
@@ -63,7 +49,7 @@ export async function loadIntensities(scan, url) {
   scan.deep = wide ? new Uint16Array(bytes.slice().buffer) : bytes;
 }
 
-/** Fetches another run's label maps of the same picture. @param {Scan} scan */
+/** Fetches another run's label maps of the same picture. @param {Scan} scan @param {string} url */
 export async function fetchOther(scan, url) {
   const { header, bytes } = await download(withPart(url, "labels"));
   if (header.image !== scan.identity) throw new Error("That run has predicted another picture.");
@@ -75,16 +61,19 @@ export function layOther(scan, bytes) {
   for (let i = 0; i < bytes.length; i++) scan.labels[i] = (scan.labels[i] & ~(3 << OTHER)) | (((bytes[i] >> 2) & 3) << OTHER);
 }
 
+/** @param {string} url @param {string} part */
 function withPart(url, part) {
   return `${url}${url.includes("?") ? "&" : "?"}part=${part}`;
 }
 
+/** @param {string} url @param {(share: number) => void} [onProgress] @returns {Promise<Payload>} */
 async function download(url, onProgress = () => {}) {
   const response = await reach(url);
   if (!response.ok) throw new Error((await response.text()).slice(0, 500) || `The server answered ${response.status}.`);
-  return readAll(response.body, onProgress);
+  return readAll(/** @type {ReadableStream<Bytes>} */ (response.body), onProgress);
 }
 
+/** @param {string} url */
 async function reach(url) {
   try {
     return await fetch(url);
@@ -93,28 +82,33 @@ async function reach(url) {
   }
 }
 
-/** Reads a stream to its end; the header at its beginning tells how much is to come. */
+/**
+ * Reads a stream to its end; the header at its beginning tells how much is to come.
+ * @param {ReadableStream<Bytes>} stream @param {(share: number) => void} onProgress
+ */
 async function readAll(stream, onProgress) {
   let start = new Uint8Array(0);
-  let found = null;
+  /** @type {Payload | null} */
+  let payload = null;
   let arrived = 0;
   for (const reader = stream.getReader(); ; ) {
     const { done, value } = await reader.read();
     if (done) break;
-    if (!found) {
+    if (!payload) {
       start = joined(start, value);
-      found = readHeader(start);
-      if (!found) continue;
-      arrived = fill(found.bytes, start.subarray(found.end), 0);
-    } else arrived = fill(found.bytes, value, arrived);
-    onProgress(Math.min(1, arrived / found.bytes.length));
+      payload = readHeader(start);
+      if (!payload) continue;
+      arrived = fill(payload.bytes, start.subarray(payload.end), 0);
+    } else arrived = fill(payload.bytes, value, arrived);
+    onProgress(Math.min(1, arrived / payload.bytes.length));
   }
-  if (!found || arrived !== found.bytes.length) throw damaged();
-  return found;
+  if (!payload || arrived !== payload.bytes.length) throw damaged();
+  return payload;
 }
 
 const damaged = () => new Error("The scan arrived damaged; try again.");
 
+/** @param {Bytes} first @param {Bytes} second */
 function joined(first, second) {
   const both = new Uint8Array(first.length + second.length);
   both.set(first);
@@ -122,13 +116,17 @@ function joined(first, second) {
   return both;
 }
 
+/** Writes what has arrived; returns where the next goes. @param {Bytes} bytes @param {Bytes} value @param {number} at */
 function fill(bytes, value, at) {
   if (at + value.length > bytes.length) throw damaged();
   bytes.set(value, at);
   return at + value.length;
 }
 
-/** The JSON header, where it ends, and room for what follows; null where these bytes do not hold all of it. */
+/**
+ * The JSON header, where it ends, and room for what follows; null where these bytes do not hold all of it.
+ * @param {Bytes} start @returns {Payload | null}
+ */
 function readHeader(start) {
   if (start.length < 12) return null;
   if (new TextDecoder().decode(start.subarray(0, 8)) !== MAGIC) throw damaged();
@@ -138,7 +136,7 @@ function readHeader(start) {
   return { header, end, bytes: new Uint8Array(header.bytes) };
 }
 
-/** @returns {Scan} */
+/** @param {Payload} payload @returns {Scan} */
 function readScan({ header, bytes }) {
   const [depth, height, width] = header.shape;
   const middle = depth * height * width;
@@ -160,13 +158,14 @@ function readScan({ header, bytes }) {
     image: bytes.subarray(0, middle),
     deep: null,
     lut: null,
+    lutKey: "",
     labels,
     counts: compare(labels, depth, header.organs),
   };
 }
 
-/** The position whose slice number is nearest to `number`. */
+/** The position whose slice number is nearest to `number`. @param {Scan} scan @param {number} number */
 export function positionOf(scan, number) {
-  const gaps = scan.sliceNumbers.map((each) => Math.abs(each - number));
+  const gaps = scan.sliceNumbers.map((known) => Math.abs(known - number));
   return gaps.indexOf(Math.min(...gaps));
 }

@@ -3,23 +3,29 @@
 import { CONTENTS, fillSelects } from "./layout.js";
 import { fetchOther, layOther } from "./scan.js";
 
-/** @typedef {import("./viewer.js").Viewer} Viewer */
+/** @import { OpenViewer, PaneChoice, Viewer } from "./types.d.ts" */
 
-/** Whether the label map that a content needs is here, on its way (or failed, which the pane then says), or neither. */
+/**
+ * Whether the label map that a content needs is here, on its way (or failed, which the pane then says), or neither.
+ * @param {Viewer} viewer @param {string} content
+ */
 function stateOf(viewer, content) {
   const { layer } = CONTENTS[content];
   if (!layer || viewer.layers.has(layer)) return "here";
   return viewer.awaited.has(layer) ? "awaited" : "missing";
 }
 
-/** The scan on screen has these label maps, and no other; a link may name a correction, which comes after the scan. @param {Viewer} viewer */
+/**
+ * The scan on screen has these label maps, and no other; a link may name a correction, which comes after the scan.
+ * @param {Viewer} viewer @param {{fromLink: boolean}} opened
+ */
 export function beginLayers(viewer, { fromLink }) {
   viewer.layers = new Set(["reference", "prediction"]);
   viewer.awaited = new Map();
   if (fromLink && viewer.data.edit?.versions?.length) viewer.awaited.set("correction", "The correction is loading…");
 }
 
-/** A label map is here, or is no longer. @param {Viewer} viewer */
+/** A label map is here, or is no longer. @param {Viewer} viewer @param {string} name @param {boolean} has */
 export function setLayer(viewer, name, has) {
   if (has) {
     viewer.layers.add(name);
@@ -37,26 +43,30 @@ export function setLayer(viewer, name, has) {
 function settlePanes(viewer) {
   const { panes } = viewer.view;
   if (!viewer.scan || panes.every(({ content }) => stateOf(viewer, content) !== "missing")) return;
-  const settled = ({ content, plane }) => ({ content: stateOf(viewer, content) === "missing" ? "prediction" : content, plane });
+  const settled = (/** @type {PaneChoice} */ pane) => (stateOf(viewer, pane.content) === "missing" ? { ...pane, content: "prediction" } : pane);
   viewer.change({ panes: panes.map(settled) });
 }
 
-/** What a pane paints: no outlines of a label map that is still on its way. @param {Viewer} viewer */
+/**
+ * What a pane paints: no outlines of a label map that is still on its way.
+ * @param {Viewer} viewer @param {PaneChoice} choice @returns {PaneChoice}
+ */
 export function paintedChoice(viewer, choice) {
   return stateOf(viewer, choice.content) === "here" ? choice : { ...choice, content: "image" };
 }
 
-/** Says in each pane why it shows less than its name promises. @param {Viewer} viewer */
+/** Says in each pane why it shows less than its name promises. @param {OpenViewer} viewer */
 export function syncNotes(viewer) {
   viewer.view.panes.forEach(({ content }, i) => {
     const note = viewer.part(`note-${i}`);
-    const text = stateOf(viewer, content) === "here" ? hiddenText(viewer, content) : viewer.awaited.get(CONTENTS[content].layer);
+    const awaited = viewer.awaited.get(CONTENTS[content].layer ?? "") ?? "";
+    const text = stateOf(viewer, content) === "here" ? hiddenText(viewer, content) : awaited;
     if (note.textContent !== text) note.textContent = text;
     note.hidden = !text;
   });
 }
 
-/** What the reader has switched off, which stays so from scan to scan. */
+/** What the reader has switched off, which stays so from scan to scan. @param {OpenViewer} viewer @param {string} content */
 function hiddenText({ scan, view }, content) {
   if (content === "image") return "";
   if (view.hidden) return "Overlay hidden";
@@ -65,10 +75,13 @@ function hiddenText({ scan, view }, content) {
   return hidden.length ? `Hidden: ${hidden.join(", ")}` : "";
 }
 
-/** Fetches a second run's prediction and lays it beside the first. @param {Viewer} viewer @param {string | null} id RUN/EVALUATION */
+/**
+ * Fetches a second run's prediction and lays it beside the first.
+ * @param {Viewer} viewer @param {string | null} id RUN/EVALUATION
+ */
 export async function showOther(viewer, id) {
   const { scan, data } = viewer;
-  const wanted = data.others.find((each) => each.id === id);
+  const wanted = data.others.find((run) => run.id === id);
   viewer.awaited.delete("other");
   if (!scan || !wanted || scan.other === id) return viewer.setLayer("other", Boolean(scan && wanted));
   // Until it is here the pane would show the run before under this one's name.
@@ -86,7 +99,10 @@ export async function showOther(viewer, id) {
   }
 }
 
-/** A label map that was on its way will not come: the pane that waits for it says why. @param {Viewer} viewer */
+/**
+ * A label map that was on its way will not come: the pane that waits for it says why.
+ * @param {Viewer} viewer @param {string} layer @param {string} text
+ */
 export function failLayer(viewer, layer, text) {
   if (!viewer.awaited.has(layer)) return;
   viewer.awaited.set(layer, text);

@@ -2,6 +2,11 @@
 
 import { dice } from "./compare.js";
 
+/**
+ * @import { OrganCounts } from "./compare.js"
+ * @import { Data, Region, Scan, View } from "./types.d.ts"
+ */
+
 export const ROW_PX = 26;
 const LANES = { reference: [2, 4], prediction: [7, 4], loss: [13, 11] }; // top and height in a row, CSS pixels
 const LOSS = "rgb(255 159 28)";
@@ -11,18 +16,23 @@ const MOST_MARKS = 12;
 
 /** The strip's unchanging part is painted once; a scroll only moves the cursor. */
 export class Strip {
+  /** @type {Scan} */
+  scan;
+
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d", { alpha: false });
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
     this.still = document.createElement("canvas");
+    this.stillContext = /** @type {CanvasRenderingContext2D} */ (this.still.getContext("2d", { alpha: false }));
+    this.key = "";
+    this.blind = false;
   }
 
   /**
-   * @param {import("./scan.js").Scan} scan
-   * @param {import("./viewer.js").View} view
+   * @param {Scan} scan @param {View} view
    * @param {number[]} findings positions with findings
-   * @param {import("./viewer.js").Data} data blind: only where each side has the organs, not how much the two disagree;
+   * @param {Pick<Data, "blind" | "organ">} data blind: only where each side has the organs, not how much the two disagree;
    *   organ: whose row is framed
    */
   paint(scan, view, findings, { blind, organ }) {
@@ -35,7 +45,7 @@ export class Strip {
       Object.assign(this, { key, scan, blind });
       Object.assign(canvas, { width, height });
       Object.assign(still, { width, height });
-      paintStill(still.getContext("2d", { alpha: false }), scan, view, findings, scale, blind, organ);
+      paintStill(this.stillContext, scan, view, findings, scale, blind, organ);
     }
     context.drawImage(still, 0, 0);
     const x = (view.at.z + 0.5) * (width / scan.depth);
@@ -45,28 +55,35 @@ export class Strip {
     context.fillRect(x - scale, 0, 2 * scale, height);
   }
 
-  /** The slice position under a pointer event. */
+  /** The slice position under a pointer event. @param {PointerEvent} event */
   positionAt(event) {
     return Math.min(this.scan.depth - 1, Math.max(0, Math.floor(this.share(event) * this.scan.depth)));
   }
 
-  /** The region whose mark lies under a pointer event, if there is one. */
+  /** The region whose mark lies under a pointer event, if there is one. @param {PointerEvent} event @returns {Region | null} */
   regionAt(event) {
     if (this.blind) return null;
     const area = this.canvas.getBoundingClientRect();
     const row = Math.floor((event.clientY - area.top) / ROW_PX);
     const place = this.share(event) * area.width;
-    const near = ({ organ, z }) =>
+    const near = (/** @type {Region} */ { organ, z }) =>
       this.scan.organs[row]?.name === organ && Math.abs(((z + 0.5) / this.scan.depth) * area.width - place) <= REACH_PX;
     return marks(this.scan).find(near) ?? null;
   }
 
+  /** How far across the strip a pointer event lies, 0 to 1. @param {PointerEvent} event */
   share(event) {
     const area = this.canvas.getBoundingClientRect();
     return (event.clientX - area.left) / area.width;
   }
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context @param {Scan} scan @param {View} view @param {number[]} findings
+ * @param {number} scale device pixels a CSS pixel
+ * @param {boolean} blind
+ * @param {string | null} asked organ in question
+ */
 function paintStill(context, scan, view, findings, scale, blind, asked) {
   context.scale(scale, scale);
   const [width, height] = [context.canvas.width / scale, context.canvas.height / scale];
@@ -77,7 +94,8 @@ function paintStill(context, scan, view, findings, scale, blind, asked) {
     context.globalAlpha = view.organs.has(organ.id) ? 1 : 0.25;
     context.fillStyle = "#20242a";
     context.fillRect(0, (row + 1) * ROW_PX - 1, width, 1);
-    paintRow(context, scan.counts.get(organ.id), `rgb(${organ.rgb.join(" ")})`, row * ROW_PX, step, blind);
+    const counts = /** @type {OrganCounts} */ (scan.counts.get(organ.id));
+    paintRow(context, counts, `rgb(${organ.rgb.join(" ")})`, row * ROW_PX, step, blind);
     const mine = blind ? [] : marks(scan).filter((region) => region.organ === organ.name);
     for (const { z } of mine) paintDiamond(context, (z + 0.5) * step, row * ROW_PX + LANES.loss[0] + 5);
     if (organ.name === asked) paintFrame(context, row, width);
@@ -86,11 +104,17 @@ function paintStill(context, scan, view, findings, scale, blind, asked) {
   paintFindings(context, findings, step);
 }
 
-/** The largest regions; more marks than a few would hide the bars. */
+/** The largest regions; more marks than a few would hide the bars. @param {Scan} scan */
 function marks(scan) {
   return scan.regions.filter(({ kind }) => kind !== "boundary").slice(0, MOST_MARKS);
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context @param {OrganCounts} counts @param {string} colour
+ * @param {number} top CSS pixels
+ * @param {number} step of a slice
+ * @param {boolean} blind
+ */
 function paintRow(context, counts, colour, top, step, blind) {
   for (let z = 0; z < counts.both.length; z++) {
     const left = Math.round(z * step); // whole pixels, or neighbouring slices would show seams
@@ -106,12 +130,14 @@ function paintRow(context, counts, colour, top, step, blind) {
   }
 }
 
+/** @param {CanvasRenderingContext2D} context @param {number} row @param {number} width */
 function paintFrame(context, row, width) {
   context.globalAlpha = 1;
   context.strokeStyle = "rgb(255 255 255 / 75%)";
   context.strokeRect(0.5, row * ROW_PX + 0.5, width - 1, ROW_PX - 2);
 }
 
+/** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y */
 function paintDiamond(context, x, y) {
   const mark = new Path2D(`M${x} ${y - 4}L${x + 3.5} ${y}L${x} ${y + 4}L${x - 3.5} ${y}Z`);
   context.strokeStyle = "#000";
@@ -121,6 +147,7 @@ function paintDiamond(context, x, y) {
   context.fill(mark);
 }
 
+/** @param {CanvasRenderingContext2D} context @param {number[]} positions @param {number} step */
 function paintFindings(context, positions, step) {
   context.fillStyle = "#fff";
   for (const position of positions) {

@@ -76,7 +76,7 @@ def reviews(folder: Path) -> dict[str, ScanReview]:
 
 def test_a_look_leases_nothing_and_the_first_key_in_the_viewer_does(page: Page, dashboard: str, folder: Path) -> None:
     open_scan(page, dashboard, SCANS[0], "Dr. Ada")
-    part(page, "root").evaluate("(root) => root.gutcheck.goTo(3)")  # nobody's hand
+    part(page, "root").evaluate("({ gutcheck: v }) => v.change({ at: { ...v.view.at, z: 3 } })")  # nobody's hand
     expect(page).to_have_url(re.compile("slice=8"))
     assert at_hand(folder) == {}
     page.keyboard.press("ArrowDown")

@@ -1,16 +1,34 @@
 // Keys that lead into a text field and out again, the way into the form of a finding, and the reader's name in this browser.
 
+/**
+ * @import { Viewer } from "../../viewer/viewer.js"
+ * @typedef {HTMLElement & {gutcheck?: Viewer}} ViewerRoot
+ * @typedef {Document & {gutcheckKeys?: AbortController, gutcheckWaiting?: Waiting, gutcheckPlace?: string}} Page
+ *
+ * @typedef {object} Data see page_keys.py
+ * @property {string} pin key of the button that pins a finding on the slice
+ * @property {string} form begins the key of every form of a finding
+ * @property {string} place ends that of the form that is there, if one is
+ * @property {string[]} judging keys that give a verdict
+ * @property {string} comment key that leads into the comment
+ * @property {string} leave key that leads out again
+ * @property {string} reader
+ * @property {boolean} ask whether this browser should tell the name that it knows
+ */
+
 const NAME = "gutcheck-reader";
 const FIELDS = ['input[aria-label="Comment on the finding"]', 'input[aria-label="Comment"]'];
 const PIN_LETTER = "q";
 const WHOLE_SLICE = "-None-None"; // ends the key of a form for a slice, not a place on it
 const BELOW_PX = 12;
-const takesText = (target) => target.matches?.("input:not([type=range]), textarea, select, [contenteditable=true]");
-const isModified = ({ ctrlKey, metaKey, altKey }) => ctrlKey || metaKey || altKey;
+const takesText = (/** @type {unknown} */ target) =>
+  target instanceof Element && target.matches("input:not([type=range]), textarea, select, [contenteditable=true]");
+const isModified = (/** @type {KeyboardEvent} */ { ctrlKey, metaKey, altKey }) => ctrlKey || metaKey || altKey;
 
+/** @param {Document} page @returns {ViewerRoot | null} */
 function viewerRoot(page) {
-  for (const each of page.querySelectorAll("[class*=st-key-viewer] *")) {
-    const root = each.shadowRoot?.querySelector("[data-part=root]");
+  for (const element of page.querySelectorAll("[class*=st-key-viewer] *")) {
+    const root = /** @type {ViewerRoot | null | undefined} */ (element.shadowRoot?.querySelector("[data-part=root]"));
     if (root) return root;
   }
   return null;
@@ -21,9 +39,14 @@ function viewerRoot(page) {
  * verdict, and stands in the form's comment once that has come.
  */
 class Waiting {
+  /** @param {Page} page */
   constructor(page) {
     this.page = page;
-    this.typed = null; // text while a form is awaited
+    /** @type {string | null} text while a form is awaited */
+    this.typed = null;
+    /** @type {string | null} */
+    this.form = null;
+    this.hasRun = false;
     this.observer = new MutationObserver(() => this.look());
   }
 
@@ -42,7 +65,10 @@ class Waiting {
     this.look(); // the form of this very place may stand there already
   }
 
-  /** The page that is being drawn brings this form, or none. */
+  /**
+   * The page that is being drawn brings this form, or none.
+   * @param {string} form @param {boolean} isNew its place is another than at the last run
+   */
   expect(form, isNew) {
     if (form && isNew && !this.isOn) this.begin(form);
     if (!this.isOn) return;
@@ -52,13 +78,14 @@ class Waiting {
   }
 
   look() {
-    const around = this.form && this.page.querySelector(`.st-key-${this.form}`);
-    const field = around?.querySelector(FIELDS[0]);
-    const state = this.page.querySelector("[data-test-script-state]")?.dataset.testScriptState;
+    const around = this.form ? this.page.querySelector(`.st-key-${this.form}`) : null;
+    const field = /** @type {HTMLElement | null | undefined} */ (around?.querySelector(FIELDS[0]));
+    const state = this.page.querySelector("[data-test-script-state]")?.getAttribute("data-test-script-state");
     if (field) this.enter(field);
     else if (!around && this.hasRun && state === "notRunning") this.end();
   }
 
+  /** @param {HTMLElement} field */
   enter(field) {
     const text = this.end();
     const own = this.page.activeElement;
@@ -68,19 +95,20 @@ class Waiting {
     this.keepInSight(field);
   }
 
-  /** The choices above the field take more lines once they are drawn. */
+  /** The choices above the field take more lines once they are drawn. @param {HTMLElement} field */
   keepInSight(field) {
     const form = field.closest("[data-testid=stForm]") ?? field;
     const sizes = new ResizeObserver(() => {
       if (this.page.activeElement !== field) return sizes.disconnect();
-      const panel = field.closest(".st-key-verdict_panel").closest("[data-testid=stColumn]"); // it scrolls by itself
+      const panel = field.closest(".st-key-verdict_panel")?.closest("[data-testid=stColumn]"); // it scrolls by itself
       const bottom = () => field.getBoundingClientRect().bottom + BELOW_PX;
-      panel.scrollTop += Math.max(0, bottom() - Math.min(panel.getBoundingClientRect().bottom, this.page.defaultView.innerHeight));
-      if (bottom() > this.page.defaultView.innerHeight) field.scrollIntoView({ block: "nearest" }); // a panel below the pictures
+      if (panel) panel.scrollTop += Math.max(0, bottom() - Math.min(panel.getBoundingClientRect().bottom, innerHeight));
+      if (bottom() > innerHeight) field.scrollIntoView({ block: "nearest" }); // a panel below the pictures
     });
     sizes.observe(form);
   }
 
+  /** No form is awaited any more. @returns {string | null} what was typed meanwhile */
   end() {
     const text = this.typed;
     this.typed = null;
@@ -88,33 +116,37 @@ class Waiting {
     return text;
   }
 
-  /** Takes a key that would give a verdict; true where it did. */
+  /** Takes a key that would give a verdict; true where it did. @param {KeyboardEvent} event */
   take(event) {
-    if (!this.isOn || isModified(event) || takesText(event.composedPath()[0])) return false;
+    if (this.typed === null || isModified(event) || takesText(event.composedPath()[0])) return false;
     if (event.key === "Escape") this.end();
-    if (event.key.length !== 1 && event.key !== "Backspace") return false;
-    this.typed = event.key === "Backspace" ? this.typed.slice(0, -1) : this.typed + event.key;
-    return true;
+    else if (event.key === "Backspace") this.typed = this.typed.slice(0, -1);
+    else if (event.key.length === 1) this.typed += event.key;
+    return event.key.length === 1 || event.key === "Backspace";
   }
 }
 
-/** Whether the buttons of the verdict are those of the scan in the panes: a page that is being drawn may show the one before the other. */
+/**
+ * Whether the buttons of the verdict are those of the scan in the panes: a page that is being drawn may show the one before
+ * the other.
+ * @param {Page} page
+ */
 function isOneScan(page) {
   const viewer = viewerRoot(page)?.gutcheck;
   return !viewer?.data?.scale || (viewer.root.dataset.state !== "loading" && Boolean(page.querySelector(`.st-key-${viewer.data.scale}`)));
 }
 
+/** @param {Page} page @param {Data} data @param {Waiting} waiting @param {AbortSignal} signal */
 function wireKeys(page, data, waiting, signal) {
-  const { defaultView: window } = page;
   window.addEventListener("keydown", (event) => {
-    const target = event.composedPath()[0];
+    const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
     const isTooSoon = () => data.judging.includes(event.key) && !isModified(event) && !takesText(target) && !isOneScan(page);
     if (waiting.take(event) || isTooSoon()) {
       event.preventDefault();
       event.stopImmediatePropagation();
     } else if (isModified(event)) return;
     else if (event.key === data.comment && !takesText(target)) {
-      const field = FIELDS.map((each) => page.querySelector(each)).find(Boolean);
+      const field = /** @type {HTMLElement | undefined} */ (FIELDS.map((selector) => page.querySelector(selector)).find(Boolean));
       if (!field) return;
       event.preventDefault();
       event.stopImmediatePropagation();
@@ -124,24 +156,32 @@ function wireKeys(page, data, waiting, signal) {
       viewerRoot(page)?.focus({ preventScroll: true });
     } else if (event.key === PIN_LETTER && !takesText(target) && canPin(page, data)) beginPin(page, waiting);
   }, { capture: true, signal });
-  window.addEventListener("gutcheck-pick", ({ detail: { slice, x, y } }) => {
+  window.addEventListener("gutcheck-pick", (event) => {
+    const { slice, x, y } = /** @type {CustomEvent} */ (event).detail;
     if (canPin(page, data)) waiting.begin(`${data.form}-${slice}-${x}-${y}`);
   }, { signal });
   window.addEventListener("click", ({ target }) => {
-    if (target.closest?.(`.st-key-${data.pin} button:enabled`)) beginPin(page, waiting);
+    if (target instanceof Element && target.closest(`.st-key-${data.pin} button:enabled`)) beginPin(page, waiting);
   }, { capture: true, signal });
 }
 
-/** A finding on the slice that is shown: Python hears now which that is, not only once the reader rests. */
+/**
+ * A finding on the slice that is shown: Python hears now which that is, not only once the reader rests.
+ * @param {Page} page @param {Waiting} waiting
+ */
 function beginPin(page, waiting) {
   viewerRoot(page)?.gutcheck?.tell();
   waiting.begin(null);
 }
 
-const canPin = (page, { pin }) => Boolean(page.querySelector(`.st-key-${pin} button:enabled`));
+/** @param {Page} page @param {Data} data */
+function canPin(page, { pin }) {
+  return Boolean(page.querySelector(`.st-key-${pin} button:enabled`));
+}
 
+/** @param {{data: Data, parentElement: HTMLElement, setStateValue: (name: string, value: unknown) => void}} component */
 export default function ({ data, parentElement, setStateValue }) {
-  const page = parentElement.ownerDocument;
+  const page = /** @type {Page} */ (parentElement.ownerDocument);
   page.gutcheckKeys?.abort(); // Streamlit calls again at a rerun, and two listeners would take one key twice
   const listening = (page.gutcheckKeys = new AbortController());
   const waiting = (page.gutcheckWaiting ??= new Waiting(page));
@@ -149,7 +189,6 @@ export default function ({ data, parentElement, setStateValue }) {
   waiting.expect(data.place && `${data.form}-${data.place}`, data.place !== page.gutcheckPlace);
   page.gutcheckPlace = data.place;
   try {
-    const { localStorage } = page.defaultView;
     if (data.reader) localStorage.setItem(NAME, data.reader);
     else if (data.ask && localStorage.getItem(NAME)) setStateValue("reader", localStorage.getItem(NAME));
   } catch { /* a browser that keeps nothing */ }

@@ -7,11 +7,23 @@ from typing import Any
 
 import streamlit as st
 
+from core.reviews.store.events import Verdict
 from dashboard.components.common.reader import reader_name
-from dashboard.components.review.verdict import JUDGING
 from dashboard.state import READER
 from dashboard.web.access import current_reader
 
+SHORTCUTS = {
+    Verdict.ACCEPT: "a",
+    Verdict.MINOR_EDITS: "e",
+    Verdict.MAJOR_EDITS: "m",
+    Verdict.REJECT: "x",
+    Verdict.REFERENCE_WRONG: "w",
+    Verdict.UNUSABLE_IMAGE: "u",
+}
+ACCEPT_AND_NEXT, NEXT, UNDO = "y", "g", "z"
+"""Keys of the buttons below the scale."""
+JUDGING = (ACCEPT_AND_NEXT, *SHORTCUTS.values())
+"""Keys that give a verdict."""
 COMMENT_KEY, LEAVE_KEY = "t", "Escape"
 FORM_KEY, PIN_KEY = "finding_form", "pin-slice"
 """Of the container of a finding's form, followed by its place; and of the button that begins one, also by the key ``q``."""

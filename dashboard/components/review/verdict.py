@@ -6,24 +6,13 @@ from core.errors import GutCheckError
 from core.reviews.corrections import subject_of
 from core.reviews.store.events import MAX_COMMENT, Event, Verdict
 from core.reviews.store.state import ScanReview
+from dashboard.components.common.page_keys import ACCEPT_AND_NEXT, NEXT, SHORTCUTS, UNDO
 from dashboard.components.common.reader import ask_reader
 from dashboard.components.common.reading import ReaderView, leave_scan, note_work
 from dashboard.components.common.score_seen import saw_scores
 from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import HELD, LAST_SAID, OPEN, REFUSED, flash
 
-SHORTCUTS = {
-    Verdict.ACCEPT: "a",
-    Verdict.MINOR_EDITS: "e",
-    Verdict.MAJOR_EDITS: "m",
-    Verdict.REJECT: "x",
-    Verdict.REFERENCE_WRONG: "w",
-    Verdict.UNUSABLE_IMAGE: "u",
-}
-ACCEPT_AND_NEXT, NEXT, UNDO = "y", "g", "z"
-"""Keys of the buttons below the scale."""
-JUDGING = (ACCEPT_AND_NEXT, *SHORTCUTS.values())
-"""Keys that give a verdict."""
 SCALE_KEY = "scale"
 """Of the container of the buttons that give a verdict, bound to its scan, see `ReaderView.bound`."""
 

@@ -1,18 +1,19 @@
 // Which voxels a brush covers. Distances are physical: where voxels are not square, a round brush is an oval of voxels.
 
 /**
+ * @typedef {{x: number, y: number}} Pixel
  * @typedef {object} Brush
  * @property {number} radius in the units of `step`; 0 is a single voxel
- * @property {{x: number, y: number}} step voxel sides
+ * @property {Pixel} step voxel sides
  */
 
 /**
  * Calls `visit(x, y)` for every voxel of a slice whose centre lies within the brush's radius of the line from one voxel's
  * centre to another's, and for the voxels on that line, so that even the thinnest stroke has no gap. A voxel may come twice.
- * @param {{x: number, y: number}} from voxel
- * @param {{x: number, y: number}} to voxel
+ * @param {Pixel} from voxel
+ * @param {Pixel} to voxel
  * @param {Brush} brush
- * @param {{x: number, y: number}} size of the slice in voxels
+ * @param {Pixel} size of the slice in voxels
  * @param {(x: number, y: number) => void} visit
  */
 export function stroke(from, to, { radius, step }, size, visit) {
@@ -29,6 +30,7 @@ export function stroke(from, to, { radius, step }, size, visit) {
   line(from, to, (x, y) => x >= 0 && y >= 0 && x < size.x && y < size.y && visit(x, y));
 }
 
+/** @param {number} x @param {number} y @param {Pixel} from @param {Pixel} to @param {Pixel} step */
 function squaredDistance(x, y, from, to, step) {
   const [px, py] = [(x - from.x) * step.x, (y - from.y) * step.y];
   const [dx, dy] = [(to.x - from.x) * step.x, (to.y - from.y) * step.y];
@@ -37,6 +39,7 @@ function squaredDistance(x, y, from, to, step) {
   return (px - along * dx) ** 2 + (py - along * dy) ** 2;
 }
 
+/** @param {Pixel} from @param {Pixel} to @param {(x: number, y: number) => void} visit */
 function line(from, to, visit) {
   const steps = Math.max(Math.abs(to.x - from.x), Math.abs(to.y - from.y), 1);
   for (let i = 0; i <= steps; i++) {

@@ -7,15 +7,9 @@ const DATABASE = "gutcheck-corrections";
 const DRAFTS = "drafts";
 const SLICES = "slices";
 
-/**
- * @typedef {object} Facts
- * @property {string} at ISO 8601, when it was changed last
- * @property {{kind: string, sha256: string | null}} base
- * @property {number} seconds of work
- * @property {[number, number[]][]} drawn slices drawn on, by organ
- * @property {string} event the id under which it will be stored: sent twice, it is stored once
- */
+/** @import { Draft, Facts } from "../types.d.ts" */
 
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
 function promised(request) {
   return new Promise((done, failed) => {
     request.onsuccess = () => done(request.result);
@@ -23,6 +17,7 @@ function promised(request) {
   });
 }
 
+/** @param {IDBTransaction} transaction @returns {Promise<void>} */
 function finished(transaction) {
   return new Promise((done, failed) => {
     transaction.oncomplete = () => done();
@@ -31,15 +26,18 @@ function finished(transaction) {
 }
 
 export class Drafts {
+  /** @param {IDBDatabase} database */
+  constructor(database) {
+    this.database = database;
+  }
+
   static async open() {
     const request = indexedDB.open(DATABASE, 1);
     request.onupgradeneeded = () => {
       request.result.createObjectStore(DRAFTS);
       request.result.createObjectStore(SLICES);
     };
-    const drafts = new Drafts();
-    drafts.database = await promised(request);
-    return drafts;
+    return new Drafts(await promised(request));
   }
 
   /**
@@ -60,22 +58,25 @@ export class Drafts {
     return finished(transaction);
   }
 
-  /** @returns {Promise<{facts: Facts, slices: Map<number, Uint8Array>} | null>} */
+  /** @param {string} key @returns {Promise<Draft | null>} */
   async get(key) {
     const transaction = this.database.transaction([DRAFTS, SLICES]);
+    /** @type {Promise<Facts | undefined>} */
     const facts = promised(transaction.objectStore(DRAFTS).get(key));
     const range = slicesOf(key);
-    const positions = promised(transaction.objectStore(SLICES).getAllKeys(range));
+    const positions = /** @type {Promise<[string, number][]>} */ (promised(transaction.objectStore(SLICES).getAllKeys(range)));
     const packed = promised(transaction.objectStore(SLICES).getAll(range));
-    const [found, keys, values] = await Promise.all([facts, positions, packed]);
-    return found ? { facts: found, slices: new Map(keys.map(([, z], i) => [z, values[i]])) } : null;
+    const [known, keys, values] = await Promise.all([facts, positions, packed]);
+    return known ? { key, facts: known, slices: new Map(keys.map(([, z], i) => [z, values[i]])) } : null;
   }
 
-  /** The keys that begin so. @returns {Promise<string[]>} */
+  /** The keys that begin so. @param {string} start @returns {Promise<string[]>} */
   keysFrom(start) {
-    return promised(this.database.transaction(DRAFTS).objectStore(DRAFTS).getAllKeys(IDBKeyRange.bound(start, `${start}\uffff`)));
+    const range = IDBKeyRange.bound(start, `${start}\uffff`);
+    return /** @type {Promise<string[]>} */ (promised(this.database.transaction(DRAFTS).objectStore(DRAFTS).getAllKeys(range)));
   }
 
+  /** @param {string} key */
   delete(key) {
     const transaction = this.database.transaction([DRAFTS, SLICES], "readwrite", { durability: "strict" });
     transaction.objectStore(DRAFTS).delete(key);
@@ -89,6 +90,7 @@ export class Drafts {
   }
 }
 
+/** @param {string} key */
 function slicesOf(key) {
   return IDBKeyRange.bound([key, 0], [key, Infinity]);
 }

@@ -1,6 +1,7 @@
 // Correcting a prediction: drawn with the tools of this folder, kept apart from reference and prediction.
 
 import { BINDINGS } from "../keys.js";
+import { save } from "./keeping.js";
 import { Panel } from "./panel.js";
 import { Session } from "./session.js";
 
@@ -13,14 +14,17 @@ BINDINGS.push(
   { keys: ["."], shown: ".", does: "Correct: larger brush", run: (v) => v.editing.resize(1) },
   { keys: ["j"], shown: "J", does: "Correct: the organ as on the slice before", run: (v) => v.editing.copyFrom(-1) },
   { keys: ["J"], shown: "Shift J", does: "Correct: the organ as on the next slice", run: (v) => v.editing.copyFrom(1) },
-  { keys: ["i"], shown: "I", does: "Correct: interpolate between two drawn slices", run: (v) => v.editing.act("interpolate") },
+  { keys: ["i"], shown: "I", does: "Correct: interpolate between two drawn slices", run: (v) => v.editing.interpolate() },
   { keys: ["z"], ctrl: true, shown: "Ctrl Z", does: "Correct: undo", run: (v) => v.editing.travel("undo") },
   { keys: ["Z", "y"], ctrl: true, shown: "Ctrl Shift Z", does: "Correct: redo", run: (v) => v.editing.travel("redo") },
-  { keys: ["s"], ctrl: true, shown: "Ctrl S", does: "Correct: save", run: (v) => v.editing.save() },
+  { keys: ["s"], ctrl: true, shown: "Ctrl S", does: "Correct: save", run: (v) => save(v.editing) },
 );
 
-/** @param {import("../viewer.js").Viewer} viewer */
+/** @import { Viewer } from "../types.d.ts" */
+
+/** @param {Viewer} viewer */
 export function install(viewer) {
-  viewer.editing = new Session(viewer);
-  new Panel(viewer.editing);
+  const session = new Session(viewer);
+  new Panel(session);
+  return session;
 }

@@ -9,61 +9,51 @@ import { packedClass } from "./volume.js";
 
 const KEEP = 255 ^ (3 << CORRECTION);
 
+/**
+ * @import { Pixel } from "./brush.js"
+ * @import { Base, Scan, Settings, Step, Voxel } from "../types.d.ts"
+ */
+
 /** @type {Base} */
 export const PREDICTED = { kind: "prediction", sha256: null, packed: null };
 
-/**
- * @typedef {object} Base what a correction began with
- * @property {"prediction" | "reference" | "empty" | "version"} kind
- * @property {string | null} sha256 of a version
- * @property {Uint8Array | null} packed classes of a version, see volume.js
- *
- * @typedef {object} Settings
- * @property {number} organ class id that is drawn
- * @property {number} diameter of the brush in mm; 0 for a single voxel
- * @property {boolean} protect leave the other organs as they are
- */
-
 export class Editor {
-  /**
-   * @param {import("../scan.js").Scan} scan
-   * @param {(positions: number[]) => void} onChange slices that changed, at each change
-   */
+  /** @param {Scan} scan @param {(positions: number[]) => void} onChange slices that changed, at each change */
   constructor(scan, onChange) {
     this.scan = scan;
     this.onChange = onChange;
     this.area = scan.size.x * scan.size.y;
     /** @type {Settings} */
     this.settings = { organ: scan.organs[0].id, diameter: 10, protect: false };
-    this.drawn = new Map(scan.organs.map(({ id }) => [id, new Set()])); // slices that the reader drew each organ on
+    /** @type {Map<number, Set<number>>} slices that the reader drew each organ on */
+    this.drawn = new Map(scan.organs.map(({ id }) => [id, new Set()]));
     this.base = PREDICTED;
     this.history = new History();
-    this.pressed = null; // the stroke that is being drawn
+    /** @type {{z: number, erases: boolean, last: Pixel, before: Uint8Array} | null} the stroke that is being drawn */
+    this.pressed = null;
   }
 
-  // ---- Voxels ----
-
+  /** @param {number} i voxel */
   classAt(i) {
     return this.scan.labels[i] >> CORRECTION;
   }
 
+  /** @param {number} i voxel @param {number} id */
   setClass(i, id) {
     this.scan.labels[i] = (this.scan.labels[i] & KEEP) | (id << CORRECTION);
   }
 
-  /** Classes of whole slices. @returns {Uint8Array} */
+  /** Classes of whole slices. @param {number} from slice @param {number} [to] the one after the last */
   classes(from, to = from + 1) {
     return this.scan.labels.slice(from * this.area, to * this.area).map((packed) => packed >> CORRECTION);
   }
 
-  /** The class that a voxel had to begin with. */
+  /** The class that a voxel had to begin with. @param {number} i voxel */
   baseClass(i) {
     const { kind, packed } = this.base;
-    if (kind === "version") return packedClass(packed, i);
+    if (kind === "version") return packed ? packedClass(packed, i) : 0;
     return kind === "empty" ? 0 : (this.scan.labels[i] >> (kind === "reference" ? REFERENCE : PREDICTION)) & 3;
   }
-
-  // ---- The whole ----
 
   /** Begins anew, without a history. @param {Base} base */
   begin(base) {
@@ -92,7 +82,10 @@ export class Editor {
     this.onChange(this.allPositions());
   }
 
-  /** The server has stored what it was sent; one may have drawn on since. @param {Base} base the version that it became */
+  /**
+   * The server has stored what it was sent.
+   * @param {Base} base it became @param {Step | null} state then; one may have drawn on
+   */
   becameVersion(base, state) {
     this.base = base;
     this.history.markSaved(state);
@@ -102,7 +95,7 @@ export class Editor {
     return Array.from({ length: this.scan.depth }, (_, z) => z);
   }
 
-  /** Whether anything is not on the server. */
+  /** Whether all of it is on the server. */
   get isSaved() {
     return this.history.isSaved;
   }
@@ -112,15 +105,20 @@ export class Editor {
     return this.base.kind !== "version" || this.base.packed !== null;
   }
 
-  // ---- Steps ----
-
-  /** One step of the history: whatever `change` writes to the slices from `from` up to and without `to`. */
+  /**
+   * One step of the history: whatever `change` writes to the slices from `from` up to and without `to`.
+   * @param {number} from @param {number} to @param {() => void} change
+   */
   step(from, to, change) {
     const before = this.classes(from, to);
     change();
     return this.keep(from, to, before);
   }
 
+  /**
+   * The step from the classes before; false where there is none.
+   * @param {number} from @param {number} to @param {Uint8Array} before
+   */
   keep(from, to, before) {
     const step = difference(before, this.classes(from, to), from * this.area);
     if (!step) return false;
@@ -129,33 +127,25 @@ export class Editor {
     return true;
   }
 
-  undo() {
-    return this.travel(this.history.undo(), "before");
-  }
-
-  redo() {
-    return this.travel(this.history.redo(), "after");
-  }
-
-  /** @returns {number[]} the slices that changed */
-  travel(step, side) {
+  /** @param {"undo" | "redo"} direction @returns {number[]} the slices that changed */
+  travel(direction) {
+    const step = this.history[direction]();
     if (!step) return [];
-    apply(step, side, (i, id) => this.setClass(i, id));
+    apply(step, direction === "undo" ? "before" : "after", (i, id) => this.setClass(i, id));
     const positions = positionsOf(step, this.area);
     this.onChange(positions);
     return positions;
   }
 
-  // ---- Drawing ----
-
-  /** Begins a stroke on a slice. @param {boolean} erases */
+  /** Begins a stroke on a slice. @param {number} z @param {Voxel} voxel @param {boolean} erases */
   press(z, voxel, erases) {
     this.pressed = { z, erases, last: voxel, before: this.classes(z) };
     this.drag(voxel);
   }
 
-  /** The stroke goes on to another voxel, which may lie beside the picture. */
+  /** The stroke goes on to another voxel, which may lie beside the picture. @param {Pixel} voxel */
   drag(voxel) {
+    if (!this.pressed) return;
     const { z, erases, last } = this.pressed;
     const { size, step } = this.scan;
     const start = z * this.area;
@@ -165,12 +155,19 @@ export class Editor {
 
   /** Ends the stroke; it becomes one step. */
   lift() {
+    if (!this.pressed) return;
     const { z, before } = this.pressed;
     this.pressed = null;
-    this.drawn.get(this.settings.organ).add(z);
-    return this.keep(z, z + 1, before);
+    this.noteDrawn(z);
+    this.keep(z, z + 1, before);
   }
 
+  /** @param {number} z slice that the reader drew the organ on */
+  noteDrawn(z) {
+    this.drawn.get(this.settings.organ)?.add(z);
+  }
+
+  /** @param {number} i voxel @param {boolean} erases */
   paint(i, erases) {
     const { organ, protect } = this.settings;
     const here = this.classAt(i);
@@ -178,7 +175,10 @@ export class Editor {
     this.setClass(i, erases ? 0 : organ);
   }
 
-  /** Gives the region around a voxel to the organ; a sentence where that cannot be meant. */
+  /**
+   * Gives the region around a voxel to the organ; a sentence where that cannot be meant.
+   * @param {number} z @param {Pixel} voxel
+   */
   fill(z, { x, y }) {
     const classes = this.classes(z);
     const { voxels, open } = region(classes, this.scan.size.x, y * this.scan.size.x + x);
@@ -186,24 +186,25 @@ export class Editor {
     if (!here && open) return "The region is open: it reaches the edge of the picture.";
     if (this.settings.protect && here && here !== this.settings.organ) return "The other organs are protected.";
     this.step(z, z + 1, () => voxels.forEach((i) => this.setClass(z * this.area + i, this.settings.organ)));
-    this.drawn.get(this.settings.organ).add(z);
+    this.noteDrawn(z);
     return "";
   }
 
-  /** Gives the organ on a slice the shape that it has on a neighbouring one. */
+  /** Gives the organ on a slice the shape that it has on a neighbouring one. @param {number} z @param {number} neighbour */
   copyFrom(z, neighbour) {
     if (neighbour < 0 || neighbour >= this.scan.depth) return "There is no slice on that side.";
     const shape = this.shape(neighbour);
     this.step(z, z + 1, () => this.putShape(z, shape));
-    this.drawn.get(this.settings.organ).add(z);
+    this.noteDrawn(z);
     return "";
   }
 
-  /** Where the organ is on a slice, as 0 and 1. */
+  /** Where the organ is on a slice, as 0 and 1. @param {number} z */
   shape(z) {
     return this.classes(z).map((id) => Number(id === this.settings.organ));
   }
 
+  /** @param {number} z @param {Uint8Array} shape as 0 and 1 */
   putShape(z, shape) {
     const { organ } = this.settings;
     shape.forEach((inside, i) => {
@@ -213,15 +214,15 @@ export class Editor {
     });
   }
 
-  /** The two slices to interpolate between, around `z`: those drawn on last below it and first from it on. */
+  /** The two slices to interpolate between, around `z`: those drawn on last below it and first from it on. @param {number} z */
   drawnAround(z) {
-    const drawn = [...this.drawn.get(this.settings.organ)].sort((a, b) => a - b);
-    const below = drawn.filter((each) => each < z).at(-1);
+    const drawn = [...(this.drawn.get(this.settings.organ) ?? [])].sort((a, b) => a - b);
+    const below = drawn.filter((known) => known < z).at(-1);
     const lower = below ?? (drawn.includes(z) ? z : undefined);
-    return [lower, drawn.find((each) => each >= z && each !== lower)];
+    return [lower, drawn.find((known) => known >= z && known !== lower)];
   }
 
-  /** Draws the organ on the slices between the two around `z` that the reader drew on. */
+  /** Draws the organ on the slices between the two around `z` that the reader drew on. @param {number} z */
   interpolate(z) {
     const [lower, upper] = this.drawnAround(z);
     if (lower === undefined || upper === undefined) return "Draw this organ on two slices first, then stand between them.";
@@ -229,15 +230,15 @@ export class Editor {
     const [first, second] = [this.shape(lower), this.shape(upper)];
     if (!first.includes(1) || !second.includes(1)) return "The organ has to be on both drawn slices.";
     this.step(lower + 1, upper, () => {
-      for (let each = lower + 1; each < upper; each++) {
-        const share = (each - lower) / (upper - lower);
-        this.putShape(each, between(first, second, this.scan.size.x, share, this.scan.step));
+      for (let at = lower + 1; at < upper; at++) {
+        const share = (at - lower) / (upper - lower);
+        this.putShape(at, between(first, second, this.scan.size.x, share, this.scan.step));
       }
     });
     return "";
   }
 
-  /** Makes a slice what it was to begin with. */
+  /** Makes a slice what it was to begin with. @param {number} z */
   revert(z) {
     return this.step(z, z + 1, () => {
       for (let i = z * this.area; i < (z + 1) * this.area; i++) this.setClass(i, this.baseClass(i));

@@ -10,17 +10,17 @@
 export function region(classes, width, start) {
   const wanted = classes[start];
   const seen = new Uint8Array(classes.length);
-  const found = new Uint32Array(classes.length);
+  const voxels = new Uint32Array(classes.length);
   let count = 0;
   let open = false;
-  const take = (i) => {
+  const take = (/** @type {number} */ i) => {
     if (seen[i] || classes[i] !== wanted) return;
     seen[i] = 1;
-    found[count++] = i;
+    voxels[count++] = i;
   };
   take(start);
   for (let next = 0; next < count; next++) {
-    const i = found[next];
+    const i = voxels[next];
     const x = i % width;
     const inside = { left: x > 0, right: x + 1 < width, up: i >= width, down: i + width < classes.length };
     if (inside.left) take(i - 1);
@@ -29,5 +29,5 @@ export function region(classes, width, start) {
     if (inside.down) take(i + width);
     open ||= !(inside.left && inside.right && inside.up && inside.down);
   }
-  return { voxels: found.slice(0, count), open };
+  return { voxels: voxels.slice(0, count), open };
 }

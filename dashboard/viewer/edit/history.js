@@ -1,11 +1,8 @@
 // Steps that can be undone, each kept as the runs of voxels that it changed.
 
 /**
- * @typedef {object} Step
- * @property {Uint32Array} starts index of each run's first voxel in the volume
- * @property {Uint32Array} lengths voxels
- * @property {Uint8Array} before class of the whole run
- * @property {Uint8Array} after class of the whole run
+ * @import { Step } from "../types.d.ts"
+ * @typedef {"before" | "after"} Moment
  */
 
 export const LIMIT = 50;
@@ -37,28 +34,36 @@ export function difference(before, after, offset) {
   };
 }
 
-/** Calls `set(index, class)` for every voxel of a step, with its class from before or after. */
+/**
+ * Calls `set(index, class)` for every voxel of a step, with its class from before or after.
+ * @param {Step} step @param {Moment} side @param {(index: number, id: number) => void} set
+ */
 export function apply({ starts, lengths, ...classes }, side, set) {
   starts.forEach((start, run) => {
     for (let i = start; i < start + lengths[run]; i++) set(i, classes[side][run]);
   });
 }
 
-/** The slice positions that a step touches, ascending. */
+/** The slice positions that a step touches, ascending. @param {Step} step @param {number} area voxels of a slice */
 export function positionsOf({ starts, lengths }, area) {
-  const found = new Set();
+  /** @type {Set<number>} */
+  const positions = new Set();
   starts.forEach((start, run) => {
-    for (let z = Math.floor(start / area); z * area < start + lengths[run]; z++) found.add(z);
+    for (let z = Math.floor(start / area); z * area < start + lengths[run]; z++) positions.add(z);
   });
-  return [...found].sort((a, b) => a - b);
+  return [...positions].sort((a, b) => a - b);
 }
 
 /** The last steps, and those undone; knows whether the present state is the one that was saved. */
 export class History {
+  /** @param {{saved?: boolean}} [options] whether the beginning is saved */
   constructor({ saved = true } = {}) {
+    /** @type {Step[]} */
     this.done = [];
+    /** @type {Step[]} */
     this.undone = [];
-    this.saved = saved ? null : undefined; // the last step done when it was saved; null: the beginning, undefined: out of reach
+    /** @type {Step | null | undefined} the last step done when it was saved; null: the beginning, undefined: out of reach */
+    this.saved = saved ? null : undefined;
   }
 
   /** @param {Step} step */
@@ -80,6 +85,7 @@ export class History {
     return this.move(this.undone, this.done);
   }
 
+  /** @param {Step[]} from @param {Step[]} to */
   move(from, to) {
     const step = from.pop() ?? null;
     if (step) to.push(step);

@@ -20,7 +20,7 @@ export function between(first, second, width, t, step) {
 /**
  * Distance to the nearest voxel of the shape outside it; minus the distance to the nearest voxel beside the shape inside.
  * @param {Uint8Array} shape 0 or 1
- * @returns {Float64Array}
+ * @param {number} width @param {{x: number, y: number}} step @returns {Float64Array}
  */
 export function signedDistance(shape, width, step) {
   const outside = distances(shape, width, step);
@@ -28,7 +28,10 @@ export function signedDistance(shape, width, step) {
   return outside.map((distance, i) => distance - inside[i]);
 }
 
-/** Euclidean distance of each voxel to the nearest that is set, exactly (Felzenszwalb and Huttenlocher, 2012). */
+/**
+ * Euclidean distance of each voxel to the nearest that is set, exactly (Felzenszwalb and Huttenlocher, 2012).
+ * @param {Uint8Array} set @param {number} width @param {{x: number, y: number}} step
+ */
 function distances(set, width, step) {
   const height = set.length / width;
   const squared = Float64Array.from(set, (value) => (value ? 0 : FAR));
@@ -37,13 +40,21 @@ function distances(set, width, step) {
   return squared.map(Math.sqrt);
 }
 
-/** One line's lower envelope of parabolas, in place. */
+/**
+ * One line's lower envelope of parabolas, in place.
+ * @param {Float64Array} values
+ * @param {number} start index of the line's first voxel
+ * @param {number} stride to the next
+ * @param {number} count
+ * @param {number} side of a voxel along the line
+ */
 function sweep(values, start, stride, count, side) {
   const heights = Float64Array.from({ length: count }, (_, i) => values[start + i * stride]);
   const roots = new Int32Array(count);
   const edges = new Float64Array(count + 1);
   const square = side * side;
-  const crossing = (p, q) => (heights[q] - heights[p] + square * (q * q - p * p)) / (2 * square * (q - p));
+  const crossing = (/** @type {number} */ p, /** @type {number} */ q) =>
+    (heights[q] - heights[p] + square * (q * q - p * p)) / (2 * square * (q - p));
   let last = 0;
   edges[0] = -Infinity;
   for (let q = 1; q < count; q++) {

@@ -18,6 +18,7 @@ export class Hold {
   }
 }
 
+/** @param {string} name @returns {Promise<(() => void) | null>} */
 async function ask(name) {
   if (!navigator.locks) return () => {}; // offered to secure pages only
   for (let tries = 1; ; tries++) {
@@ -28,11 +29,12 @@ async function ask(name) {
   }
 }
 
+/** @param {string} name @returns {Promise<(() => void) | null>} */
 function request(name) {
   return new Promise((done) => {
     navigator.locks.request(name, { ifAvailable: true }, (lock) => {
       if (!lock) return done(null);
-      return new Promise((release) => done(release));
+      return new Promise((/** @type {(value?: unknown) => void} */ release) => done(release));
     });
   });
 }

@@ -1,9 +1,19 @@
 // The row of editing tools over the panes, and the button that opens it.
 
-import { clock, DIAMETERS } from "./session.js";
+import { swatch } from "../controls.js";
+import { save } from "./keeping.js";
+import { beginWith, clock, hearOf } from "./opening.js";
+import { DIAMETERS } from "./session.js";
+
+/**
+ * @import { Editor } from "./editor.js"
+ * @import { Session } from "./session.js"
+ * @import { Edit, Organ, Part } from "../types.d.ts"
+ */
 
 /** An icon of Streamlit's own font, with the word beside it where there is room; the word is the button's name everywhere. */
-const icon = (name, word) => `<i class="icon" aria-hidden="true" translate="no">${name}</i><span class="word">${word}</span>`;
+const icon = (/** @type {string} */ name, /** @type {string} */ word) =>
+  `<i class="icon" aria-hidden="true" translate="no">${name}</i><span class="word">${word}</span>`;
 
 const ROW = `
   <div class="group" role="group" aria-label="Draw">
@@ -32,12 +42,15 @@ const ROW = `
   <p class="note" data-edit="note" hidden><span data-edit="text"></span> <button type="button" data-edit="yes"></button> <button type="button" data-edit="no"></button></p>`;
 
 export class Panel {
-  /** @param {import("./session.js").Session} session */
+  /** @param {Session} session */
   constructor(session) {
     this.session = session;
     const { viewer } = session;
     this.button = Object.assign(document.createElement("button"), { type: "button", hidden: true });
-    this.button.append("Correct", named("unsaved", ""));
+    this.unsaved = named("unsaved", "");
+    this.button.append("Correct", this.unsaved);
+    /** @type {Edit | null | undefined} what Python had told when the row was brought up to date */
+    this.told = undefined;
     this.button.dataset.part = "correct";
     this.button.title = "Correct the outlines by hand; saved as a version of its own";
     this.button.onclick = () => session.toggle();
@@ -53,29 +66,37 @@ export class Panel {
     viewer.addPainter(() => {
       if (viewer.data.edit === this.told) return;
       this.sync();
-      session.hearOf(viewer.data.edit); // another reader or version, from Python
+      hearOf(session, viewer.data.edit); // another reader or version, from Python
     });
   }
 
+  /** @param {string} name */
   part(name) {
-    return this.row.querySelector(`[data-edit=${name}]`);
+    return /** @type {Part} */ (this.row.querySelector(`[data-edit=${name}]`));
   }
 
   wire() {
     const { session } = this;
-    const click = (name, run) => (this.part(name).onclick = run);
-    for (const name of ["brush", "eraser", "bucket"]) click(name, () => session.choose(name));
-    for (const name of ["undo", "redo"]) click(name, () => session.travel(name));
-    for (const name of ["interpolate", "revert"]) click(name, () => session.act(name));
-    click("copyPrevious", () => session.copyFrom(-1));
-    click("copyNext", () => session.copyFrom(1));
-    click("save", () => session.save());
-    click("yes", () => session.answer(true));
-    click("no", () => session.answer(false));
-    this.part("size").max = String(DIAMETERS.length - 1);
-    this.part("size").oninput = ({ target }) => session.set({ diameter: DIAMETERS[target.valueAsNumber] });
-    this.part("protect").onchange = ({ target }) => session.set({ protect: target.checked });
-    this.part("base").onchange = ({ target }) => session.beginWith(target.value);
+    const [size, protect, base] = [this.part("size"), this.part("protect"), this.part("base")];
+    const clicks = {
+      brush: () => session.choose("brush"),
+      eraser: () => session.choose("eraser"),
+      bucket: () => session.choose("bucket"),
+      undo: () => session.travel("undo"),
+      redo: () => session.travel("redo"),
+      interpolate: () => session.interpolate(),
+      revert: () => session.act((editor, z) => editor.revert(z)),
+      copyPrevious: () => session.copyFrom(-1),
+      copyNext: () => session.copyFrom(1),
+      save: () => save(session),
+      yes: () => session.answer(true),
+      no: () => session.answer(false),
+    };
+    for (const [name, run] of Object.entries(clicks)) this.part(name).onclick = run;
+    size.max = String(DIAMETERS.length - 1);
+    size.oninput = () => session.set({ diameter: DIAMETERS[size.valueAsNumber] });
+    protect.onchange = () => session.set({ protect: protect.checked });
+    base.onchange = () => beginWith(session, base.value);
   }
 
   sync() {
@@ -84,15 +105,16 @@ export class Panel {
     this.told = viewer.data.edit;
     button.hidden = !viewer.data.edit;
     button.setAttribute("aria-pressed", String(isOpen));
-    button.querySelector(".unsaved").textContent = session.isSaved ? "" : " (unsaved)";
+    this.unsaved.textContent = session.isSaved ? "" : " (unsaved)";
     row.hidden = !isOpen && !session.problem;
     row.classList.toggle("closed", !isOpen);
     this.syncNote();
-    if (isOpen && editor && viewer.scan === editor.scan) this.syncTools();
+    if (isOpen && editor && viewer.scan === editor.scan) this.syncTools(editor);
   }
 
-  syncTools() {
-    const { editor, viewer } = this.session;
+  /** @param {Editor} editor */
+  syncTools(editor) {
+    const { viewer } = this.session;
     const { organ, diameter, protect } = editor.settings;
     this.syncOrgans(editor.scan.organs, organ);
     this.part("size").value = String(DIAMETERS.indexOf(diameter));
@@ -101,34 +123,32 @@ export class Panel {
     this.part("undo").disabled = !editor.history.done.length;
     this.part("redo").disabled = !editor.history.undone.length;
     this.part("revert").disabled = !editor.canRevert;
-    for (const each of this.row.querySelectorAll("[data-tool]")) {
-      each.setAttribute("aria-pressed", String(viewer.tool?.name === each.dataset.tool));
-    }
-    this.syncBases();
+    for (const name of Object.keys(this.session.tools)) this.part(name).setAttribute("aria-pressed", String(viewer.tool?.name === name));
+    this.syncBases(editor);
     this.part("save").disabled = !this.session.canSave;
     this.part("state").textContent = this.stateText();
     this.part("state").dataset.saved = String(this.session.isSaved);
   }
 
+  /** @param {Organ[]} organs @param {number} chosen */
   syncOrgans(organs, chosen) {
     const group = this.part("organs");
     if (!group.children.length) {
-      group.append(...organs.map(({ id, title, rgb }) => {
+      group.append(...organs.map((organ) => {
         const button = Object.assign(document.createElement("button"), { type: "button", className: "organ" });
-        const square = Object.assign(document.createElement("span"), { className: "swatch" });
-        square.style.setProperty("--organ", `rgb(${rgb.join(" ")})`);
-        button.append(square, named("word", title), named("brief", brief(title)));
-        button.dataset.organ = id;
+        button.append(swatch(organ), named("word", organ.title), named("brief", brief(organ.title)));
+        button.dataset.organ = String(organ.id);
         button.setAttribute("role", "radio");
-        button.onclick = () => this.session.set({ organ: id });
+        button.onclick = () => this.session.set({ organ: organ.id });
         return button;
       }));
     }
-    for (const each of group.children) each.setAttribute("aria-checked", String(Number(each.dataset.organ) === chosen));
+    organs.forEach(({ id }, i) => group.children[i].setAttribute("aria-checked", String(id === chosen)));
   }
 
-  syncBases() {
-    const { versions, shown, editor } = this.session;
+  /** @param {Editor} editor */
+  syncBases(editor) {
+    const { versions, shown } = this.session;
     const kinds = [["prediction", "Prediction"], ["reference", "Reference"], ["empty", "Empty"]];
     const saved = versions.map(({ sha256, reader, at }) => [sha256, `${reader}, ${clock(new Date(at))}`]);
     const wanted = [...kinds, ...saved];
@@ -152,7 +172,7 @@ export class Panel {
   syncNote() {
     const { question, problem } = this.session;
     this.part("note").hidden = !question && !problem;
-    this.part("text").textContent = question?.text ?? problem;
+    this.part("text").textContent = question ? question.text : problem;
     this.part("yes").hidden = !question;
     this.part("no").hidden = !question?.no;
     this.part("yes").textContent = question?.yes ?? "";
@@ -160,11 +180,12 @@ export class Panel {
   }
 }
 
+/** @param {string} className @param {string} textContent */
 function named(className, textContent) {
-  return Object.assign(document.createElement("span"), { className, textContent, ariaHidden: className === "brief" });
+  return Object.assign(document.createElement("span"), { className, textContent, ariaHidden: String(className === "brief") });
 }
 
-/** Stomach, SB, LB: as radiologists write them. */
+/** Stomach, SB, LB: as radiologists write them. @param {string} title */
 function brief(title) {
   const words = title.split(" ");
   return words.length === 1 ? title : words.map((word) => word[0].toUpperCase()).join("");

