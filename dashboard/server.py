@@ -12,9 +12,9 @@ from typing import Any
 from core.cli.options import Parser, check_port
 from core.demo.prepare import default_folder, start_demo
 from core.errors import ConfigError, WorkspaceError
-from core.storage.workspace import ENVIRONMENT_VARIABLE, Workspace
+from core.storage.workspace import ENVIRONMENT_VARIABLE, PROJECT_ROOT, Workspace
 from dashboard.demo.link import DEMO_PATH
-from dashboard.state import PROJECT_ROOT, SERVER
+from dashboard.state import SERVER
 from dashboard.web.access import PASSWORD_VARIABLE, Access, Guard, OpenAccess
 from dashboard.web.health import HEALTH, DemoHealth, Health
 from dashboard.web.patches import read_keys_patiently

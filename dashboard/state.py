@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,9 +13,6 @@ from core.storage.workspace import ENVIRONMENT_VARIABLE, Workspace
 
 if TYPE_CHECKING:
     from dashboard.demo.lazy import LazyDemo
-
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-"""The folder that holds ``core``, ``training`` and ``dashboard``."""
 
 
 @dataclass

@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from core.data.images import read_image, write_png
 from core.data.masks import read_mask
@@ -31,7 +32,7 @@ from core.model.predictor import Predictor
 from dashboard.demo.limits import MAX_FILE_BYTES, queue_full
 from tests.browser.demo_process import RunningDemo, save_small_model, started
 from tests.core.data.readers.odd_files import ODD_FILES, series, zipped
-from tests.patience import WAIT_S
+from tests.patience import WAIT_S, wait_until
 from training.commands import predict
 
 pytestmark = pytest.mark.browser
@@ -176,7 +177,15 @@ def test_a_pasted_picture_is_read(running_demo: RunningDemo, slice_png: Path, pa
     script = """(content) => { const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
       const data = new DataTransfer(); data.items.add(new File([bytes], "pasted.png", {type: "image/png"}));
       document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data})); }"""
-    page.evaluate(script, content)
+
+    def is_read() -> bool:
+        """Paste until the page listens: nothing tells when Gradio has mounted what does."""
+        page.evaluate(script, content)
+        with suppress(PlaywrightTimeout):
+            page.wait_for_function("() => document.querySelector('#status').innerText.includes('pasted.png')", timeout=5000)
+        return "pasted.png" in page.locator("#status").inner_text()
+
+    wait_until(is_read, "the pasted picture")
     expect(page.locator("#status")).to_contain_text("pasted.png, 87 × 61 pixels, 16 bits")
 
 

@@ -34,6 +34,7 @@ def running(small_original: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(autouse=True)
 def _own_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(SERVER, "is_serving", True)
+    monkeypatch.setattr(SERVER, "demo", None)
     st.cache_data.clear()
     st.cache_resource.clear()
     yield

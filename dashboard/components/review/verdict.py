@@ -88,7 +88,7 @@ def _say(view: ReaderView, scan: str, verdict: Verdict, onward: bool) -> None:
     st.session_state[LAST_SAID] = event
     st.session_state[HELD] = None
     leave_scan(view.reader)
-    flash(escape_markdown(f"Saved: {verdict.label}, {scan}."))
+    flash(f"Saved: {verdict.label}, {escape_markdown(scan)}.")
     if onward:
         _onward(view, scan, passed_over=False)
 

@@ -13,9 +13,9 @@ from core.runs.jobs.start import TrainingJob, new_run_name, start_training
 from core.runs.plan import PARAMETERS, RunPlan, model_of, plan_run
 from core.runs.registry import Run
 from core.runs.settings import RunSettings
-from core.storage.workspace import Workspace
+from core.storage.workspace import PROJECT_ROOT, Workspace
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.state import PROJECT_ROOT, SELECTED_RUN, flash
+from dashboard.state import SELECTED_RUN, flash
 
 RECIPES = PROJECT_ROOT / "training" / "recipes"
 OWN_RECIPE = "none: the defaults"

@@ -232,10 +232,6 @@ def test_uploads_go_to_a_private_folder(monkeypatch: pytest.MonkeyPatch) -> None
 class TestStarting:
     """The demo under the dashboard's server, before anything of it is there."""
 
-    @pytest.fixture(autouse=True)
-    def no_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(LazyDemo, "serving", None)
-
     def answered(self, lazy: LazyDemo) -> tuple[int, str]:
         sent: list[dict[str, Any]] = []
 

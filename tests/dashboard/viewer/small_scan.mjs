@@ -39,7 +39,7 @@ export function message(header, ...parts) {
   const json = Buffer.from(JSON.stringify({ bytes: body.length, ...header }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(json.length);
-  return Buffer.concat([Buffer.from("GCSCAN2\0"), length, json, body]);
+  return Buffer.concat([Buffer.from("GCSCAN3\0"), length, json, body]);
 }
 
 /** Keeps the corners of each ring. */
