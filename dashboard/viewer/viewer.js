@@ -18,7 +18,7 @@ import { setLayer, showOther } from "./shown.js";
 import { arrange, paint } from "./stage.js";
 import { Strip } from "./strip.js";
 import { setTool } from "./tools.js";
-import { wireWork } from "./work.js";
+import { isPageDrawn, wireWork } from "./work.js";
 
 /**
  * @import { Session } from "./edit/session.js"
@@ -110,7 +110,7 @@ export class Viewer extends EventTarget {
   /** Tells Python where the reader is, once the reader rests and only when it changed. */
   report() {
     clearTimeout(this.reportTimer);
-    this.reportTimer = setTimeout(() => this.tell(), REPORT_AFTER_MS);
+    this.reportTimer = setTimeout(() => (isPageDrawn() ? this.tell() : this.report()), REPORT_AFTER_MS);
   }
 
   tell() {

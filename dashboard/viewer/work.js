@@ -21,3 +21,9 @@ export function noteWork(viewer) {
   viewer.workedAt = now;
   viewer.report();
 }
+
+/** Not while a run of the page is under way: a report carries the address of before, and would lead back from where the run goes. */
+export function isPageDrawn() {
+  const app = /** @type {HTMLElement | null} */ (document.querySelector("[data-test-script-state]"));
+  return app?.dataset.testScriptState !== "running";
+}

@@ -29,8 +29,10 @@ def main() -> None:
         pick = st.session_state.get(PICK)
         page_keys(finding_place(pick.slice_number, pick.x, pick.y) if pick else "")
         view = ReaderView.of(evaluation, reader_name(), _queue(evaluation))
-        if wanted := st.session_state.pop(OPEN, None):
-            go_to(view, wanted)
+        if wanted := st.session_state.get(OPEN):
+            if address().case != wanted:
+                go_to(view, wanted)  # which a report of the viewer may cut off; the next run goes on there
+            st.session_state.pop(OPEN)
         scan = _scan(view)
         case_header(view, scan)
         free = take_scan(view, scan)
