@@ -13,7 +13,7 @@ from dashboard.components.common.guard import show_errors
 from dashboard.components.common.layout import narrow_margins
 from dashboard.components.common.picker import choose_evaluation
 from dashboard.components.common.text import escape_markdown
-from dashboard.state import SERVER, show_flash, workspace
+from dashboard.state import PLACE, SERVER, show_flash, workspace
 
 st.set_page_config(page_title="GutCheck", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
 
@@ -45,6 +45,8 @@ def main() -> None:
         with show_errors():
             choose_evaluation(cached.read_evaluations())
         show_flash()
+        if page.url_path != "review":
+            st.session_state.pop(PLACE, None)
         page.run()
 
 

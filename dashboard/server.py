@@ -17,7 +17,7 @@ from dashboard.demo.link import DEMO_PATH
 from dashboard.state import SERVER
 from dashboard.web.access import PASSWORD_VARIABLE, Access, Guard, OpenAccess
 from dashboard.web.health import HEALTH, DemoHealth, Health
-from dashboard.web.patches import read_keys_patiently
+from dashboard.web.patches import finish_callbacks
 from dashboard.web.proxies import TrustedProxies
 from dashboard.web.serving import address_of, serve_until_stopped
 from dashboard.web.sign_in import access_for
@@ -113,7 +113,7 @@ def serve(workspace: Workspace, config: ServerConfig, access: Access, proxies: T
         ready += f"\nThere is no login, so only this machine is served; set {PASSWORD_VARIABLE} to serve others."
     if config.browser:
         webbrowser.open(address)
-    read_keys_patiently()
+    finish_callbacks()
     serve_until_stopped(build_app(workspace, access, proxies), host=config.host, port=config.port, ready=ready)
 
 

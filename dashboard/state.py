@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.demo.prepare import DemoState, default_folder, demo_state
 from core.labels import ORGAN_NAMES
@@ -36,6 +37,8 @@ LINKED = "linked"
 READER = "reader"
 FLASH = "flash"
 PICK = "pick"
+PINS = "pins"
+"""How often Python has heard that the reader wants to pin a finding."""
 SELECTED_RUN = "selected_run"
 CASE = "case"
 JUMP = "jump"
@@ -45,8 +48,8 @@ QUEUE = "queue"
 """The `dashboard.components.cases.worklist.Queue` that the reader works through, and whose evaluation it is of."""
 LAST_SAID = "last_said"
 """The reader's last verdict or finding of this session, which *Undo* takes back."""
-OPEN = "open"
-"""A scan that the page is to open next."""
+PLACE = "place"
+"""The `Address` that *Review* is at, see `arrive`."""
 REFUSED = "refused"
 """Why what the reader said was not stored, as a sentence."""
 HELD = "held"
@@ -83,6 +86,27 @@ def address() -> Address:
     organ = next((name for name in ORGAN_NAMES if name == found.get("organ")), None)
     token, case = found.get(ROUND_PARAMETER), found.get("case")
     return Address(found.get("run"), found.get("evaluation"), token, case, position, organ, found.get("view", ""))
+
+
+def arrive() -> Address:
+    """Where *Review* is: where it was, unless the reader came by a link, by Back or by Forward.
+
+    A message of the browser carries the address of when it was sent, which the page may have left meanwhile.
+    """
+    run = get_script_run_ctx()
+    if PLACE not in st.session_state or (run and run.is_history_navigation):
+        st.session_state[PLACE] = address()
+    here: Address = st.session_state[PLACE]
+    return here
+
+
+def stand_at(case: str, slice_number: int | None = None) -> None:
+    """*Review* shows this scan from now on, at a slice where one is given."""
+    here: Address = st.session_state.get(PLACE) or address()
+    organ = here.organ if here.case == case else None  # what a link led here for holds for its scan
+    if slice_number is not None:
+        st.session_state[JUMP] = int(st.session_state.get(JUMP, 0)) + 1
+    st.session_state[PLACE] = replace(here, case=case, slice_number=slice_number, organ=organ)
 
 
 def link(**parts: str | int | None) -> dict[str, str]:

@@ -30,6 +30,8 @@ class Tab:
         self._comment = f"comment-{scan}"
         self._typed: dict[str, str] = {}
         self._fields: dict[str, str] = {}
+        self.title = ""
+        """The heading that came last: the scan's name."""
         self._socket = socket
         self._all(None)
         self._typed["reader"] = reader
@@ -43,7 +45,8 @@ class Tab:
     def open(self, scan: str) -> None:
         """Go to another scan, as by a link."""
         self._query = {**self._query, "case": scan}
-        self._all(None)
+        self._send(None, by_history=True)
+        list(self._read())
 
     def button(self, name: str) -> str:
         """The identity of a button that the page has shown last."""
@@ -53,17 +56,30 @@ class Tab:
         """Press a button, or one that was there before; what the page says on it."""
         return list(self._run(identity))
 
+    def press_in_passing(self, identity: str) -> list[str]:
+        """Press a button, and at once tell something else, with the address of before, as a viewer that comes to rest does."""
+        self._send(identity)
+        self._send(None)
+        return [*self._read(ended=True), *self._read(ended=True)]
+
     def _all(self, pressed: str | None) -> list[str]:
         return list(self._run(pressed))
 
     def _run(self, pressed: str | None) -> Iterator[str]:
         """Ask for a run of the page and read it to its end, noting the fields by their keys; yields toasts and refusals."""
-        self._socket.send(self._asking(pressed).SerializeToString())
+        self._send(pressed)
+        yield from self._read()
+
+    def _send(self, pressed: str | None, *, by_history: bool = False) -> None:
+        self._socket.send(self._asking(pressed, by_history=by_history).SerializeToString())
+
+    def _read(self, *, ended: bool = False) -> Iterator[str]:
+        """What a run of the page says, to its end; ``ended``: also where another message ended it."""
         while True:
             message = ForwardMsg()
             message.ParseFromString(self._socket.recv(timeout=WAIT_S))
             kind = message.WhichOneof("type")
-            if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+            if kind == "script_finished" and (ended or message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY):
                 return
             if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 yield from self._seen(message.delta.new_element)
@@ -75,12 +91,14 @@ class Tab:
             # The identity of a widget ends with the key that the page gave it, and that with what it is bound to.
             key = re.sub(r"-[0-9a-f]{16}$", "", field.id.split("-", 2)[-1])
             self._fields[key] = field.id
+        elif kind == "heading":
+            self.title = element.heading.body  # type: ignore[attr-defined]
         elif kind in ("toast", "alert", "exception"):
             shown = getattr(element, kind)
             yield shown.message if kind == "exception" else shown.body
 
-    def _asking(self, pressed: str | None) -> BackMsg:
-        state = ClientState(page_name="review", query_string=urlencode(self._query))
+    def _asking(self, pressed: str | None, *, by_history: bool) -> BackMsg:
+        state = ClientState(page_name="review", query_string=urlencode(self._query), is_history_navigation=by_history)
         for key, text in self._typed.items():
             state.widget_states.widgets.add(id=self._fields[key], string_value=text)
         if pressed is not None:

@@ -83,7 +83,7 @@ def viewer(
     edit: Mapping[str, Any] | None = None,
     blind: bool = False,
     scale: str = "",
-    on_pick: Callable[[Pick], None] | None = None,
+    on_pick: Callable[[Pick | None], None] | None = None,
     on_work: Callable[[], None] | None = None,
 ) -> ViewerState:
     """Show a scan and return where the reader is.
@@ -106,8 +106,8 @@ def viewer(
         edit: for the tools that correct a prediction, see ``viewer/edit``.
         blind: show no slice's Dice, no leak badge, and no mark of where reference and prediction differ.
         scale: key of the container of the buttons that give this scan's verdict, for the page's keys.
-        on_pick: called back with the place of a click, before the page is drawn again: a page that is drawn may be cut off
-            by the next report, and ``ViewerState.picked`` with it.
+        on_pick: called back with the place of a click, nothing where it was in another scan, before the page is drawn again:
+            a page that is drawn may be cut off by the next report, and ``ViewerState.picked`` with it.
         on_work: called back, before the page is drawn again, where the reader did something with this scan beyond a look.
     """
     asked = ViewerState(slice_number, link)
@@ -129,9 +129,8 @@ def viewer(
     data["told"] = _told(key, data)
 
     def picked() -> None:
-        pick = _read_pick(_mapping(st.session_state.get(key)).get("pick"), url)
-        if pick is not None and on_pick is not None:
-            on_pick(pick)
+        if on_pick is not None:
+            on_pick(_read_pick(_mapping(st.session_state.get(key)).get("pick"), url))
 
     def viewed() -> None:
         if on_work is not None and has_worked(st.session_state.get(key), url):

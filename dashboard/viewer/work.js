@@ -22,7 +22,7 @@ export function noteWork(viewer) {
   viewer.report();
 }
 
-/** Not while a run of the page is under way: a report carries the address of before, and would lead back from where the run goes. */
+/** While it is being drawn, a report would cut that off, and it would be drawn twice. */
 export function isPageDrawn() {
   const app = /** @type {HTMLElement | null} */ (document.querySelector("[data-test-script-state]"));
   return app?.dataset.testScriptState !== "running";

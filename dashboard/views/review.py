@@ -1,5 +1,7 @@
 """*Review*: one scan, reference and prediction side by side, and the reader's verdict."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core.charts.scores import dice_along_scan
@@ -11,7 +13,7 @@ from dashboard.components.common.guard import require_evaluation, show_errors
 from dashboard.components.common.page_keys import finding_place, page_keys
 from dashboard.components.common.queue_choice import Queue, find_other, kept_queue
 from dashboard.components.common.reader import reader_name
-from dashboard.components.common.reading import ReaderView, go_to
+from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.case_header import case_header
 from dashboard.components.review.findings import findings_panel
@@ -20,22 +22,18 @@ from dashboard.components.review.largest_errors import regions_panel
 from dashboard.components.review.scan_panel import show_scan, take_scan
 from dashboard.components.review.verdict import verdict_panel
 from dashboard.demo.link import demo_link
-from dashboard.state import OPEN, PICK, SERVER, address, link, set_query, workspace
+from dashboard.state import PICK, PLACE, SERVER, arrive, link, set_query, workspace
 
 
 def main() -> None:
     with show_errors():
         evaluation = require_evaluation()
-        pick = st.session_state.get(PICK)
-        page_keys(finding_place(pick.slice_number, pick.x, pick.y) if pick else "")
         view = ReaderView.of(evaluation, reader_name(), _queue(evaluation))
-        if wanted := st.session_state.get(OPEN):
-            if address().case != wanted:
-                go_to(view, wanted)  # which a report of the viewer may cut off; the next run goes on there
-            st.session_state.pop(OPEN)
         scan = _scan(view)
         case_header(view, scan)
         free = take_scan(view, scan)
+        pick = st.session_state.get(PICK)
+        page_keys(finding_place(pick.slice_number, pick.x, pick.y) if pick else "")
         slice_number = _panels(view, scan, free=free)
         _below(view, scan, slice_number)
 
@@ -48,7 +46,7 @@ def _queue(evaluation: Evaluation) -> Queue:
 
 
 def _scan(view: ReaderView) -> str:
-    named = address().case
+    named = arrive().case
     if named in view.table.positions:
         return str(named)
     if named:
@@ -60,10 +58,12 @@ def _scan(view: ReaderView) -> str:
 
 def _panels(view: ReaderView, scan: str, *, free: bool) -> int | None:
     """Pictures and panel; the slice that is shown."""
-    organ = address().organ if address().case == scan else None
+    here = arrive()
+    organ = here.organ if here.case == scan else None
     picture, panel = st.columns([4, 1.25], gap="medium")
     with picture:
         seen = show_scan(view, scan, organ)
+    st.session_state[PLACE] = replace(here, case=scan, slice_number=seen.slice_number, organ=organ, view=seen.link)
     other = view.queue.other if not view.settings.blind else None
     set_query(view.address | link(case=scan, slice=seen.slice_number, organ=organ, view=seen.link or None, other=other))
     with panel, st.container(key="verdict_panel", gap="small"):

@@ -1,22 +1,25 @@
 """Every change to private parts of Streamlit, each with the reason; a test fails once the library no longer needs it."""
 
-from contextlib import suppress
+from typing import Any
 
 
-def read_keys_patiently() -> None:
-    """Keep a page from failing where Streamlit reads a session's keys while the run before, on its way out, still writes one.
+def finish_callbacks() -> None:
+    """Let what a click asks for be done to its end, whatever message the browser sends meanwhile.
 
-    Each run of a page has its own lock on the session's state, so a quick reader's key may meet the end of the last run
-    (Streamlit 1.67, ``SessionState._compact_state``: "dictionary changed size during iteration").
+    Streamlit ends a run where it next touches the session's state once another message has come, also before and within the
+    run's callbacks (1.67, ``SafeSessionState``): a verdict was stored but the page stayed, or the click was never heard.
+    Together with ``runner.fastReruns`` off, by which a session's runs come one after the other, no click is lost.
     """
-    from streamlit.runtime.state.session_state import SessionState
+    from streamlit.runtime.state.safe_session_state import SafeSessionState
 
-    once = SessionState._keys
+    once = SafeSessionState.on_script_will_rerun
 
-    def keys(self: SessionState) -> set[str]:
-        for _ in range(100):
-            with suppress(RuntimeError):
-                return once(self)
-        return once(self)
+    def on_script_will_rerun(self: SafeSessionState, *args: Any, **kwargs: Any) -> None:
+        runner: Any = self._yield_callback.__self__  # type: ignore[attr-defined]
+        runner._execing, before = False, runner._execing  # as long as this is off, the runner heeds no other message
+        try:
+            once(self, *args, **kwargs)
+        finally:
+            runner._execing = before
 
-    SessionState._keys = keys  # type: ignore[method-assign]
+    SafeSessionState.on_script_will_rerun = on_script_will_rerun  # type: ignore[method-assign]

@@ -35,8 +35,6 @@ def dashboard(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert not any(scan in written for scan in SCANS), "the server's log names a scan"
 
 
-# Keys pressed within a tenth of a second of each other meet a page that is being drawn; one of them is still lost now and then.
-@pytest.mark.long
 def test_a_whole_case_with_the_keyboard_alone(page: Page, dashboard: str, folder: Path) -> None:
     page.goto(dashboard)
     reader = page.get_by_role("textbox", name="Reader")
@@ -133,6 +131,26 @@ def test_a_late_click_says_nothing_of_the_scan_that_came_meanwhile(judged: str, 
         tab.open(SCANS[1])  # Undo has led back
         tab.press(tab.button("verdict-reject"))
     assert reviews_in(small_copy)[SCANS[1]].verdicts["Dr. Bo"] == Verdict.REJECT
+
+
+def test_a_click_is_heard_though_another_message_follows_at_once(judged: str, small_copy: Path) -> None:
+    given = [*Verdict] * 3
+    with open_tab(judged, reader="Dr. Bo", run="stub", evaluation="small-valid", scan=SCANS[1]) as tab:
+        for verdict in given:
+            tab.press_in_passing(tab.button(f"verdict-{verdict.value}"))
+    with opened(small_copy) as store:
+        stored = [each.payload["verdict"] for each in store.history(kind="verdict") if each.reader == "Dr. Bo"]
+    assert stored == [each.value for each in given]
+
+
+def test_a_message_with_the_address_of_before_does_not_lead_back(judged: str) -> None:
+    with open_tab(judged, reader="Dr. Bo", run="stub", evaluation="small-valid", scan=SCANS[0]) as tab:
+        for _ in range(5):
+            tab.open(SCANS[0])
+            tab.press_in_passing(tab.button("accept-and-next"))
+            assert tab.title.replace("\\", "") == SCANS[1]
+            tab.press_in_passing(tab.button("undo"))
+            assert tab.title.replace("\\", "") == SCANS[0]
 
 
 def test_a_verdict_key_waits_for_the_buttons_of_the_scan_in_the_panes(page: Page, judged: str, small_copy: Path) -> None:

@@ -9,6 +9,7 @@
  * @property {string} pin key of the button that pins a finding on the slice
  * @property {string} form begins the key of every form of a finding
  * @property {string} place ends that of the form that is there, if one is
+ * @property {number} pins how often Python has heard that a finding is to be pinned
  * @property {string[]} judging keys that give a verdict
  * @property {string} comment key that leads into the comment
  * @property {string} leave key that leads out again
@@ -19,7 +20,6 @@
 const NAME = "gutcheck-reader";
 const FIELDS = ['input[aria-label="Comment on the finding"]', 'input[aria-label="Comment"]'];
 const PIN_LETTER = "q";
-const WHOLE_SLICE = "-None-None"; // ends the key of a form for a slice, not a place on it
 const BELOW_PX = 12;
 const takesText = (/** @type {unknown} */ target) =>
   target instanceof Element && target.matches("input:not([type=range]), textarea, select, [contenteditable=true]");
@@ -46,7 +46,7 @@ class Waiting {
     this.typed = null;
     /** @type {string | null} */
     this.form = null;
-    this.hasRun = false;
+    this.pins = this.asked = 0; // how often Python has heard of a pin, and how often when the form was asked for
     this.observer = new MutationObserver(() => this.look());
   }
 
@@ -55,34 +55,32 @@ class Waiting {
   }
 
   /**
-   * The reader has asked for a form, which the page's next run brings, unless it has nothing to bring.
+   * The reader has asked for a form, which the page brings once Python has heard of it, unless it has nothing to bring.
    * @param {string | null} form the key of its container; null where only the server knows the slice
    */
   begin(form) {
     this.typed ??= "";
-    Object.assign(this, { form, hasRun: false });
-    this.observer.observe(this.page.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-test-script-state"] });
+    Object.assign(this, { form, asked: this.pins });
+    this.observer.observe(this.page.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
     this.look(); // the form of this very place may stand there already
   }
 
   /**
    * The page that is being drawn brings this form, or none.
-   * @param {string} form @param {boolean} isNew its place is another than at the last run
+   * @param {string} form @param {boolean} isNew its place is another than at the last run @param {number} pins
    */
-  expect(form, isNew) {
+  expect(form, isNew, pins) {
     if (form && isNew && !this.isOn) this.begin(form);
-    if (!this.isOn) return;
-    this.hasRun = true;
-    if (form && (isNew || form.endsWith(WHOLE_SLICE))) this.form ??= form;
-    this.look();
+    this.pins = pins;
+    if (!this.isOn || (!isNew && pins === this.asked)) return; // a run that was under way when the reader asked
+    this.form = form;
+    if (form) this.look();
+    else this.end();
   }
 
   look() {
-    const around = this.form ? this.page.querySelector(`.st-key-${this.form}`) : null;
-    const field = /** @type {HTMLElement | null | undefined} */ (around?.querySelector(FIELDS[0]));
-    const state = this.page.querySelector("[data-test-script-state]")?.getAttribute("data-test-script-state");
-    if (field) this.enter(field);
-    else if (!around && this.hasRun && state === "notRunning") this.end();
+    const field = this.form && this.page.querySelector(`.st-key-${this.form} ${FIELDS[0]}`);
+    if (field) this.enter(/** @type {HTMLElement} */ (field));
   }
 
   /** @param {HTMLElement} field */
@@ -186,7 +184,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const listening = (page.gutcheckKeys = new AbortController());
   const waiting = (page.gutcheckWaiting ??= new Waiting(page));
   wireKeys(page, data, waiting, listening.signal);
-  waiting.expect(data.place && `${data.form}-${data.place}`, data.place !== page.gutcheckPlace);
+  waiting.expect(data.place && `${data.form}-${data.place}`, data.place !== page.gutcheckPlace, data.pins);
   page.gutcheckPlace = data.place;
   try {
     if (data.reader) localStorage.setItem(NAME, data.reader);

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.reviews.store.events import Verdict
 from dashboard.components.common.reader import reader_name
-from dashboard.state import READER
+from dashboard.state import PINS, READER
 from dashboard.web.access import current_reader
 
 SHORTCUTS = {
@@ -41,8 +41,13 @@ def finding_place(slice_number: int, x: int | None, y: int | None) -> str:
     return f"{slice_number}-{x}-{y}"
 
 
+def note_pin() -> None:
+    """Python has heard that the reader wants to pin a finding: this run brings the form, or none comes."""
+    st.session_state[PINS] = st.session_state.get(PINS, 0) + 1
+
+
 def page_keys(place: str = "") -> None:
-    """Mount the keys; before the field for the name.
+    """Mount the keys; before the field for the name, and after what may drop the place.
 
     Args:
         place: where a finding is being pinned, see `finding_place`; the form of a new one takes the focus.
@@ -52,6 +57,7 @@ def page_keys(place: str = "") -> None:
         "comment": COMMENT_KEY,
         "leave": LEAVE_KEY,
         "place": place if reader else "",
+        "pins": st.session_state.get(PINS, 0),
         "form": FORM_KEY,
         "pin": PIN_KEY,
         "judging": JUDGING,

@@ -19,7 +19,7 @@ from dashboard.components.common.blind import named
 from dashboard.components.common.queue_choice import Queue, find_other
 from dashboard.components.common.selection import disputed_scans
 from dashboard.components.common.text import escape_links
-from dashboard.state import AT_WORK, JUMP, address, link
+from dashboard.state import AT_WORK, JUMP, link
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,10 @@ def bound(name: str, *to: object) -> str:
 
 
 def go_to(view: ReaderView, scan: str, slice_number: int | None = None) -> None:
-    """Open a scan of the view's evaluation in Review, at a slice where one is given."""
+    """From another page: open a scan of the view's evaluation in Review, at a slice where one is given."""
     if slice_number is not None:
         st.session_state[JUMP] = int(st.session_state.get(JUMP, 0)) + 1
-    here = address()
-    organ = here.organ if here.case == scan else None  # what a link led here for holds for its scan
-    place = link(case=scan, slice=slice_number, organ=organ, other=view.queue.other)
+    place = link(case=scan, slice=slice_number, other=view.queue.other)
     st.switch_page("views/review.py", query_params=view.address | place)
 
 

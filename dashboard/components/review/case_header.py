@@ -9,8 +9,9 @@ from core.labels import ORGANS
 from core.reviews.queue.filters import UNREVIEWED
 from dashboard.components.common.badge import leak_badge
 from dashboard.components.common.headline import DOTS
-from dashboard.components.common.reading import ReaderView, go_to
+from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.text import escape_markdown, in_badge
+from dashboard.state import stand_at
 
 
 def case_header(view: ReaderView, scan: str) -> None:
@@ -18,8 +19,8 @@ def case_header(view: ReaderView, scan: str) -> None:
     names = view.names()
     place = names.index(scan) if scan in names else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="case_header"):
-        _step(view, "previous", names[place - 1] if place else None, "Previous case of the queue")
-        _step(view, "next", names[place + 1] if place is not None and place + 1 < len(names) else None, "Next case of the queue")
+        _step("previous", names[place - 1] if place else None, "Previous case of the queue")
+        _step("next", names[place + 1] if place is not None and place + 1 < len(names) else None, "Next case of the queue")
         st.subheader(escape_markdown(scan), anchor=False, width="content")
         if view.settings.blind:
             st.badge("blind round", icon=":material/visibility_off:", color="violet")
@@ -29,10 +30,9 @@ def case_header(view: ReaderView, scan: str) -> None:
         st.caption(where, width="content")
 
 
-def _step(view: ReaderView, key: str, scan: str | None, words: str) -> None:
+def _step(key: str, scan: str | None, words: str) -> None:
     icon = "chevron_left" if key == "previous" else "chevron_right"
-    if st.button(f":material/{icon}:", key=key, help=words, disabled=scan is None) and scan:
-        go_to(view, scan)
+    st.button(f":material/{icon}:", key=key, help=words, disabled=scan is None, on_click=stand_at, args=(scan,))
 
 
 def _scores(view: ReaderView, case: "pd.Series[Any]", scan: str) -> None:

@@ -9,12 +9,12 @@ from core.labels import ORGANS, TITLES
 from core.reviews.corrections import subject_of
 from core.reviews.store.events import MAX_COMMENT, Event, Finding, FindingKind
 from dashboard.components.common.headline import DOTS
-from dashboard.components.common.page_keys import FORM_KEY, PIN_KEY, finding_place
-from dashboard.components.common.reading import ReaderView, go_to, note_work
+from dashboard.components.common.page_keys import FORM_KEY, PIN_KEY, finding_place, note_pin
+from dashboard.components.common.reading import ReaderView, note_work
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.largest_errors import likely_finding
 from dashboard.components.review.verdict import take_back
-from dashboard.state import JUMP, LAST_SAID, PICK, REFUSED, VIEWER_KEY, flash
+from dashboard.state import JUMP, LAST_SAID, PICK, REFUSED, VIEWER_KEY, flash, stand_at
 from dashboard.viewer.component import Pick, slice_shown
 from dashboard.web.scan_route import scan_url
 
@@ -57,6 +57,7 @@ def findings_panel(view: ReaderView, scan: str, slice_number: int | None) -> Non
 def _pin_slice(view: ReaderView, scan: str, drawn: int) -> None:
     """Pin the slice that the viewer has told with the click; ``drawn`` may be one that the reader has scrolled past."""
     note_work(scan)
+    note_pin()
     shown = slice_shown(VIEWER_KEY, scan_url(view.evaluation, scan), jump=st.session_state.get(JUMP))
     st.session_state[PICK] = WholeSlice(drawn if shown is None else shown)
 
@@ -111,8 +112,9 @@ def _row(view: ReaderView, event: Event) -> None:
     said = event.payload
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         words = f"{said['kind'].capitalize()}, {TITLES[said['organ']]}, slice {said['slice_number']}"
-        if st.button(words, key=f"go-{event.id}", type="tertiary", help=f"By {escape_markdown(event.reader)}. Shows the slice."):
-            go_to(view, event.subject.scan, said["slice_number"])
+        place = (event.subject.scan, said["slice_number"])
+        by = f"By {escape_markdown(event.reader)}. Shows the slice."
+        st.button(words, key=f"go-{event.id}", type="tertiary", help=by, on_click=stand_at, args=place)
         if event.reader == view.reader:
             words = "Take this finding back."
             st.button("✕", key=f"drop-{event.id}", type="tertiary", help=words, on_click=take_back, args=(view, event))

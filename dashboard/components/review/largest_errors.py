@@ -12,7 +12,8 @@ from core.metrics.regions import ErrorKind
 from core.reviews.store.events import FindingKind
 from dashboard import cached
 from dashboard.components.common.headline import DOTS
-from dashboard.components.common.reading import ReaderView, go_to
+from dashboard.components.common.reading import ReaderView
+from dashboard.state import stand_at
 
 MOST_REGIONS = 12
 
@@ -34,8 +35,9 @@ def regions_panel(view: ReaderView, scan: str, organ: str | None = None) -> None
         if worst.empty:
             st.caption("None but thin rims along the outlines.")
         for place, row in enumerate(worst.to_dict("records")):
-            if st.button(_words(row), key=view.bound(f"region-{place}", scan), type="tertiary", help=_place(row)):
-                go_to(view, scan, int(row["slice"]))
+            key = view.bound(f"region-{place}", scan)
+            to = (scan, int(row["slice"]))
+            st.button(_words(row), key=key, type="tertiary", help=_place(row), on_click=stand_at, args=to)
 
 
 def largest_first(found: pd.DataFrame, organ: str | None) -> pd.DataFrame:

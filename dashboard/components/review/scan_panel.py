@@ -10,10 +10,11 @@ from core.reviews.corrections import corrections_of, subject_of
 from core.reviews.store.events import Event
 from core.runs.registry import Evaluation
 from dashboard import cached
+from dashboard.components.common.page_keys import note_pin
 from dashboard.components.common.reading import ReaderView, note_work
 from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.components.review.verdict import SCALE_KEY
-from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, REFUSED, VIEWER_KEY, address
+from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, PLACE, REFUSED, VIEWER_KEY
 from dashboard.viewer.component import OtherRun, Pick, PinnedFinding, ViewerState, viewer
 from dashboard.web.correction_route import edit_data
 from dashboard.web.scan_route import scan_url
@@ -49,11 +50,14 @@ def take_scan(view: ReaderView, scan: str) -> bool:
         return True
     with st.container(horizontal=True, vertical_alignment="center"):
         st.warning(f"In review by {escape_markdown(', '.join(others))}; *Next* opens a free one.")
-        if st.button("Review anyway", key=view.bound("insist", scan), help="Both verdicts are kept."):
-            st.session_state[insisted] = True
-            note_work(scan)
-            st.rerun()
+        key = view.bound("insist", scan)
+        st.button("Review anyway", key=key, help="Both verdicts are kept.", on_click=_insist, args=(scan, insisted))
     return False
+
+
+def _insist(scan: str, insisted: str) -> None:
+    st.session_state[insisted] = True
+    note_work(scan)
 
 
 def _hold(view: ReaderView, scan: str) -> None:
@@ -75,14 +79,16 @@ def show_scan(view: ReaderView, scan: str, organ: str | None = None) -> ViewerSt
     versions = [
         each for each in corrections_of(view.store, subject_of(evaluation, scan)) if not hidden or each.reader == view.reader
     ]
-    waiting, here = view.probably_next(scan), address()
+    waiting, here = view.probably_next(scan), st.session_state[PLACE]
 
     def worked() -> None:
         note_work(scan)
 
-    def picked(pick: Pick) -> None:
-        worked()
-        st.session_state[PICK] = pick
+    def picked(pick: Pick | None) -> None:
+        note_pin()
+        if pick is not None:
+            worked()
+            st.session_state[PICK] = pick
 
     # A pane with another run's prediction names that run.
     others = [] if view.settings.blind else _other_runs(evaluation, scan)

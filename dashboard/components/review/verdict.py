@@ -11,7 +11,7 @@ from dashboard.components.common.reader import ask_reader
 from dashboard.components.common.reading import ReaderView, leave_scan, note_work
 from dashboard.components.common.score_seen import saw_scores
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.state import HELD, LAST_SAID, OPEN, REFUSED, flash
+from dashboard.state import HELD, LAST_SAID, REFUSED, flash, stand_at
 
 SCALE_KEY = "scale"
 """Of the container of the buttons that give a verdict, bound to its scan, see `ReaderView.bound`."""
@@ -107,7 +107,8 @@ def _onward(view: ReaderView, scan: str, passed_over: bool) -> None:
     if found is None:
         flash("No more cases for you in this queue.", ":material/done_all:")
         return
-    st.session_state[HELD] = st.session_state[OPEN] = found
+    st.session_state[HELD] = found
+    stand_at(found)
 
 
 def _undo(view: ReaderView, scan: str) -> None:
@@ -128,7 +129,7 @@ def take_back(view: ReaderView, event: Event) -> None:
         st.session_state[REFUSED] = str(error)
         return
     st.session_state.pop(LAST_SAID, None)
-    st.session_state[OPEN] = event.subject.scan
+    stand_at(event.subject.scan)
     note_work(event.subject.scan)
     flash(escape_markdown(f"Taken back: {_words(event)}."), ":material/undo:")
 

@@ -1,32 +1,39 @@
 """The patches of Streamlit: each is still needed by the library as it is installed, and does what it is for."""
 
 import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.runtime.scriptrunner_utils.exceptions import StopException
+from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.runtime.state.session_state import SessionState
 
-from dashboard.web.patches import read_keys_patiently
+from dashboard.web.patches import finish_callbacks
 
 
-class WrittenMeanwhile(dict[str, object]):
-    """A session's values, to which another run of the page adds one while they are read for the first time."""
+class Runner:
+    """Runs a page, and is to stop for a newer message wherever it heeds one."""
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        for place, key in enumerate(super().__iter__()):
-            if not place and "late" not in self:
-                self["late"] = 1
-            yield key
+    _execing = True
 
-
-def session() -> SessionState:
-    return SessionState(_old_state=WrittenMeanwhile(one=1, two=2))  # type: ignore[arg-type]
+    def heed(self) -> None:
+        if self._execing:
+            raise StopException
 
 
-def test_streamlit_still_reads_keys_that_change_meanwhile() -> None:
-    """Where this fails, Streamlit has mended it: delete `read_keys_patiently`."""
-    with pytest.raises(RuntimeError, match="changed size"):
-        session()._keys()
+def click(runner: Runner) -> None:
+    """What a run begins with: its callbacks."""
+    SafeSessionState(SessionState(), runner.heed).on_script_will_rerun(WidgetStates())
 
 
-def test_keys_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SessionState, "_keys", SessionState._keys)
-    read_keys_patiently()
-    assert session()._keys() == {"one", "two", "late"}
+def test_streamlit_still_stops_before_the_callbacks() -> None:
+    """Where this fails, Streamlit has mended it: delete `finish_callbacks`."""
+    with pytest.raises(StopException):
+        click(Runner())
+
+
+def test_callbacks_are_finished_before_another_message_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SafeSessionState, "on_script_will_rerun", SafeSessionState.on_script_will_rerun)
+    finish_callbacks()
+    runner = Runner()
+    click(runner)
+    with pytest.raises(StopException):
+        runner.heed()
