@@ -53,7 +53,7 @@ def _scan(view: ReaderView) -> str:
         st.warning(
             f"Scan {escape_markdown(named)} is not in {escape_markdown(view.evaluation.name)}; this is the queue's first instead."
         )
-    return (view.names() or view.table.names)[0]
+    return (view.names or view.table.names)[0]
 
 
 def _panels(view: ReaderView, scan: str, *, free: bool) -> int | None:

@@ -1,7 +1,8 @@
 """Page times and the server's memory over 300, 1,000 and 3,000 simulated scans, cold and warm; run by `make bench`.
 
 A page's time is that of its script on the server, from a run's start to its end, as `AppTest` runs it; the browser's drawing
-comes on top. Cold: the first time in a process. CPU seconds are given beside those
+comes on top; what a server does once at its start (the packages' manifests, compiling the pages) is left out.
+Cold: the first time in a process. CPU seconds are given beside those
 of the clock, since a busy machine stretches these. The figures are printed.
 """
 
@@ -35,6 +36,12 @@ from streamlit.testing.v1 import AppTest
 from dashboard.state import SERVER
 import streamlit, pandas, plotly.graph_objects, core.charts.where, core.evaluation.compare, core.reviews
 SERVER.is_serving = True
+from functools import cache
+from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import app_test
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+app_test.ScriptCache = cache(ScriptCache)
 pages = json.loads(sys.argv[1])
 begin = psutil.Process().memory_info().rss
 found = []

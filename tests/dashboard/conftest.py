@@ -2,11 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
+from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test
 
 from core.storage.workspace import ENVIRONMENT_VARIABLE
 from dashboard.state import SERVER
@@ -15,6 +18,15 @@ from tests.patience import WAIT_S
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 TIMEOUT_S = int(WAIT_S)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_once() -> Iterator[None]:
+    """`AppTest` reads the manifests of all packages and compiles the pages anew for each test: longer than most of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        patch.setattr(app_test, "ScriptCache", cache(ScriptCache))
+        yield
 
 
 @pytest.fixture

@@ -35,8 +35,12 @@ class RoundProgress:
 class Worklist:
     """The scans of one evaluation as a queue for several readers; cheap to make, over a `ScanTable` that is kept."""
 
-    def __init__(self, store: ReviewStore, table: ScanTable) -> None:
-        self._store, self._table = store, table
+    def __init__(self, store: ReviewStore, table: ScanTable, seen: tuple[Reviews, Round] | None = None) -> None:
+        """
+        Args:
+            seen: reviews and settings that were just read, for all that is only shown; without, each question reads them.
+        """
+        self._store, self._table, self._seen = store, table, seen
         self._key = {"run": table.run, "evaluation": table.evaluation}
 
     def round(self) -> Round:
@@ -100,7 +104,7 @@ class Worklist:
             ReviewError: an impossible reader, or one whose name looks like another's; or the database refuses.
         """
         reader = self._store.reader_named(reader)
-        reviews, settings = self._now()
+        reviews, settings = self._read()
         queue = self._names(self._queue(reviews, settings, reader, filter, order))
         with self._store.writing() as connection:
             # What others did since the queue was made decides.
@@ -175,7 +179,10 @@ class Worklist:
         with self._store.reading() as connection:
             return Leases(connection, **self._key, clock=self._store.clock).active()
 
-    def _now(self) -> tuple[dict[str, ScanReview], Round]:
+    def _now(self) -> tuple[Reviews, Round]:
+        return self._seen or self._read()
+
+    def _read(self) -> tuple[Reviews, Round]:
         with self._store.reading() as connection:
             reviews, settings = self._store.state(connection, **self._key)
         return reviews, settings or Round()

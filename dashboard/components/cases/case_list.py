@@ -38,7 +38,7 @@ def score_line(view: ReaderView) -> None:
 
 def case_list(view: ReaderView) -> str | None:
     """Show a page of the queue; return the scan whose row was clicked."""
-    count = len(view.names())
+    count = len(view.names)
     if not count:
         st.info("No case matches the filters; clear them to see all.", icon=":material/search_off:")
         return None

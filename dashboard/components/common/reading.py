@@ -51,7 +51,7 @@ class ReaderView:
 
     @cached_property
     def worklist(self) -> Worklist:
-        return Worklist(self.store, self.table)
+        return Worklist(self.store, self.table, (self.reviews, self.settings))
 
     @property
     def address(self) -> dict[str, str]:
@@ -83,6 +83,7 @@ class ReaderView:
         findings, corrections = mine
         return ScanReview(findings=findings, corrections=corrections)
 
+    @cached_property
     def names(self) -> list[str]:
         """The scans in the queue's order."""
         return self.worklist.queue(reader=self.reader, filter=self.queue.filter, order=self.queue.order)

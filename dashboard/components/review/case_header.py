@@ -16,7 +16,7 @@ from dashboard.state import stand_at
 
 def case_header(view: ReaderView, scan: str) -> None:
     """One row; in a blind round without scores, state and run until the reader's own verdict is in."""
-    names = view.names()
+    names = view.names
     place = names.index(scan) if scan in names else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="case_header"):
         _step("previous", names[place - 1] if place else None, "Previous case of the queue")
