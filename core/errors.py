@@ -8,6 +8,7 @@ GutCheckError
 │   └── ConfigError      a setting out of range, or two that contradict each other
 ├── ModelError           weights that are missing, unsafe or of another architecture
 ├── WorkspaceError       a run, evaluation or folder of the workspace that is missing or cannot be written
+│   └── BusyError        somebody else has held its lock for too long
 ├── ReviewError          a review event that the store refuses
 └── JobError             a training process that cannot be started or stopped
 
@@ -58,6 +59,10 @@ class ModelError(GutCheckError):
 
 class WorkspaceError(GutCheckError):
     """Something in the workspace is missing, damaged or cannot be written."""
+
+
+class BusyError(WorkspaceError):
+    """Somebody else has held a lock for too long."""
 
 
 class ReviewError(GutCheckError):

@@ -69,8 +69,11 @@ def choose_workspace(config: ServerConfig) -> tuple[Workspace, bool]:
     """The workspace to open, and whether it is the embedded demo's.
 
     Raises:
+        ConfigError: both the demo and a workspace.
         WorkspaceError: a workspace that was named does not exist.
     """
+    if config.demo and config.workspace:
+        raise ConfigError("--demo opens a workspace of its own", value=config.workspace, todo="leave out --demo or --workspace")
     named = None if config.demo else config.workspace or os.environ.get(ENVIRONMENT_VARIABLE)
     own = Workspace.locate(named)
     if named and not own.root.is_dir():

@@ -25,10 +25,10 @@ from core.data.duplicates import HASH_WORDS, Hashes, difference_hash, near_pairs
 from core.data.index import SPLITS, DatasetIndex, load_index
 from core.data.manifest import FILE_NAME
 from core.data.scan import Scan, SliceFile
-from core.errors import DatasetError, GutCheckError, WorkspaceError
+from core.errors import BusyError, DatasetError, GutCheckError, WorkspaceError
 from core.labels import ORGANS
 from core.storage.files import read_json, write_json, write_whole
-from core.storage.locks import BusyError, locked
+from core.storage.locks import locked
 from core.storage.processes import ProcessIdentity, stated_process
 from core.storage.workspace import PROJECT_ROOT
 

@@ -6,14 +6,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.errors import WorkspaceError
+from core.errors import BusyError, WorkspaceError
 
 PATIENCE_S = 20.0
 """What is done under a lock takes a moment; whoever waits longer than this is told."""
-
-
-class BusyError(WorkspaceError):
-    """Somebody else has held a lock for too long."""
 
 
 @contextmanager

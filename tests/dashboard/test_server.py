@@ -42,6 +42,8 @@ def test_an_own_workspace_wins_over_the_demo_unless_the_demo_is_asked_for(tmp_pa
     (tmp_path / "workspace").mkdir()
     assert choose_workspace(ServerConfig())[1] is False
     assert choose_workspace(ServerConfig(demo=True))[1] is True
+    with pytest.raises(ConfigError, match=r"^--demo opens a workspace of its own: mine; leave out --demo or --workspace\.$"):
+        choose_workspace(ServerConfig(demo=True, workspace="mine"))
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import ConfigError, GutCheckError
+from core.errors import BusyError, ConfigError, GutCheckError
 from core.runs.jobs.start import read_job
 from core.runs.status import ACTIVE, read_status
 from core.storage.files import read_json, write_json
-from core.storage.locks import BusyError, locked
+from core.storage.locks import locked
 from core.storage.processes import ProcessIdentity, checked, stated_process
 from core.storage.workspace import RunPaths, Workspace
 

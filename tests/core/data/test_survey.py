@@ -23,8 +23,8 @@ from core.data.statistics import (
     unreadable,
 )
 from core.data.survey import SurveyPaths, SurveyState, make_survey, read_survey, start_survey, survey_state
-from core.errors import DatasetError
-from core.storage.locks import BusyError, locked
+from core.errors import BusyError, DatasetError
+from core.storage.locks import locked
 from tests.patience import wait_until
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.errors import GutCheckError, JobError
+from core.errors import BusyError, GutCheckError, JobError
 from core.runs import library as run_library
 from core.runs.jobs import start, supervisor
 from core.runs.jobs import stop as control
@@ -20,7 +20,7 @@ from core.runs.library import trash_run, trashed
 from core.runs.registry import open_run
 from core.runs.status import RunStatus, read_status, stored_status, write_status
 from core.storage.files import read_json, write_json
-from core.storage.locks import BusyError, locked
+from core.storage.locks import locked
 from core.storage.processes import ProcessIdentity
 from core.storage.workspace import PROJECT_ROOT, RunPaths, Workspace
 

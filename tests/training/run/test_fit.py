@@ -16,14 +16,14 @@ import yaml
 import training.run.fit as module
 from core.config import InferenceConfig, InputRecipe, TrainingConfig
 from core.data.index import DatasetIndex, load_index
-from core.errors import ConfigError, DatasetError, ModelError, WorkspaceError
+from core.errors import BusyError, ConfigError, DatasetError, ModelError, WorkspaceError
 from core.evaluation.evaluate import evaluate
 from core.labels import ORGANS
 from core.model.predictor import Predictor
 from core.model.segformer import load_checkpoint, load_model, weights_hash
 from core.runs.registry import Run, RunStatus, open_run, read_status, write_status
 from core.storage.files import read_json
-from core.storage.locks import BusyError, locked
+from core.storage.locks import locked
 from core.storage.workspace import RunPaths, Workspace
 from tests.rounding import rounding_of
 from training.run.callbacks import COLUMNS
