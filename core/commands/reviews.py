@@ -1,4 +1,4 @@
-"""``python -m core.reviews export``, ``report``, ``reader_agreement`` and ``carry-over``: what a lead takes out of a round."""
+"""``python -m core.reviews export``, ``report``, ``agreement`` and ``carry-over``: what a lead takes out of a round."""
 
 import json
 import sys

@@ -16,7 +16,6 @@ from core.runs.registry import Evaluation
 
 HIGHER_IS_BETTER = ("dice", "nsd")
 LOWER_IS_BETTER = ("hd95",)
-"""Name of the row over all organs: each scan counts once, on either side with its mean over the organs scored there."""
 FEWEST = 6
 """Fewest differences other than zero for the signed-rank test: with five, even all of one sign reach only p = 0.0625."""
 

@@ -23,8 +23,8 @@ HEARTBEAT_LIMIT_S = 120.0
 MAX_COUNT = 2**62
 MAX_TEXT = 100_000
 MAX_TIME_S = 1e11
-DAY_S = 24 * 3600.0
 """Beyond what a date can show: no time of a run."""
+DAY_S = 24 * 3600.0
 BLOCK_BYTES = 4096
 """What a disk gives a small file in any case."""
 

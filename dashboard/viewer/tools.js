@@ -13,8 +13,8 @@
 //                                    CORRECTION) on these axial slices, or, without arguments, any of all: redraws
 //   viewer.redraw()                  asks for one frame; all panes are painted in it
 //   viewer.view.at                   {x, y, z}: the voxel under the cross-hair; z is the axial slice's position
-//   viewer.data.edit                 what Python passed as viewer(edit=…); viewer.setTriggerValue("edited", value) answers it,
-//                                    as ViewerState.edited in the rerun that it causes
+//   viewer.data.edit                 what Python passed as viewer(edit=…); viewer.setTriggerValue("edited", value) has the
+//                                    page drawn anew
 //   viewer.announce(text)            says it to a screen reader; viewer.say(text) covers the panes (loading, failure)
 //   BINDINGS.push({keys, shown, does, run, ctrl?}) in keys.js adds a key (ctrl: true for Ctrl or Cmd with it)
 //

@@ -70,8 +70,7 @@ class Worklist:
 
         Returns:
             The columns of `ScanTable`, ``state`` (see `core.reviews.queue.filters.STATES`), ``readers`` (names, joined by commas)
-            and
-            ``hidden`` (bool: score and others' verdicts are not to be shown).
+            and ``hidden`` (bool: score and others' verdicts are not to be shown).
         """
         reviews, settings = self._now()
         queue = self._queue(reviews, settings, reader, filter, order)[first : None if count is None else first + count]

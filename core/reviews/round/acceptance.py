@@ -2,12 +2,12 @@
 
 Each standing verdict on the four-point scale is one observation: the scan accepted or not, with its score. A verdict is of a
 whole scan: against one organ's score the line says how often scans are accepted whose organ scores so (the other organs weigh
-in), not how often that organ is. A logistic regression
-gives P(accept) over the score (maximum likelihood, by statsmodels), and from it the score at which half, or four in five, are
-accepted. Intervals resample patients, so that several readers and scans of one patient count as what they are: related. Verdicts
-outside the scale and scans without the score are left out and counted. With fewer than five verdicts on either side no line is
-fitted (Vittinghoff and McCulloch, Am J Epidemiol 2007, find five to nine events a variable the least that is sound), and where
-the accepted scans all score above the others there is no line, only a gap in which the limit lies.
+in), not how often that organ is. A logistic regression gives P(accept) over the score (maximum likelihood, by statsmodels), and
+from it the score at which half, or four in five, are accepted. Intervals resample patients, so that several readers and scans
+of one patient count as what they are: related. Verdicts outside the scale and scans without the score are left out and counted.
+With fewer than five verdicts on either side no line is fitted (Vittinghoff and McCulloch, Am J Epidemiol 2007, find five to
+nine events a variable the least that is sound), and where the accepted scans all score above the others there is no line, only
+a gap in which the limit lies.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,7 +27,6 @@ from core.reviews.store.events import Verdict
 from core.reviews.store.state import ScanReview
 
 ACCEPTED = frozenset({Verdict.ACCEPT})
-"""All organs: of a scan, the mean over those that have a score in it (`core.metrics.tables.mean_over_organs`)."""
 PROBABILITIES = (0.5, 0.8)
 OF_WHOLE_SCANS = (
     "A verdict is of a whole scan. Against one organ's score the line says how often a scan is accepted whose organ scores so, "
@@ -36,7 +35,6 @@ OF_WHOLE_SCANS = (
 FEWEST_EACH = 5
 """Fewest verdicts accepted, and fewest not accepted."""
 FEWEST_JUDGED = 5
-"""Share of resamples that may have no answer; with more, an interval of the others would be too narrow."""
 GRID = 41
 _RIDGE = 0.01
 _STEPS, _LARGEST_STEP, _CLOSE = 60, 2.0, 1e-8

@@ -1,9 +1,9 @@
 """Who has which scan at hand: a lease keeps it from the other readers until it is judged, passed over or runs out.
 
 A lease runs by `core.reviews.store.clock`: setting the machine's clock neither ends nor lengthens it, for all servers on the
-machine
-and after they are started anew. Where that cannot be told (the machine was started anew, another machine on one database, a lease
-of an earlier version), the clock that people set counts, and a lease that would last over twice its time has run out.
+machine and after they are started anew. Where that cannot be told (the machine was started anew, another machine on one
+database, a lease of an earlier version), the clock that people set counts, and a lease that would last over twice its time has
+run out.
 """
 
 from collections.abc import Callable

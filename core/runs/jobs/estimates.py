@@ -1,9 +1,11 @@
 """Asking how long a run will take: `python -m training estimate` in a process of its own, watched from a page."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from core.storage.workspace import Workspace
 
 @dataclass(frozen=True)
 class PendingEstimate:
-    """An estimate that is being made, or was."""
+    """An estimate that is being made, or was; its folder goes with it."""
 
     job: TrainingJob
     """What was asked about."""
@@ -60,5 +62,8 @@ def start_estimate(workspace: Workspace, job: TrainingJob) -> PendingEstimate:
         settings.write_text(yaml.safe_dump(job.settings.plain()), encoding="utf-8")
         process = spawn([sys.executable, "-m", "training", "estimate", *argv], folder / "output")
     except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
         raise JobError("The steps cannot be timed", todo="check the disk and permissions") from error
-    return PendingEstimate(job, process, folder)
+    asked = PendingEstimate(job, process, folder)
+    weakref.finalize(asked, shutil.rmtree, folder, ignore_errors=True)
+    return asked

@@ -99,8 +99,8 @@ def _row(each: Difference) -> dict[str, str]:
 
 
 def _numbers(each: Difference) -> dict[str, Any]:
-    escape_markdown = {key: value for key, value in vars(each).items() if not key.startswith("over_")}
-    return escape_markdown | {"p_over_patients": each.over_patients.p, "p_over_scans": each.over_scans.p}
+    own = {key: value for key, value in vars(each).items() if not key.startswith("over_")}
+    return own | {"p_over_patients": each.over_patients.p, "p_over_scans": each.over_scans.p}
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -97,7 +97,8 @@ def _onward(view: ReaderView, scan: str, passed_over: bool) -> None:
     """To the next case that wants this reader; where there is none, stay and say so."""
     st.session_state.pop(REFUSED, None)
     try:
-        if passed_over and view.reader not in view.review(scan).standing:
+        judged = view.store.scan_review(subject_of(view.evaluation, scan)).standing  # the button may have been drawn before it
+        if passed_over and view.reader not in judged:
             view.worklist.skip(view.reader, scan)
             st.session_state[HELD] = None
         found = view.next_case()

@@ -1,5 +1,6 @@
 """Training processes that outlive who started them: queued, watched, stopped, resumed."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -360,6 +361,10 @@ def test_an_estimate_that_comes(monkeypatch: pytest.MonkeyPatch, workspace: Work
     found = asked(monkeypatch, workspace, "print('a note'); print('{\"total_s\": 12.5}')")
     assert found.answer() == {"total_s": 12.5}
     assert found.job == JOB
+    folder = found.folder
+    del found
+    gc.collect()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(
