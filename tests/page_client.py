@@ -56,11 +56,18 @@ class Tab:
         """Press a button, or one that was there before; what the page says on it."""
         return list(self._run(identity))
 
-    def press_in_passing(self, identity: str) -> list[str]:
-        """Press a button, and at once tell something else, with the address of before, as a viewer that comes to rest does."""
+    def press_in_passing(self, identity: str, then: str | None = None) -> None:
+        """Press a button, and at once another, or tell something with the address of before, as a viewer at rest does.
+
+        Reads one run to its end; where the two made two runs, the next reading begins with the second.
+        """
         self._send(identity)
-        self._send(None)
-        return [*self._read(ended=True), *self._read(ended=True)]
+        self._send(then)
+        list(self._read())
+
+    def tell(self) -> None:
+        """Have the page drawn with the address of before."""
+        self._all(None)
 
     def _all(self, pressed: str | None) -> list[str]:
         return list(self._run(pressed))
@@ -73,13 +80,12 @@ class Tab:
     def _send(self, pressed: str | None, *, by_history: bool = False) -> None:
         self._socket.send(self._asking(pressed, by_history=by_history).SerializeToString())
 
-    def _read(self, *, ended: bool = False) -> Iterator[str]:
-        """What a run of the page says, to its end; ``ended``: also where another message ended it."""
+    def _read(self) -> Iterator[str]:
         while True:
             message = ForwardMsg()
             message.ParseFromString(self._socket.recv(timeout=WAIT_S))
             kind = message.WhichOneof("type")
-            if kind == "script_finished" and (ended or message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY):
+            if kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
                 return
             if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 yield from self._seen(message.delta.new_element)
@@ -92,7 +98,7 @@ class Tab:
             key = re.sub(r"-[0-9a-f]{16}$", "", field.id.split("-", 2)[-1])
             self._fields[key] = field.id
         elif kind == "heading":
-            self.title = element.heading.body  # type: ignore[attr-defined]
+            self.title = element.heading.body.replace("\\", "")  # type: ignore[attr-defined]
         elif kind in ("toast", "alert", "exception"):
             shown = getattr(element, kind)
             yield shown.message if kind == "exception" else shown.body

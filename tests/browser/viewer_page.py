@@ -10,15 +10,14 @@ from dashboard.web.scan_route import scan_url
 st.set_page_config(layout="wide")
 evaluation = list_runs(Workspace.locate())[0].evaluations()[0]
 scans = sorted(evaluation.summary["scans"])
-at = scans.index(st.query_params.get("scan", scans[0]))
+at = st.session_state.setdefault("at", scans.index(st.query_params.get("scan", scans[0])))
 columns = st.columns(4, vertical_alignment="bottom")
-if columns[0].button("Other scan"):
-    at = (at + 1) % len(scans)
-    st.query_params["scan"] = scans[at]
+# Called back: a report of the viewer may cut the run off that follows, and carries the address of before.
+columns[0].button("Other scan", on_click=lambda: st.session_state.update(at=(at + 1) % len(scans)))
+st.query_params["scan"] = scans[at]
 columns[1].button("Rerun")
 columns[2].text_input("Comment")
-if columns[3].button("Jump to 7"):
-    st.session_state["jump"] = st.session_state.get("jump", 0) + 1
+columns[3].button("Jump to 7", on_click=lambda: st.session_state.update(jump=st.session_state.get("jump", 0) + 1))
 jump = st.session_state.get("jump")
 wanted = st.query_params.get("slice")
 url = scan_url(evaluation, scans[at])

@@ -19,6 +19,7 @@
 
 const NAME = "gutcheck-reader";
 const FIELDS = ['input[aria-label="Comment on the finding"]', 'input[aria-label="Comment"]'];
+const SUBMIT = "[data-testid=stFormSubmitButton] button";
 const PIN_LETTER = "q";
 const BELOW_PX = 12;
 const takesText = (/** @type {unknown} */ target) =>
@@ -79,8 +80,9 @@ class Waiting {
   }
 
   look() {
-    const field = this.form && this.page.querySelector(`.st-key-${this.form} ${FIELDS[0]}`);
-    if (field) this.enter(/** @type {HTMLElement} */ (field));
+    const form = this.form && this.page.querySelector(`.st-key-${this.form}`);
+    const field = /** @type {HTMLElement | null | "" | undefined} */ (form && form.querySelector(FIELDS[0]));
+    if (field && form && form.querySelector(SUBMIT)) this.enter(field); // before its button is there, Enter says nothing
   }
 
   /** @param {HTMLElement} field */
