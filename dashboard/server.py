@@ -14,10 +14,10 @@ from core.demo.prepare import default_folder, start_demo
 from core.errors import ConfigError, WorkspaceError
 from core.storage.workspace import ENVIRONMENT_VARIABLE, PROJECT_ROOT, Workspace
 from dashboard.demo.link import DEMO_PATH
-from dashboard.state import SERVER
+from dashboard.state import SERVER, follow_address
 from dashboard.web.access import PASSWORD_VARIABLE, Access, Guard, OpenAccess
 from dashboard.web.health import HEALTH, DemoHealth, Health
-from dashboard.web.patches import finish_callbacks
+from dashboard.web.patches import patch_streamlit
 from dashboard.web.proxies import TrustedProxies
 from dashboard.web.serving import address_of, serve_until_stopped
 from dashboard.web.sign_in import access_for
@@ -116,7 +116,7 @@ def serve(workspace: Workspace, config: ServerConfig, access: Access, proxies: T
         ready += f"\nThere is no login, so only this machine is served; set {PASSWORD_VARIABLE} to serve others."
     if config.browser:
         webbrowser.open(address)
-    finish_callbacks()
+    patch_streamlit(follow_address)
     serve_until_stopped(build_app(workspace, access, proxies), host=config.host, port=config.port, ready=ready)
 
 

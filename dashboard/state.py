@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.demo.prepare import DemoState, default_folder, demo_state
 from core.labels import ORGAN_NAMES
@@ -51,7 +50,7 @@ LAST_SAID = "last_said"
 PLACE = "place"
 """The `Address` that *Review* is at, see `arrive`."""
 REFUSED = "refused"
-"""Why what the reader said was not stored, as a sentence."""
+"""Why what the reader said was not stored: sentences, and whether a page was drawn to its end with each."""
 HELD = "held"
 """The scan that this session has leased."""
 SCORES_SEEN = "scores_seen"
@@ -93,11 +92,15 @@ def arrive() -> Address:
 
     A message of the browser carries the address of when it was sent, which the page may have left meanwhile.
     """
-    run = get_script_run_ctx()
-    if PLACE not in st.session_state or (run and run.is_history_navigation):
+    if PLACE not in st.session_state:
         st.session_state[PLACE] = address()
     here: Address = st.session_state[PLACE]
     return here
+
+
+def follow_address() -> None:
+    """The reader pressed Back or Forward: *Review* goes where the address leads."""
+    st.session_state.pop(PLACE, None)
 
 
 def stand_at(case: str, slice_number: int | None = None) -> None:
@@ -141,13 +144,28 @@ def demo_of(opened: Workspace) -> DemoState:
     return demo_state(opened)
 
 
+def refuse(sentence: str) -> None:
+    """What the reader said was not stored: show why until they have seen it and say something else."""
+    st.session_state[REFUSED] = [*st.session_state.get(REFUSED, []), (sentence, False)]
+
+
+def forget_refusals() -> bool:
+    """The reader says something else: drop what they have seen; true where something is left that they have not."""
+    st.session_state[REFUSED] = [(sentence, seen) for sentence, seen in st.session_state.get(REFUSED, []) if not seen]
+    return bool(st.session_state[REFUSED])
+
+
+def note_refusals_seen() -> None:
+    """The page is drawn to its end."""
+    st.session_state[REFUSED] = [(sentence, True) for sentence, _ in st.session_state.get(REFUSED, [])]
+
+
 def flash(message: str, icon: str = ":material/check_circle:") -> None:
-    """Show a message after the next rerun."""
-    st.session_state[FLASH] = (message, icon)
+    """Show a message, after those that no run has shown yet, once the page is drawn anew."""
+    st.session_state[FLASH] = [*st.session_state.get(FLASH, []), (message, icon)]
 
 
 def show_flash() -> None:
     """Show what `flash` left."""
-    if FLASH in st.session_state:
-        message, icon = st.session_state.pop(FLASH)
+    for message, icon in st.session_state.pop(FLASH, []):
         st.toast(message, icon=icon)

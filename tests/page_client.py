@@ -42,10 +42,14 @@ class Tab:
         self._typed[self._comment] = comment
         yield from self._run(self.button(f"verdict-{verdict.value}"))
 
-    def open(self, scan: str) -> None:
-        """Go to another scan, as by a link."""
+    def open(self, scan: str, *, in_passing: bool = False) -> None:
+        """Go to another scan, as by Back; ``in_passing``: between two other messages."""
+        if in_passing:
+            self._send(None)
         self._query = {**self._query, "case": scan}
         self._send(None, by_history=True)
+        if in_passing:
+            self._send(None)
         list(self._read())
 
     def button(self, name: str) -> str:
@@ -56,13 +60,13 @@ class Tab:
         """Press a button, or one that was there before; what the page says on it."""
         return list(self._run(identity))
 
-    def press_in_passing(self, identity: str, then: str | None = None) -> None:
-        """Press a button, and at once another, or tell something with the address of before, as a viewer at rest does.
+    def press_in_passing(self, *identities: str) -> None:
+        """Press buttons, and at once tell something with the address of before, as a viewer that comes to rest does.
 
-        Reads one run to its end; where the two made two runs, the next reading begins with the second.
+        Reads one run to its end; where they made several, the next reading begins with the second.
         """
-        self._send(identity)
-        self._send(then)
+        for each in (*identities, None):
+            self._send(each)
         list(self._read())
 
     def tell(self) -> None:

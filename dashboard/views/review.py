@@ -22,7 +22,7 @@ from dashboard.components.review.largest_errors import regions_panel
 from dashboard.components.review.scan_panel import show_scan, take_scan
 from dashboard.components.review.verdict import verdict_panel
 from dashboard.demo.link import demo_link
-from dashboard.state import PICK, PLACE, SERVER, arrive, link, set_query, workspace
+from dashboard.state import PICK, PLACE, SERVER, arrive, link, note_refusals_seen, set_query, workspace
 
 
 def main() -> None:
@@ -36,6 +36,7 @@ def main() -> None:
         page_keys(finding_place(pick.slice_number, pick.x, pick.y) if pick else "")
         slice_number = _panels(view, scan, free=free)
         _below(view, scan, slice_number)
+        note_refusals_seen()
 
 
 def _queue(evaluation: Evaluation) -> Queue:

@@ -145,6 +145,38 @@ def test_a_click_is_heard_though_another_message_follows_at_once(judged: str, sm
     assert Counter(verdicts_of(small_copy, "Dr. Bo")) == Counter(given)
 
 
+def test_of_quick_clicks_the_last_stands(judged: str, small_copy: Path) -> None:
+    given = [Verdict.REJECT, Verdict.MAJOR_EDITS, Verdict.ACCEPT, Verdict.MINOR_EDITS] * 3
+    with open_tab(judged, reader="Dr. Bo", run="stub", evaluation="small-valid", scan=SCANS[1]) as tab:
+        tab.press_in_passing(*[tab.button(f"verdict-{verdict.value}") for verdict in given])
+        wait_until(lambda: len(verdicts_of(small_copy, "Dr. Bo")) >= len(given), "verdicts")
+    assert verdicts_of(small_copy, "Dr. Bo") == given
+
+
+def test_back_counts_though_other_messages_come_before_and_after(judged: str) -> None:
+    with open_tab(judged, reader="Dr. Bo", run="stub", evaluation="small-valid", scan=SCANS[0]) as tab:
+        for scan in [SCANS[1], SCANS[0]] * 2:
+            tab.open(scan, in_passing=True)
+            wait_until(lambda tab=tab, scan=scan: tab.tell() or tab.title == scan, scan)
+
+
+def test_a_finding_s_form_counts_once(page: Page, judged: str, small_copy: Path) -> None:
+    page.goto(f"{judged}/review?run=stub&evaluation=small-valid&case={SCANS[1]}&slice=7")
+    reader = page.get_by_role("textbox", name="Reader")
+    reader.fill("Dr. Bo")
+    reader.press("Enter")
+    wait_for_reader(page, "Dr. Bo")
+    wait_for_scan(page, SCANS[1])
+    page.keyboard.press("q")
+    expect(page.get_by_role("textbox", name="Comment on the finding")).to_be_focused()
+    page.get_by_role("button", name="Add finding").dblclick()
+    expect(page.get_by_role("textbox", name="Comment on the finding")).to_have_count(0)
+    assert len(reviews_in(small_copy)[SCANS[1]].findings) == 1
+    # The keys are the viewer's again.
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile("slice=8"))
+
+
 def test_a_message_with_the_address_of_before_does_not_lead_back(judged: str) -> None:
     with open_tab(judged, reader="Dr. Bo", run="stub", evaluation="small-valid", scan=SCANS[0]) as tab:
         for name, scan in [("accept-and-next", SCANS[1]), ("undo", SCANS[0])] * 3:

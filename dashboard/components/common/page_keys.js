@@ -3,14 +3,16 @@
 /**
  * @import { Viewer } from "../../viewer/viewer.js"
  * @typedef {HTMLElement & {gutcheck?: Viewer}} ViewerRoot
- * @typedef {Document & {gutcheckKeys?: AbortController, gutcheckWaiting?: Waiting, gutcheckPlace?: string}} Page
+ * @typedef {Document & {gutcheckKeys?: AbortController, gutcheckWaiting?: Waiting, gutcheckPlace?: string, gutcheckHistory?: boolean}} Page
  *
  * @typedef {object} Data see page_keys.py
  * @property {string} pin key of the button that pins a finding on the slice
  * @property {string} form begins the key of every form of a finding
  * @property {string} place ends that of the form that is there, if one is
  * @property {number} pins how often Python has heard that a finding is to be pinned
+ * @property {string} scale begins the key of the container of the buttons that give a verdict
  * @property {string[]} judging keys that give a verdict
+ * @property {string} unusable the one of them that says that the image cannot be used
  * @property {string} comment key that leads into the comment
  * @property {string} leave key that leads out again
  * @property {string} reader
@@ -22,6 +24,8 @@ const FIELDS = ['input[aria-label="Comment on the finding"]', 'input[aria-label=
 const SUBMIT = "[data-testid=stFormSubmitButton] button";
 const PIN_LETTER = "q";
 const BELOW_PX = 12;
+const LEAVES_WITHIN_MS = 10_000;
+const OF_ONE_SCAN = ["slice", "view", "organ"]; // parts of an address
 const takesText = (/** @type {unknown} */ target) =>
   target instanceof Element && target.matches("input:not([type=range]), textarea, select, [contenteditable=true]");
 const isModified = (/** @type {KeyboardEvent} */ { ctrlKey, metaKey, altKey }) => ctrlKey || metaKey || altKey;
@@ -127,20 +131,24 @@ class Waiting {
 }
 
 /**
- * Whether the buttons of the verdict are those of the scan in the panes: a page that is being drawn may show the one before
- * the other.
- * @param {Page} page
+ * Whether the buttons of the verdict are those of the scan in the panes, and the reader sees it: a page that is being drawn may
+ * show the one before the other. Of a scan that cannot be shown, only that it cannot be used may be said.
+ * @param {Page} page @param {boolean} isUnusable what is to be said of it
  */
-function isOneScan(page) {
+function isOneScan(page, isUnusable) {
   const viewer = viewerRoot(page)?.gutcheck;
-  return !viewer?.data?.scale || (viewer.root.dataset.state !== "loading" && Boolean(page.querySelector(`.st-key-${viewer.data.scale}`)));
+  if (!viewer?.data?.scale) return true;
+  const { state } = viewer.root.dataset;
+  const isShown = state === "ready" || (state === "failed" && isUnusable);
+  return isShown && Boolean(page.querySelector(`.st-key-${viewer.data.scale}`));
 }
 
 /** @param {Page} page @param {Data} data @param {Waiting} waiting @param {AbortSignal} signal */
 function wireKeys(page, data, waiting, signal) {
   window.addEventListener("keydown", (event) => {
     const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
-    const isTooSoon = () => data.judging.includes(event.key) && !isModified(event) && !takesText(target) && !isOneScan(page);
+    const isVerdict = () => data.judging.includes(event.key) && !isModified(event) && !takesText(target);
+    const isTooSoon = () => isVerdict() && !isOneScan(page, event.key === data.unusable);
     if (waiting.take(event) || isTooSoon()) {
       event.preventDefault();
       event.stopImmediatePropagation();
@@ -154,14 +162,20 @@ function wireKeys(page, data, waiting, signal) {
     } else if (event.key === data.leave && takesText(target) && target.closest(".st-key-verdict_panel")) {
       target.blur(); // which makes Streamlit take what was typed
       viewerRoot(page)?.focus({ preventScroll: true });
-    } else if (event.key === PIN_LETTER && !takesText(target) && canPin(page, data)) beginPin(page, waiting);
+    } else if (event.key === data.leave && target === page.body) viewerRoot(page)?.focus({ preventScroll: true });
+    else if (event.key === PIN_LETTER && !takesText(target) && canPin(page, data)) beginPin(page, waiting);
   }, { capture: true, signal });
   window.addEventListener("gutcheck-pick", (event) => {
     const { slice, x, y } = /** @type {CustomEvent} */ (event).detail;
     if (canPin(page, data)) waiting.begin(`${data.form}-${slice}-${x}-${y}`);
   }, { signal });
-  window.addEventListener("click", ({ target }) => {
-    if (target instanceof Element && target.closest(`.st-key-${data.pin} button:enabled`)) beginPin(page, waiting);
+  window.addEventListener("click", (event) => {
+    const { target } = event;
+    if (!(target instanceof Element)) return;
+    if (target.closest(`[class*=st-key-${data.scale}-] button`) && !isOneScan(page, Boolean(target.closest("[class*=st-key-verdict-unusable]")))) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else if (target.closest(`.st-key-${data.pin} button:enabled`)) beginPin(page, waiting);
   }, { capture: true, signal });
 }
 
@@ -179,13 +193,44 @@ function canPin(page, { pin }) {
   return Boolean(page.querySelector(`.st-key-${pin} button:enabled`));
 }
 
+/** The form goes, and with it the focus; the keys are the viewer's again. @param {Page} page */
+function backToPictures(page) {
+  const end = performance.now() + LEAVES_WITHIN_MS;
+  const look = () => {
+    if (page.querySelector(FIELDS[0]) && performance.now() < end) requestAnimationFrame(look);
+    else if (page.activeElement === page.body) viewerRoot(page)?.focus({ preventScroll: true });
+  };
+  look();
+}
+
+/**
+ * Slices and display are no pages of their own: Back leads to the scan before.
+ * @param {Page} page
+ */
+function keepHistoryShort(page) {
+  if (page.gutcheckHistory) return;
+  page.gutcheckHistory = true;
+  const push = history.pushState.bind(history);
+  const place = (/** @type {string | URL} */ address) => {
+    const url = new URL(address, location.href);
+    for (const part of OF_ONE_SCAN) url.searchParams.delete(part);
+    return url.href;
+  };
+  history.pushState = (state, title, address) => {
+    if (address && place(address) === place(location.href)) history.replaceState(state, title, address);
+    else push(state, title, address);
+  };
+}
+
 /** @param {{data: Data, parentElement: HTMLElement, setStateValue: (name: string, value: unknown) => void}} component */
 export default function ({ data, parentElement, setStateValue }) {
   const page = /** @type {Page} */ (parentElement.ownerDocument);
   page.gutcheckKeys?.abort(); // Streamlit calls again at a rerun, and two listeners would take one key twice
   const listening = (page.gutcheckKeys = new AbortController());
+  keepHistoryShort(page);
   const waiting = (page.gutcheckWaiting ??= new Waiting(page));
   wireKeys(page, data, waiting, listening.signal);
+  if (!data.place && page.gutcheckPlace) backToPictures(page);
   waiting.expect(data.place && `${data.form}-${data.place}`, data.place !== page.gutcheckPlace, data.pins);
   page.gutcheckPlace = data.place;
   try {

@@ -24,6 +24,8 @@ ACCEPT_AND_NEXT, NEXT, UNDO = "y", "g", "z"
 """Keys of the buttons below the scale."""
 JUDGING = (ACCEPT_AND_NEXT, *SHORTCUTS.values())
 """Keys that give a verdict."""
+SCALE_KEY = "scale"
+"""Of the container of the buttons that give a verdict, bound to its scan, see `ReaderView.bound`."""
 COMMENT_KEY, LEAVE_KEY = "t", "Escape"
 FORM_KEY, PIN_KEY = "finding_form", "pin-slice"
 """Of the container of a finding's form, followed by its place; and of the button that begins one, also by the key ``q``."""
@@ -60,7 +62,9 @@ def page_keys(place: str = "") -> None:
         "pins": st.session_state.get(PINS, 0),
         "form": FORM_KEY,
         "pin": PIN_KEY,
+        "scale": SCALE_KEY,
         "judging": JUDGING,
+        "unusable": SHORTCUTS[Verdict.UNUSABLE_IMAGE],
         "reader": "" if current_reader() else reader,
         "ask": not reader and READER not in st.session_state,
     }

@@ -14,7 +14,7 @@ from dashboard.components.common.reading import ReaderView, note_work
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.largest_errors import likely_finding
 from dashboard.components.review.verdict import take_back
-from dashboard.state import JUMP, LAST_SAID, PICK, REFUSED, VIEWER_KEY, flash, stand_at
+from dashboard.state import JUMP, LAST_SAID, PICK, VIEWER_KEY, flash, forget_refusals, refuse, stand_at
 from dashboard.viewer.component import Pick, slice_shown
 from dashboard.web.scan_route import scan_url
 
@@ -92,16 +92,18 @@ def _form(view: ReaderView, scan: str) -> None:
 
 
 def _store(view: ReaderView, scan: str, pick: Pick | WholeSlice, key: str) -> None:
-    """Store what the form says, before the page is drawn again."""
+    """Store what the form says, before the page is drawn again; a second click finds the form done with."""
+    if st.session_state.get(PICK) != pick:
+        return
     note_work(scan)
-    st.session_state.pop(REFUSED, None)
+    forget_refusals()
     said = {name: st.session_state[f"{key}-{name}"] for name in ("kind", "organ", "text")}
     try:
         kind = FindingKind(str(said["kind"]))
         finding = Finding(kind, str(said["organ"]), pick.slice_number, pick.x, pick.y, said["text"] or "")
         event = view.store.add_finding(subject_of(view.evaluation, scan), reader=view.reader, finding=finding)
     except GutCheckError as error:
-        st.session_state[REFUSED] = str(error)
+        refuse(f"{scan}: {error}")
         return
     st.session_state[LAST_SAID] = event
     st.session_state.pop(PICK, None)

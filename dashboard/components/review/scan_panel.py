@@ -10,11 +10,10 @@ from core.reviews.corrections import corrections_of, subject_of
 from core.reviews.store.events import Event
 from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.common.page_keys import note_pin
+from dashboard.components.common.page_keys import SCALE_KEY, note_pin
 from dashboard.components.common.reading import ReaderView, note_work
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.components.review.verdict import SCALE_KEY
-from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, PLACE, REFUSED, VIEWER_KEY
+from dashboard.state import AT_WORK, CASE, HELD, JUMP, PICK, PLACE, VIEWER_KEY, forget_refusals
 from dashboard.viewer.component import OtherRun, Pick, PinnedFinding, ViewerState, viewer
 from dashboard.web.correction_route import edit_data
 from dashboard.web.scan_route import scan_url
@@ -33,7 +32,7 @@ def take_scan(view: ReaderView, scan: str) -> bool:
     if st.session_state.get(CASE) != scan:
         st.session_state[CASE] = scan
         st.session_state.pop(PICK, None)
-        st.session_state.pop(REFUSED, None)
+        forget_refusals()
         if st.session_state.get(AT_WORK) != scan:
             st.session_state.pop(AT_WORK, None)
     if not view.reader:

@@ -6,15 +6,12 @@ from core.errors import GutCheckError
 from core.reviews.corrections import subject_of
 from core.reviews.store.events import MAX_COMMENT, Event, Verdict
 from core.reviews.store.state import ScanReview
-from dashboard.components.common.page_keys import ACCEPT_AND_NEXT, NEXT, SHORTCUTS, UNDO
+from dashboard.components.common.page_keys import ACCEPT_AND_NEXT, NEXT, SCALE_KEY, SHORTCUTS, UNDO
 from dashboard.components.common.reader import ask_reader
 from dashboard.components.common.reading import ReaderView, leave_scan, note_work
 from dashboard.components.common.score_seen import saw_scores
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.state import HELD, LAST_SAID, REFUSED, flash, stand_at
-
-SCALE_KEY = "scale"
-"""Of the container of the buttons that give a verdict, bound to its scan, see `ReaderView.bound`."""
+from dashboard.state import HELD, LAST_SAID, REFUSED, flash, forget_refusals, refuse, stand_at
 
 
 def verdict_panel(view: ReaderView, scan: str, *, free: bool) -> None:
@@ -24,8 +21,8 @@ def verdict_panel(view: ReaderView, scan: str, *, free: bool) -> None:
         free: nobody else has the scan at hand, or the reader wants to judge it all the same.
     """
     ask_reader()
-    if refusal := st.session_state.get(REFUSED):
-        st.error(escape_links(refusal), icon=":material/error:")
+    for sentence, _ in st.session_state.get(REFUSED, []):
+        st.error(escape_links(sentence), icon=":material/error:")
     review, reader = view.seen(scan), view.reader
     st.text_input(
         "Comment",
@@ -75,7 +72,7 @@ def _scale(view: ReaderView, scan: str, review: ScanReview, *, enabled: bool) ->
 
 def _say(view: ReaderView, scan: str, verdict: Verdict, onward: bool) -> None:
     """Store the verdict; what was typed stays in its field."""
-    st.session_state.pop(REFUSED, None)
+    forget_refusals()
     comment = str(st.session_state.get(f"comment-{scan}") or "")
     try:
         subject = subject_of(view.evaluation, scan)
@@ -83,7 +80,7 @@ def _say(view: ReaderView, scan: str, verdict: Verdict, onward: bool) -> None:
             subject, reader=view.reader, verdict=verdict, comment=comment, score_seen=saw_scores(view.evaluation)
         )
     except GutCheckError as error:
-        st.session_state[REFUSED] = str(error)
+        refuse(f"{scan}, {verdict.label}: {error}")
         return
     st.session_state[LAST_SAID] = event
     st.session_state[HELD] = None
@@ -94,8 +91,9 @@ def _say(view: ReaderView, scan: str, verdict: Verdict, onward: bool) -> None:
 
 
 def _onward(view: ReaderView, scan: str, passed_over: bool) -> None:
-    """To the next case that wants this reader; where there is none, stay and say so."""
-    st.session_state.pop(REFUSED, None)
+    """To the next case that wants this reader; where there is none, or they have not seen a refusal, stay."""
+    if forget_refusals():
+        return
     try:
         judged = view.store.scan_review(subject_of(view.evaluation, scan)).standing  # the button may have been drawn before it
         if passed_over and view.reader not in judged:
@@ -103,7 +101,7 @@ def _onward(view: ReaderView, scan: str, passed_over: bool) -> None:
             st.session_state[HELD] = None
         found = view.next_case()
     except GutCheckError as error:
-        st.session_state[REFUSED] = str(error)
+        refuse(str(error))
         return
     if found is None:
         flash("No more cases for you in this queue.", ":material/done_all:")
@@ -114,7 +112,12 @@ def _onward(view: ReaderView, scan: str, passed_over: bool) -> None:
 
 def _undo(view: ReaderView, scan: str) -> None:
     """Asks anew what was said last: the button may have been drawn before it, which is why it is never off for a reader."""
-    last = _to_take_back(view, view.store.scan_review(subject_of(view.evaluation, scan)))
+    forget_refusals()
+    try:
+        last = _to_take_back(view, view.store.scan_review(subject_of(view.evaluation, scan)))
+    except GutCheckError as error:
+        refuse(str(error))
+        return
     if last is None:
         flash("You have nothing to take back here.", ":material/undo:")
     else:
@@ -123,11 +126,11 @@ def _undo(view: ReaderView, scan: str) -> None:
 
 def take_back(view: ReaderView, event: Event) -> None:
     """Withdraw one of the reader's own events, and show the scan that it was about."""
-    st.session_state.pop(REFUSED, None)
+    forget_refusals()
     try:
         view.store.withdraw(event, reader=view.reader)
     except GutCheckError as error:
-        st.session_state[REFUSED] = str(error)
+        refuse(str(error))
         return
     st.session_state.pop(LAST_SAID, None)
     stand_at(event.subject.scan)
