@@ -79,6 +79,16 @@ def _evaluations_of(root: Path) -> tuple[Evaluation, ...]:
     return tuple(evaluation.without_facts() for evaluation in open_run(root).evaluations())
 
 
+def damaged_evaluations() -> list[str]:
+    """``RUN/EVALUATION`` of those in the workspace that cannot be read."""
+    return [f"{run.name}/{name}" for run in list_runs(workspace()) for name in _damaged_of(run.paths.root)]
+
+
+@st.cache_resource(max_entries=200, show_spinner=False, hash_funcs={type(Path()): _of_run})
+def _damaged_of(root: Path) -> list[str]:
+    return open_run(root).damaged_evaluations()
+
+
 @st.cache_data(max_entries=50, show_spinner=False, hash_funcs=KEYS)
 def scans(evaluation: Evaluation) -> pd.DataFrame:
     """The scan table of an evaluation. Raises: see `core.runs.registry.Evaluation.scans`."""

@@ -123,7 +123,9 @@ def serve(workspace: Workspace, config: ServerConfig, access: Access, proxies: T
 def build_app(workspace: Workspace, access: Access, proxies: TrustedProxies | None = None) -> Guard:
     """The ASGI application over an open workspace, behind its login."""
     import streamlit as st
-    from starlette.routing import Mount
+    from starlette.requests import Request
+    from starlette.responses import RedirectResponse
+    from starlette.routing import Mount, Route
 
     from dashboard.demo.lazy import LazyDemo
     from dashboard.web.correction_route import correction_routes
@@ -137,7 +139,11 @@ def build_app(workspace: Workspace, access: Access, proxies: TrustedProxies | No
         yield
         await demo.close()
 
-    routes = [*correction_routes(workspace), *scan_routes(workspace), Mount(DEMO_PATH, app=demo)]
+    def with_slash(request: Request) -> RedirectResponse:
+        return RedirectResponse(request.url.replace(path=f"{request.url.path}/"))
+
+    own = [*correction_routes(workspace), *scan_routes(workspace)]
+    routes = [*own, Route(DEMO_PATH, with_slash), Mount(DEMO_PATH, app=demo)]
     app = st.App(Path(__file__).with_name("app.py"), routes=routes, lifespan=lifespan, on_script_error=_say_that_it_failed)
     health = Health(workspace, lambda: DEMO_HEALTH[demo.progress.state])
     return Guard(app, access, proxies, {HEALTH: health.answer})

@@ -25,17 +25,19 @@ def by_split(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _counts(name: str, rows: pd.DataFrame) -> dict[str, object]:
-    empty = int((organs_shown(rows) == 0).sum())
+    seen = _readable(rows)
+    empty = int((organs_shown(seen) == 0).sum())
     counts: dict[str, object] = {"split": name, "patients": rows["patient"].nunique()}
     counts |= {"scans": rows["scan"].nunique(), "slices": len(rows)}
     shown = {f"{organ.name}_slices": int((rows[organ.name] > 0).sum()) for organ in ORGANS}
-    share = empty / len(rows) if len(rows) else float("nan")
+    share = empty / len(seen) if len(seen) else float("nan")
     return counts | {"empty_slices": empty, "empty_share": share} | shown
 
 
 def organs_per_slice(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns split, organs (0 to 3), slices."""
-    counts = table.assign(organs=organs_shown(table)).groupby(["split", "organs"]).size()
+    """Columns split, organs (0 to 3), slices, of those that can be read."""
+    seen = _readable(table)
+    counts = seen.assign(organs=organs_shown(seen)).groupby(["split", "organs"]).size()
     return counts.rename("slices").reset_index()
 
 
@@ -107,6 +109,11 @@ def contested_scans(manifest: DatasetManifest) -> pd.DataFrame:
     rows = [(scan, info.contested_pixels) for scan, info in manifest.scans.items() if info.contested_pixels]
     table = pd.DataFrame(rows, columns=["scan", "contested_pixels"])
     return table.sort_values("contested_pixels", ascending=False, kind="stable", ignore_index=True)
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the slices whose organs nobody knows."""
+    return table[table["problem"] == ""]
 
 
 def unreadable(table: pd.DataFrame) -> pd.DataFrame:

@@ -176,6 +176,11 @@ class Run:
         found = [_read_evaluation(self.name, EvaluationPaths(path.parent)) for path in folders]
         return [evaluation for evaluation in found if evaluation is not None]
 
+    def damaged_evaluations(self) -> list[str]:
+        """The names of those that cannot be read."""
+        stored = {path.parent.name for path in self.paths.evaluations.glob("[!.]*/evaluation.json")}
+        return sorted(stored - {evaluation.name for evaluation in self.evaluations()})
+
     def evaluation(self, name: str) -> Evaluation:
         """One evaluation.
 

@@ -10,7 +10,7 @@ from dashboard import cached
 from dashboard.components.cases.case_list import case_list, score_line
 from dashboard.components.cases.worklist import asked_queue, choose_queue, next_case_button, progress_bar, saved_filters_menu
 from dashboard.components.common.blind import named
-from dashboard.components.common.guard import require_evaluation, show_errors
+from dashboard.components.common.guard import damaged_evaluations, require_evaluation, show_errors
 from dashboard.components.common.page_keys import page_keys
 from dashboard.components.common.picker import page_title
 from dashboard.components.common.queue_choice import Queue, keep_queue, kept_queue, queue_of_url
@@ -26,6 +26,7 @@ def main() -> None:
         evaluation = require_evaluation()
         store = cached.store()
         page_title("Cases", store=store)
+        damaged_evaluations()
         page_keys()
         leave_scan(reader_name())
         top, line, filters = st.container(horizontal=True, vertical_alignment="center"), st.container(), st.container()

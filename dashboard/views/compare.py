@@ -16,7 +16,7 @@ from dashboard.components.common.picker import page_title
 from dashboard.components.common.sections import choose_section
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.metrics import compare_sections as comparison
-from dashboard.state import link, set_query
+from dashboard.state import link, set_query, workspace
 
 SECTIONS = {"difference": "Difference", "runs": "All runs", "settings": "Settings that differ"}
 
@@ -43,8 +43,8 @@ def main() -> None:
                 "There is nothing to compare with: evaluate another run on the same data set and split:",
                 icon=":material/compare_arrows:",
             )
-            data = shlex.quote(str(b.summary["dataset"]["name"]))
-            st.code(f"python -m training evaluate --run RUN --data {data} --split {b.split}", language="bash")
+            data, where = shlex.quote(str(b.summary["dataset"]["name"])), shlex.quote(str(workspace().root))
+            st.code(f"python -m training evaluate --run RUN --data {data} --split {b.split} --workspace {where}", language="bash")
             return
         if not may_see_scores([a, b]):
             return

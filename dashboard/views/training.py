@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.runs.registry import Run, is_working, list_runs
 from dashboard.components.common.guard import show_errors
+from dashboard.components.common.text import escape_markdown
 from dashboard.components.training.new_run import new_run_form
 from dashboard.components.training.run_actions import import_and_trash
 from dashboard.components.training.runs_panel import run_details, run_table
@@ -20,7 +21,8 @@ def main() -> None:
             import_and_trash(workspace())
     if not runs:
         st.info(
-            "No run yet: start a quick one above, or run: python -m training fit --data DATASET --model b0",
+            "No run yet: start a quick one above, or run: python -m training fit --data DATASET --model b0 "
+            f"--workspace {escape_markdown(str(workspace().root))}",
             icon=":material/model_training:",
         )
         return

@@ -77,11 +77,15 @@ def _read_picture(path: Path) -> tuple[Pixels, bool, bool]:
 
 def _check_frames(path: Path) -> bool:
     """Refuse several frames; return whether the file asks for the picture to be turned."""
-    with Image.open(path) as picture:
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and picture.format != "MPO":
-            raise ImageError(f"The file holds {frames} pictures", value=path, todo="export one slice a file, or a zip of slices")
-        return picture.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
+    try:
+        with Image.open(path) as picture:
+            frames = getattr(picture, "n_frames", 1)
+            if frames > 1 and picture.format != "MPO":
+                todo = "export one slice a file, or a zip of slices"
+                raise ImageError(f"The file holds {frames} pictures", value=path, todo=todo)
+            return picture.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
+    except OSError as error:  # the picture is read where it holds no EXIF
+        raise ImageError("The picture is damaged", value=path, todo="export or copy it again") from error
 
 
 def _one_scan(paths: Sequence[Path], pictures: Sequence[Pixels], in_folders: bool) -> list[int] | None:

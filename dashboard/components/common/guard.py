@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import GutCheckError
 from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.common.text import escape_links
+from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import EVALUATION, demo_of, workspace
 
 
@@ -35,9 +35,17 @@ def require_evaluation() -> Evaluation:
     return st.stop()
 
 
+def damaged_evaluations() -> None:
+    """Which evaluations cannot be read, where there are such."""
+    if damaged := cached.damaged_evaluations():
+        names = escape_markdown(", ".join(damaged))
+        st.warning(f"Cannot be read: {names}; its `evaluation.json` is damaged. Evaluate the run again, or restore the file.")
+
+
 def no_evaluations() -> None:
     """The empty state of the pages that need scores."""
     root = workspace().root
+    damaged_evaluations()
     st.info("No scores yet: this workspace holds no evaluation.", icon=":material/view_list:")
     st.markdown(
         "1. **Prepare a data set**, or start with synthetic patients:\n"

@@ -79,6 +79,11 @@ def test_counts_by_hand(dataset: Path) -> None:
     assert together["empty_share"] == pytest.approx(1 / 24)
     counts = organs_per_slice(table).groupby("organs")["slices"].sum()
     assert counts.to_dict() == {0: 1, 2: 1, 3: 22}
+    columns = ["problem", "stomach", "small_bowel", "large_bowel"]
+    broken = table.assign()
+    broken.loc[table["name"] == "case1_day0_slice_0003", columns] = ["The mask is damaged; restore it.", 0, 0, 0]
+    assert by_split(broken).set_index("split").loc["together", "empty_slices"] == 1  # what cannot be read is not empty
+    assert organs_per_slice(broken).groupby("organs")["slices"].sum().to_dict() == {0: 1, 2: 1, 3: 21}
     row = scan_overview(table).set_index("scan").loc["case1_day0"]
     assert (row["slices"], row["annotated"]) == (6, 5)
     manifest = DatasetManifest("x", spacing_mm=(3.0, 1.5, 1.5), scans={"case1_day0": ScanInfo((5, 1, 1), None, 4)})

@@ -122,7 +122,8 @@ def test_one_evaluation_has_nothing_to_compare_with(open_app, tmp_path: Path) ->
     simulated_workspace(tmp_path / "workspace", scans=3, runs=1)
     app = open_app(tmp_path / "workspace", "compare")
     assert "nothing to compare with" in app.info[0].value
-    assert app.code[0].value == f"python -m training evaluate --run RUN --data {DATASET} --split valid"
+    where = f"--workspace {tmp_path / 'workspace'}"
+    assert app.code[0].value == f"python -m training evaluate --run RUN --data {DATASET} --split valid {where}"
 
 
 def test_a_leaked_run_beside_a_clean_one_is_warned_of(open_app, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Each page with content, empty and broken, without a browser."""
 
 import os
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +25,16 @@ def test_metrics_shows_distribution_and_counts(open_app, folder: Path) -> None:
     assert not app.get("plotly_chart")  # with a single run there is no trend
     assert app.table[0].value["Stomach"].iloc[0].endswith("2 scans")
     assert "patient-clean" in words(app)
+
+
+def test_a_damaged_evaluation_is_named(open_app, folder: Path, damage: Callable[[Path], Path]) -> None:
+    shutil.copytree(folder / "runs/stub/evaluations/small-valid", folder / "runs/stub/evaluations/again")
+    damage(folder / "runs/stub/evaluations/again/evaluation.json")
+    sentence = "Cannot be read: stub/again; its `evaluation.json` is damaged. Evaluate the run again, or restore the file."
+    assert [each.value for each in open_app(folder, "cases").warning] == [sentence]
+    damage(folder / "runs/stub/evaluations/small-valid/evaluation.json")
+    app = open_app(folder, "review")
+    assert app.warning[0].value.startswith("Cannot be read: stub/again, stub/small\\-valid; its")
 
 
 def test_training_lists_runs_and_starts_none_without_a_click(open_app, folder: Path) -> None:
