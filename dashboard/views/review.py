@@ -28,12 +28,14 @@ from dashboard.state import PICK, PLACE, SERVER, arrive, link, note_refusals_see
 def main() -> None:
     with show_errors():
         evaluation = require_evaluation()
+        keys = st.container()  # where they take no room
         view = ReaderView.of(evaluation, reader_name(), _queue(evaluation))
         scan = _scan(view)
         case_header(view, scan)
         free = take_scan(view, scan)
         pick = st.session_state.get(PICK)
-        page_keys(finding_place(pick.slice_number, pick.x, pick.y) if pick else "")
+        with keys:
+            page_keys(finding_place(pick.slice_number, pick.x, pick.y) if pick else "")
         slice_number = _panels(view, scan, free=free)
         _below(view, scan, slice_number)
         note_refusals_seen()

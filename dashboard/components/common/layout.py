@@ -9,6 +9,8 @@ _STYLE = """<style>
   align-self: flex-start; max-height: calc(100vh - 4.5rem); overflow-y: auto; position: sticky; scrollbar-width: thin; top: 4rem;
 }
 .st-key-verdict_panel button { min-height: 2.1rem; padding-block: 0.1rem; }
+/* "Press Enter to submit form" lies over what the narrow field says. */
+.st-key-verdict_panel [data-testid="InputInstructions"] { display: none; }
 .st-key-regions button { min-height: 1.7rem; padding: 0; text-align: left; }
 </style>"""
 
