@@ -3,20 +3,20 @@
 import asyncio
 import os
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal
 
+from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from core.reviews.store.database import URL_VARIABLE, make_engine
-from core.reviews.store.health import store_problem
+from core.reviews.store.intact import identity_of
+from core.reviews.store.shared import opened_store
 from core.storage.workspace import Workspace
 
 HEALTH = "/health"
@@ -32,7 +32,7 @@ class Health:
 
     def __init__(self, workspace: Workspace, demo: Callable[[], DemoHealth], clock: Callable[[], float] = time.monotonic) -> None:
         self._workspace, self._demo, self._clock = workspace, demo, clock
-        self._store = StoreFile(workspace.reviews_db)
+        self._first = identity_of(workspace.reviews_db)
         self._known: tuple[float, dict[str, str]] | None = None
         self._looking = asyncio.Lock()
 
@@ -48,43 +48,24 @@ class Health:
         return JSONResponse(words, 200 if well else 503, {"Cache-Control": "no-store"})
 
     def _look(self) -> dict[str, str]:
-        stores = self._store.answers() and store_problem(self._workspace.reviews_db) is None
-        return {"store": "ok" if stores else "failed", "disk": disk_state(self._workspace.root)}
+        return {"store": "ok" if self._stores() else "failed", "disk": disk_state(self._workspace.root)}
+
+    def _stores(self) -> bool:
+        """Whether the store can be read anew and is the file that was there first; one that was never made is no failure."""
+        file, url = self._workspace.reviews_db, os.environ.get(URL_VARIABLE)
+        now = identity_of(file)
+        self._first = self._first or now
+        if not url and self._first is None:
+            return file.parent.is_dir()
+        store = opened_store(file)
+        return (bool(url) or now == self._first) and (store is None or store.problem() is None) and _reads(url, file)
 
 
-class StoreFile:
-    """The review store's file, or the database that ``GUTCHECK_DATABASE_URL`` names, by one small query."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._first = self._place()
-
-    def answers(self) -> bool:
-        """Whether it can be read, and is still the file that was there first; one that was never made is no failure."""
-        if os.environ.get(URL_VARIABLE):
-            return _database_answers(os.environ[URL_VARIABLE])
-        place = self._place()
-        self._first = self._first or place
-        if place is None or place != self._first:
-            return self._first is None and self._file.parent.is_dir()
-        try:
-            with closing(sqlite3.connect(f"{self._file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
-                connection.execute("SELECT 1 FROM events LIMIT 1").fetchall()
-        except sqlite3.Error:
-            return False
-        return True
-
-    def _place(self) -> tuple[int, int] | None:
-        """Device and inode: another file of the same name is another store."""
-        with suppress(OSError):
-            found = self._file.stat()
-            return found.st_dev, found.st_ino
-        return None
-
-
-def _database_answers(url: str) -> bool:
+def _reads(url: str | None, file: Path) -> bool:
+    """Whether a new connection reads; of a file, without waiting for whoever writes it."""
     try:
-        engine = make_engine(url)
+        read_only = URL.create("sqlite", database=file.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
+        engine = make_engine(url) if url else create_engine(read_only, connect_args={"timeout": 1})
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql("SELECT 1 FROM events LIMIT 1").all()

@@ -22,7 +22,7 @@ def shared_store(sqlite_file: Path) -> ReviewStore:
     Raises:
         ReviewError: see `core.reviews.store.database.open_database`.
     """
-    key = sqlite_file.absolute(), os.environ.get(URL_VARIABLE, "")
+    key = _key(sqlite_file)
     with _lock:
         if key not in _open:
             _open[key] = ReviewStore.open(sqlite_file)
@@ -30,3 +30,12 @@ def shared_store(sqlite_file: Path) -> ReviewStore:
         if len(_open) > MOST_OPEN:
             _open.popitem(last=False)[1].close()
         return _open[key]
+
+
+def opened_store(sqlite_file: Path) -> ReviewStore | None:
+    """The store of a workspace where it is open; waits for no opening."""
+    return _open.get(_key(sqlite_file))
+
+
+def _key(sqlite_file: Path) -> tuple[Path, str]:
+    return sqlite_file.absolute(), os.environ.get(URL_VARIABLE, "")

@@ -33,7 +33,6 @@ from core.reviews.store.events import (
     check_subject,
     event_hash,
 )
-from core.reviews.store.health import forget, watch
 from core.reviews.store.intact import Opened
 from core.reviews.store.leases import Leases
 from core.reviews.store.readers import KnownReaders, reader_key
@@ -67,13 +66,10 @@ class ReviewStore:
         Raises:
             ReviewError: see `core.reviews.store.database.open_database`.
         """
-        store = cls(*open_database(sqlite_file))
-        watch(sqlite_file, store)
-        return store
+        return cls(*open_database(sqlite_file))
 
     def close(self) -> None:
         """Give back all connections."""
-        forget(self)
         self._engine.dispose()
 
     def check(self) -> None:

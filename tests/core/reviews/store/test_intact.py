@@ -15,8 +15,7 @@ from core.errors import ReviewError
 from core.reviews.queue.worklist import Worklist
 from core.reviews.store.database import CLAIM_FILE, URL_VARIABLE
 from core.reviews.store.events import Correction, Finding, FindingKind, Round, Subject, Verdict
-from core.reviews.store.health import store_problem
-from core.reviews.store.shared import shared_store
+from core.reviews.store.shared import opened_store, shared_store
 from core.reviews.store.store import ReviewStore
 from tests.core.reviews.judged import add_comment
 from tests.core.reviews.scans import EVALUATION, RUN, made_up_table
@@ -81,7 +80,7 @@ def test_no_verdict_is_acknowledged_in_a_file_that_is_gone(store: ReviewStore, p
         with pytest.raises(ReviewError, match=GONE):
             give(store, reader)
     assert "Dr B" not in {event.reader for event in store.history()}
-    assert str(store_problem(path)).startswith("The review store was removed or replaced")
+    assert str(store.problem()).startswith("The review store was removed or replaced")
 
 
 WRITES = {
@@ -127,7 +126,7 @@ def test_after_that_the_store_has_to_be_opened_anew(store: ReviewStore, path: Pa
     again = ReviewStore.open(path)
     give(again, "Dr B")
     assert [event.reader for event in again.history()] == ["Dr A", "Dr B"]
-    assert store_problem(path) is None
+    assert again.problem() is None
     again.close()
 
 
@@ -155,7 +154,7 @@ def test_what_other_servers_write_is_no_such_thing(store: ReviewStore, path: Pat
         give(store if number % 2 else other, f"Dr {number}")
     other.close()
     give(store, "Dr 4")
-    assert (len(store.history()), store.verify(), store_problem(path)) == (5, None, None)
+    assert (len(store.history()), store.verify(), store.problem()) == (5, None, None)
 
 
 def fill(store: ReviewStore) -> None:
@@ -192,7 +191,7 @@ def test_a_workspace_that_is_gone_from_beside_its_database(store: ReviewStore, p
     ):
         give(store, "Dr B")
     assert [event.reader for event in store.history()] == ["Dr A"]
-    assert str(store_problem(path)).startswith("The workspace was removed or replaced")
+    assert str(store.problem()).startswith("The workspace was removed or replaced")
 
 
 @on_postgresql
@@ -209,11 +208,13 @@ def test_a_database_put_back_to_an_older_state_is_noticed(store: ReviewStore, pa
         give(store)
 
 
-def test_health_is_asked_of_the_stores_that_are_open(store: ReviewStore, path: Path) -> None:
-    assert store_problem(path) is None
-    assert store_problem(path.with_name("other.db")) is None
-    store.close()
-    assert store_problem(path) is None
+def test_the_store_that_is_open_is_known_without_opening_one(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.db"
+    assert opened_store(path) is None
+    assert not path.exists()
+    store = shared_store(path)
+    assert opened_store(path) is store
+    assert opened_store(path.with_name("other.db")) is None
 
 
 def modes(folder: Path) -> dict[str, int]:
