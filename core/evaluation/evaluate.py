@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
@@ -15,25 +13,19 @@ from core.data.index import DatasetIndex
 from core.data.masks import LabelMap, read_label_volume, write_label_volume
 from core.data.scan import Scan
 from core.errors import MaskError
-from core.evaluation.expected_dice import with_expected_dice
 from core.evaluation.nnunet_summary import Case, write_summary
 from core.evaluation.nnunet_summary import summary as nnunet_summary
-from core.evaluation.score_set import ScoreSet
+from core.evaluation.score_set import EVALUATION_FORMAT, ScoreSet
 from core.metrics.confidence import Confidence
 from core.model.predictor import Predictor
 from core.runs.registry import Evaluation, Run, badge_for
-from core.storage.files import sha256_of_array, write_json
+from core.storage.files import sha256_of_array
 from core.storage.partial import PartialOutput, partial_count, partial_folder
 from core.storage.workspace import EvaluationPaths
 from core.versions import package_versions
 
-EVALUATION_FORMAT = "gutcheck-evaluation/1"
 PredictAhead = Callable[[PartialOutput, Sequence[Scan]], None]
 """Has others predict scans into an evaluation's folder, by `predicted`; what they leave out is predicted as if they were not."""
-
-
-def predict_nothing_ahead(kept: PartialOutput, scans: Sequence[Scan]) -> None:
-    """Nobody predicts ahead."""
 
 
 def evaluate(
@@ -44,7 +36,7 @@ def evaluate(
     *,
     scoring: ScoringConfig | None = None,
     progress: ReportProgress = silent,
-    ahead: PredictAhead = predict_nothing_ahead,
+    ahead: PredictAhead | None = None,
 ) -> Evaluation:
     """Predict every scan of a split and write ``evaluations/NAME-SPLIT``, replacing an earlier one when all is done.
 
@@ -58,20 +50,27 @@ def evaluate(
     scans, paths = index.scans(split), _paths(run, index, split)
     badge = badge_for(run.manifest(), index, split)
     scores = ScoreSet(leak=badge.text, config=scoring or ScoringConfig())
-    facts: dict[str, dict[str, Any]] = {}
     with partial_folder(paths.root, _key(predictor), replace=True) as kept:
         partial = EvaluationPaths(kept.folder)
-        ahead(kept, scans)
+        if ahead is not None:
+            ahead(kept, scans)
         for done, scan in enumerate(scans):
             progress(done, len(scans), scan.id)
             image = scan.read_image()
             reference = scan.read_labels(shape=(image.shape[1], image.shape[2]))
             prediction, confidence = predicted(kept, scan, image, predictor)
-            scores.add(scan, reference=reference, prediction=prediction, confidence=confidence)
-            facts[scan.id] = _facts(scan, image, reference=reference, prediction=prediction)
+            scores.add(scan, image=image, reference=reference, prediction=prediction, confidence=confidence)
         kept.settle({f"masks/{partial.mask(scan.id).name}" for scan in scans})
-        summary = _provenance(run, predictor, index, split, facts) | {"leak": badge.to_json()} | scores.summary()
-        summary = _write(partial, scores, summary, facts)
+        summary = scores.write(
+            partial,
+            run=run.name,
+            name=index.name,
+            root=index.root,
+            synthetic=index.manifest.synthetic,
+            split=split,
+            leak=badge,
+            **_made_by(predictor),
+        )
         if scores.config.nnunet:
             write_summary(partial.root / "summary.json", nnunet_summary(_cases(index, split, paths, scores), leak=badge.text))
         progress(len(scans), len(scans), "written")
@@ -112,49 +111,14 @@ def predicted(kept: PartialOutput, scan: Scan, image: NDArray[Any], predictor: P
     return found.labels, found.confidence
 
 
-def _write(paths: EvaluationPaths, scores: ScoreSet, summary: dict[str, Any], facts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Write the tables and ``evaluation.json``; return the latter."""
-    slices = scores.slices()
-    scans, quality = with_expected_dice(scores.scans(), slices)
-    slices.to_parquet(paths.slices, index=False)
-    scans.to_parquet(paths.scans, index=False)
-    scores.errors().to_parquet(paths.errors, index=False)
-    summary = summary | ({} if quality is None else {"expected_dice": quality.to_json()}) | {"scans": facts}
-    write_json(paths.summary, summary)
-    return summary
-
-
 def _cases(index: DatasetIndex, split: str, paths: EvaluationPaths, scores: ScoreSet) -> list[Case]:
     """A scan's reference is a folder's worth of slices here, so its folder and name stand for it."""
     masks = Path(index.root).resolve() / split / "masks"
     return [Case(f"{masks}/{scan}", str(paths.mask(scan)), total) for scan, total in scores.totals.items()]
 
 
-def _facts(scan: Scan, image: NDArray[Any], *, reference: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> dict[str, Any]:
+def _made_by(predictor: Predictor) -> dict[str, Any]:
     return {
-        "patient": scan.patient,
-        "slice_numbers": [each.name.number for each in scan.slices],
-        "size": list(image.shape[1:]),
-        "spacing_mm": scan.info.spacing_mm,
-        "native_size": scan.info.native_size,
-        "image_sha256": sha256_of_array(image),
-        "reference_sha256": sha256_of_array(reference),
-        "prediction_sha256": sha256_of_array(prediction),
-    }
-
-
-def _provenance(
-    run: Run, predictor: Predictor, index: DatasetIndex, split: str, facts: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    return {
-        "format": EVALUATION_FORMAT,
-        "run": run.name,
-        "dataset": {"name": index.name, "root": str(Path(index.root).resolve()), "synthetic": index.manifest.synthetic},
-        "split": split,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "scan_count": len(facts),
-        "patient_count": len(index.patients(split)),
-        "slice_count": sum(len(fact["slice_numbers"]) for fact in facts.values()),
         "inference": {
             "engine": predictor.engine.name,
             "flips": predictor.config.flips,
@@ -163,5 +127,4 @@ def _provenance(
             "window": predictor.recipe.window,
         },
         "weights_sha256": predictor.weights_hash,
-        "versions": package_versions(),
     }

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,9 @@ from core.data.readers.label_png import PngSource
 from core.errors import ConfigError, WorkspaceError
 from core.evaluation.score_set import ScoreSet
 from core.runs.registry import Evaluation, RunStatus, write_status
-from core.storage.files import new_folder, sha256_of_array, write_json
+from core.storage.files import new_folder, write_json
 from core.storage.workspace import EvaluationPaths, RunPaths, Workspace, check_name
-from core.versions import package_versions
 
-FORMAT = "gutcheck-evaluation/1"
 SOURCE = "label maps from other tools"
 """First words of the source of data sets that are made here; only such a data set is ever replaced."""
 SPLIT = "valid"
@@ -86,16 +83,31 @@ def evaluate_masks(
     run = workspace.run(name)
     _check_free(run, home)
     paths = run.evaluation(f"{home.name}-{home.split}")
-    work = _Work(ScoreSet(leak=UNKNOWN.text, config=scoring or ScoringConfig()))
+    scores = ScoreSet(leak=UNKNOWN.text, config=scoring or ScoringConfig())
+    ignored: set[int] = set()
+    notes: list[str] = []
     with new_folder(paths.root, replace=True) as folder, _dataset(home, source) as dataset:
         for done, scan in enumerate(source.ids):
             progress(done, len(source.ids), scan)
             loaded = source.read(scan)
-            work.add(loaded)
+            scores.add(loaded.scan, image=loaded.image, reference=loaded.reference, prediction=loaded.prediction)
+            ignored |= loaded.ignored
+            notes += loaded.notes
             write_label_volume(EvaluationPaths(folder).mask(check_name(scan, "scan")), loaded.prediction)
             if dataset is not None:
                 dataset.add(loaded)
-        summary = work.write(EvaluationPaths(folder), work.provenance(name, folders, home, source))
+        summary = scores.write(
+            EvaluationPaths(folder),
+            run=name,
+            name=home.name,
+            root=home.root,
+            synthetic=home.synthetic,
+            split=home.split,
+            leak=leak_badge(None, {facts["patient"] for facts in scores.facts.values()}),
+            inference=None,
+            weights_sha256=None,
+            external=_external(folders, source, ignored, notes),
+        )
         progress(len(source.ids), len(source.ids), "written")
     message = "Label maps of another tool, scored by: evaluate masks. Nothing was trained here."
     write_status(run, RunStatus("finished", started_at=time.time(), message=message))
@@ -144,67 +156,16 @@ def _check_free(paths: RunPaths, home: ReviewDataset) -> None:
         raise WorkspaceError("A data set has this name", value=home.root, todo="choose another --name")
 
 
-class _Work:
-    """What is collected while the scans are read."""
-
-    def __init__(self, scores: ScoreSet) -> None:
-        self.scores = scores
-        self.facts: dict[str, dict[str, Any]] = {}
-        self.ignored: set[int] = set()
-        self.notes: list[str] = []
-
-    def add(self, loaded: LabelScan) -> None:
-        """Score one scan."""
-        scan, reference, prediction = loaded.scan, loaded.reference, loaded.prediction
-        self.scores.add(scan, reference=reference, prediction=prediction)
-        self.ignored |= loaded.ignored
-        self.notes += loaded.notes
-        self.facts[scan.id] = {
-            "patient": scan.patient,
-            "slice_numbers": [each.name.number for each in scan.slices],
-            "size": list(reference.shape[1:]),
-            "spacing_mm": scan.info.spacing_mm,
-            "native_size": scan.info.native_size,
-            "image_sha256": "" if loaded.image is None else sha256_of_array(loaded.image),
-            "reference_sha256": sha256_of_array(reference),
-            "prediction_sha256": sha256_of_array(prediction),
-        }
-
-    def write(self, paths: EvaluationPaths, provenance: dict[str, Any]) -> dict[str, Any]:
-        """Write the tables and ``evaluation.json``; return the latter."""
-        self.scores.slices().to_parquet(paths.slices, index=False)
-        self.scores.scans().to_parquet(paths.scans, index=False)
-        self.scores.errors().to_parquet(paths.errors, index=False)
-        summary = provenance | self.scores.summary() | {"scans": self.facts}
-        write_json(paths.summary, summary)
-        return summary
-
-    def provenance(self, name: str, folders: MaskFolders, home: ReviewDataset, source: LabelSource) -> dict[str, Any]:
-        """What the scores rest on."""
-        patients = {str(facts["patient"]) for facts in self.facts.values()}
-        ignored = [f"{len(self.ignored)} other labels count as background: {sorted(self.ignored)}"] if self.ignored else []
-        return {
-            "format": FORMAT,
-            "run": name,
-            "dataset": {"name": home.name, "root": str(home.root), "synthetic": home.synthetic},
-            "split": home.split,
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "scan_count": len(self.facts),
-            "patient_count": len(patients),
-            "leak": leak_badge(None, patients).to_json(),
-            "slice_count": sum(len(facts["slice_numbers"]) for facts in self.facts.values()),
-            "inference": None,
-            "weights_sha256": None,
-            "versions": package_versions(),
-            "external": {
-                "truth": str(folders.truth.resolve()),
-                "prediction": str(folders.prediction.resolve()),
-                "truth_labels": _table(folders.truth_table),
-                "prediction_labels": _table(folders.prediction_table),
-                "images": source.has_images,
-                "notes": [*([] if source.has_images else [NO_IMAGES]), *ignored, *self.notes],
-            },
-        }
+def _external(folders: MaskFolders, source: LabelSource, ignored: set[int], notes: list[str]) -> dict[str, Any]:
+    others = [f"{len(ignored)} other labels count as background: {sorted(ignored)}"] if ignored else []
+    return {
+        "truth": str(folders.truth.resolve()),
+        "prediction": str(folders.prediction.resolve()),
+        "truth_labels": _table(folders.truth_table),
+        "prediction_labels": _table(folders.prediction_table),
+        "images": source.has_images,
+        "notes": [*([] if source.has_images else [NO_IMAGES]), *others, *notes],
+    }
 
 
 def _table(table: LabelTable) -> dict[str, int] | None:

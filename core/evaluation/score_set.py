@@ -1,14 +1,19 @@
-"""The scores of a set of scans as they come in, one scan at a time: tables, means, and the conventions behind them."""
+"""The scores of a set of scans as they come in, one at a time: the files of an evaluation, and the conventions behind them."""
 
 from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.config import ScoringConfig
+from core.data.leakage import LeakBadge
 from core.data.masks import LabelMap
 from core.data.scan import Scan
+from core.evaluation.expected_dice import with_expected_dice
 from core.labels import CLASSES, NUM_CLASSES
 from core.metrics.bootstrap import METHOD
 from core.metrics.competition import CompetitionTerms, competition_score, competition_terms
@@ -19,7 +24,11 @@ from core.metrics.regions import error_regions, region_rows, regions_frame
 from core.metrics.scan_scores import ScanScores, score_pair
 from core.metrics.tables import ALL_ORGANS_RULE, frame, over_all_organs, scan_rows, slice_rows, summarise
 from core.metrics.volume_pair import VolumePair
+from core.storage.files import sha256_of_array, write_json
+from core.storage.workspace import EvaluationPaths
+from core.versions import package_versions
 
+EVALUATION_FORMAT = "gutcheck-evaluation/1"
 CONVENTIONS: dict[str, Any] = {
     "unit": "one scan, as a 3D volume; means are over scans",
     "background": "left out",
@@ -49,17 +58,28 @@ class ScoreSet:
         self.leak, self.config = leak, config
         self.totals: dict[str, Confusion] = {}
         """(4, 4) class pairs by scan."""
+        self.facts: dict[str, dict[str, Any]] = {}
+        """What each scan's scores rest on."""
         self._slices: list[pd.DataFrame] = []
         self._scans: list[dict[str, Any]] = []
         self._errors: list[dict[str, Any]] = []
         self._competition: list[CompetitionTerms] = []
         self._unmeasured: dict[str, list[str]] = defaultdict(list)
 
-    def add(self, scan: Scan, *, reference: LabelMap, prediction: LabelMap, confidence: Confidence | None = None) -> ScanScores:
+    def add(
+        self,
+        scan: Scan,
+        *,
+        reference: LabelMap,
+        prediction: LabelMap,
+        image: NDArray[Any] | None = None,
+        confidence: Confidence | None = None,
+    ) -> ScanScores:
         """Score one scan; see `VolumePair.of` for what it raises.
 
         Args:
             reference, prediction: (Z, H, W) uint8 at the size in which the scan is stored.
+            image: (Z, H, W); ``None`` where there is none.
             confidence: the network's own; ``None`` where nobody knows.
         """
         pair = VolumePair.of(reference=reference, prediction=prediction)
@@ -74,6 +94,16 @@ class ScoreSet:
         self.totals[scan.id] = pair.total
         if is_whole(scan):
             self._competition.append(competition_terms(pair))
+        self.facts[scan.id] = {
+            "patient": scan.patient,
+            "slice_numbers": [each.name.number for each in scan.slices],
+            "size": list(reference.shape[1:]),
+            "spacing_mm": scan.info.spacing_mm,
+            "native_size": scan.info.native_size,
+            "image_sha256": "" if image is None else sha256_of_array(image),
+            "reference_sha256": sha256_of_array(reference),
+            "prediction_sha256": sha256_of_array(prediction),
+        }
         return scores
 
     def slices(self) -> pd.DataFrame:
@@ -81,7 +111,7 @@ class ScoreSet:
         return pd.concat(self._slices, ignore_index=True)
 
     def scans(self) -> pd.DataFrame:
-        """``scans.parquet``, see `core.metrics.tables.scan_rows`."""
+        """``scans.parquet``, see `core.metrics.tables.scan_rows`; without what is expected of a scan."""
         return frame(self._scans)
 
     def errors(self) -> pd.DataFrame:
@@ -100,6 +130,48 @@ class ScoreSet:
             "tolerances_mm": list(self.config.tolerances_mm),
             "conventions": CONVENTIONS,
         }
+
+    def write(
+        self,
+        paths: EvaluationPaths,
+        *,
+        run: str,
+        name: str,
+        root: Path,
+        synthetic: bool,
+        split: str,
+        leak: LeakBadge,
+        **rest: Any,
+    ) -> dict[str, Any]:
+        """Write the tables and ``evaluation.json``; return the latter.
+
+        Args:
+            name, root, synthetic: of the data set.
+            rest: what else the scores rest on.
+        """
+        slices = self.slices()
+        scans, quality = with_expected_dice(self.scans(), slices)
+        slices.to_parquet(paths.slices, index=False)
+        scans.to_parquet(paths.scans, index=False)
+        self.errors().to_parquet(paths.errors, index=False)
+        summary = {
+            "format": EVALUATION_FORMAT,
+            "run": run,
+            "dataset": {"name": name, "root": str(root.resolve()), "synthetic": synthetic},
+            "split": split,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "scan_count": len(self.facts),
+            "patient_count": len({facts["patient"] for facts in self.facts.values()}),
+            "slice_count": sum(len(facts["slice_numbers"]) for facts in self.facts.values()),
+            **rest,
+            "versions": package_versions(),
+            "leak": leak.to_json(),
+            **self.summary(),
+            **({} if quality is None else {"expected_dice": quality.to_json()}),
+            "scans": self.facts,
+        }
+        write_json(paths.summary, summary)
+        return summary
 
     def _confusion(self) -> dict[str, Any]:
         total = sum(self.totals.values(), np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64))

@@ -28,13 +28,13 @@ def evaluate_run(
     """Evaluate a run's model on a split, with a bar; see `core.evaluation.evaluate.evaluate` for ``ahead`` and what it raises."""
     scans = index.scans(split)
 
-    from core.evaluation.evaluate import evaluate, predict_nothing_ahead, scans_taken_over
+    from core.evaluation.evaluate import evaluate, scans_taken_over
     from core.model.predictor import Predictor
 
     predictor = Predictor.load(run.paths.model, config)
     title = going_on(f"Evaluating {split}", scans_taken_over(run, predictor, index, split), len(scans))
     with progress_bar(title) as progress:
-        return evaluate(run, predictor, index, split, scoring=scoring, progress=progress, ahead=ahead or predict_nothing_ahead)
+        return evaluate(run, predictor, index, split, scoring=scoring, progress=progress, ahead=ahead)
 
 
 def summary(done: Evaluation) -> dict[str, Any]:
