@@ -8,6 +8,7 @@ whose rounding is 2**29 times finer, and single precision is compared with it.
 
 from copy import deepcopy
 from dataclasses import dataclass
+from operator import attrgetter
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from torch import nn
 from core.config import InputRecipe
 from core.metrics.confidence import MIRRORS
 
+both = attrgetter("labels", "certain")
+"""The two volumes of a scan's prediction."""
 OTHER_ORDERS = 8
 """The largest error of a logit in another order of the same sums, to the largest of torch's here. Each error is a sum of many
 roundings, as good as normal: the largest of 10**5 such is 4.4 standard deviations, and 8 times that is not to be met."""

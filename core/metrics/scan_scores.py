@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.data.grid import Spacing
-from core.data.masks import LabelMap
 from core.labels import ORGANS
 from core.metrics.overlap import Confusion, Overlap
 from core.metrics.surface import TOLERANCES_MM, SurfaceScores, surface_scores
@@ -59,17 +58,10 @@ class ScanScores:
     tolerances_mm: tuple[float, ...]
 
 
-def score_scan(
-    *,
-    reference: LabelMap,
-    prediction: LabelMap,
-    spacing_mm: Spacing | None,
-    tolerances_mm: Sequence[float] = TOLERANCES_MM,
-) -> ScanScores:
-    """Score one scan as a volume; see `VolumePair.of` for what it raises.
+def score_pair(pair: VolumePair, spacing_mm: Spacing | None, tolerances_mm: Sequence[float] = TOLERANCES_MM) -> ScanScores:
+    """Score one scan as a volume.
 
     Args:
-        reference, prediction: (Z, H, W) uint8, classes 0 to 3.
         spacing_mm: of that grid (z, y, x); ``None`` where it is unknown or slices are missing between those given:
             distances and volumes are then NaN.
         tolerances_mm: of the NSD.
@@ -77,15 +69,10 @@ def score_scan(
     >>> import numpy as np
     >>> reference, prediction = np.zeros((2, 3, 8, 8), np.uint8)
     >>> reference[:, 2:6, 2:6], prediction[:, 2:6, 3:7] = 1, 1
-    >>> stomach = score_scan(reference=reference, prediction=prediction, spacing_mm=(3.0, 1.5, 1.5)).organs["stomach"]
+    >>> stomach = score_pair(VolumePair.of(reference=reference, prediction=prediction), (3.0, 1.5, 1.5)).organs["stomach"]
     >>> round(stomach.overlap.dice, 2), stomach.surface.hd95_mm, stomach.surface.nsd, round(stomach.reference_ml, 3)
     (0.75, 1.5, (1.0, 1.0), 0.324)
     """
-    return score_pair(VolumePair.of(reference=reference, prediction=prediction), spacing_mm, tolerances_mm)
-
-
-def score_pair(pair: VolumePair, spacing_mm: Spacing | None, tolerances_mm: Sequence[float] = TOLERANCES_MM) -> ScanScores:
-    """Score a scan that was looked at already, see `score_scan`."""
     surfaces = surface_scores(pair, spacing_mm=spacing_mm, tolerances_mm=tolerances_mm)
     voxel_ml = math.nan if spacing_mm is None else math.prod(spacing_mm) / MM3_PER_ML
     organs = {organ.name: OrganScores(pair.overlap(organ.id), surfaces[organ.id], voxel_ml) for organ in ORGANS}

@@ -83,9 +83,9 @@ class Predictor:
         config = {"flips": self.config.flips, "flip_agreement": self.config.flip_agreement}
         return {"weights": self.weights_hash, "recipe": asdict(self.recipe), "engine": self.engine.name, **config}
 
-    def predict_volume(
+    def predict_scan(
         self, volume: NDArray[Any], window: Window | None = None, *, numbers: Sequence[int] | None = None
-    ) -> tuple[LabelMap, NDArray[np.uint8]]:
+    ) -> ScanPrediction:
         """Predict all slices of a scan.
 
         Args:
@@ -93,22 +93,10 @@ class Predictor:
             window: grey window; by default the recipe's for the whole volume (`core.data.images.model_window`).
             numbers: the slices' numbers, ascending, by which a recipe with context finds neighbours; by default without gaps.
 
-        Returns:
-            Label volume (Z, H, W) uint8, and confidence (Z, H, W) uint8: the softmax probability of the chosen class,
-            255 for certainty.
-
-        >>> predictor = Predictor.load(Path(model_folder("demo")))
-        >>> labels, certain = predictor.predict_volume(np.zeros((2, 40, 40), np.uint8))
-        >>> labels.shape, int(labels.max()), bool(certain.min() > 63)
+        >>> found = Predictor.load(Path(model_folder("demo"))).predict_scan(np.zeros((2, 40, 40), np.uint8))
+        >>> found.labels.shape, int(found.labels.max()), bool(found.certain.min() > 63)
         ((2, 40, 40), 0, True)
         """
-        found = self.predict_scan(volume, window, numbers=numbers)
-        return found.labels, found.certain
-
-    def predict_scan(
-        self, volume: NDArray[Any], window: Window | None = None, *, numbers: Sequence[int] | None = None
-    ) -> ScanPrediction:
-        """The same with the confidence of each slice and organ; see `predict_volume` for the arguments."""
         window = window or model_window(volume, self.recipe.window)
         channels = neighbours(range(len(volume)) if numbers is None else numbers, self.recipe.context_stride)
         return self._predict(volume, window, channels)
@@ -116,7 +104,7 @@ class Predictor:
     def predict_slice(
         self, image: NDArray[Any], window: Window | None = None, *, between: tuple[NDArray[Any], NDArray[Any]] | None = None
     ) -> tuple[LabelMap, NDArray[np.uint8]]:
-        """Predict one slice, (H, W) uint8 or uint16; see `predict_volume`.
+        """Label map and certainty (H, W) of one slice, (H, W) uint8 or uint16; see `ScanPrediction`.
 
         Args:
             window: grey window; by default the recipe's, by the percentiles of this slice (and those beside it) alone.

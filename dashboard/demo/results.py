@@ -52,7 +52,7 @@ class Segmentation:
 
 
 def segment_upload(upload: Upload, segmenter: Segmenter, *, progress: ReportProgress = silent) -> Segmentation:
-    """Segment every slice; those of a scan as `core.model.predictor.Predictor.predict_volume` does, the same pixels included.
+    """Segment every slice; those of a scan as `core.model.predictor.Predictor.predict_scan` does, the same pixels included.
 
     Raises:
         ModelError: the model cannot be loaded.

@@ -19,7 +19,7 @@ import pytest
 from core.data.masks import write_label_volume
 from core.labels import ORGANS
 from core.metrics.overlap import Overlap
-from core.metrics.scan_scores import ScanScores, score_scan
+from core.metrics.scan_scores import ScanScores
 from tests.core.metrics.references import (
     PERTURBATIONS,
     RUN_LENGTHS,
@@ -32,6 +32,7 @@ from tests.core.metrics.references import (
     dilated,
     real_scans,
     same,
+    score_scan,
     shifted,
 )
 
@@ -207,12 +208,13 @@ from itertools import cycle, islice
 from pathlib import Path
 import numpy as np
 from core.data.masks import read_label_volume
-from core.metrics.scan_scores import score_scan
+from core.metrics.scan_scores import score_pair
+from core.metrics.volume_pair import VolumePair
 
 MM = (3.0, 1.5, 1.5)
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 small = np.ones((2, 8, 8), np.uint8)
-score_scan(reference=small, prediction=small, spacing_mm=MM)
+score_pair(VolumePair.of(reference=small, prediction=small), MM)
 
 def peak_mb():
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
@@ -223,7 +225,7 @@ def scans():
         yield read_label_volume(path), read_label_volume(folder / "prediction" / path.name)
 
 before, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()
-done = [score_scan(reference=reference, prediction=prediction, spacing_mm=MM) for reference, prediction in scans()]
+done = [score_pair(VolumePair.of(reference=reference, prediction=prediction), MM) for reference, prediction in scans()]
 print(len(done), time.perf_counter() - wall, time.process_time() - cpu, before, peak_mb())
 """
 

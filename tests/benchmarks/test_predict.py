@@ -64,25 +64,25 @@ def test_torch_beside_onnx_runtime(model: Path, volume: np.ndarray) -> None:
     engines = {name: Predictor.load(model, replace(CPU, engine=name)) for name in ("torch", "onnx")}
     part = volume[64:72]
     for predictor in engines.values():
-        predictor.predict_volume(part)
+        predictor.predict_scan(part)
     spent: dict[str, list[float]] = {name: [] for name in engines}
     alone: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(TURNS):
         for name, predictor in engines.items():
-            spent[name].append(seconds(lambda it=predictor: it.predict_volume(part)) / len(part))
+            spent[name].append(seconds(lambda it=predictor: it.predict_scan(part)) / len(part))
             alone[name].append(seconds(lambda it=predictor: [it.predict_slice(each) for each in part]) / len(part))
     for name in engines:
         print(f"{name}: {1e3 * np.median(spent[name]):.0f} ms a slice in batches, {1e3 * np.median(alone[name]):.0f} one by one")
     ratios = [np.median(found["torch"]) / np.median(found["onnx"]) for found in (spent, alone)]
     print(f"torch over onnx: {ratios[0]:.1f} in batches, {ratios[1]:.1f} one by one")
-    scan_s = [seconds(lambda: engines["onnx"].predict_volume(volume)) for _ in range(TURNS)]
+    scan_s = [seconds(lambda: engines["onnx"].predict_scan(volume)) for _ in range(TURNS)]
     print(f"scan of {SLICES} slices: {np.median(scan_s):.1f} s ({min(scan_s):.1f} to {max(scan_s):.1f}), {THREADS} threads")
     compare(engines, volume, "phantom")
     assert ratios[0] > 1
 
 
 def compare(engines: dict[str, Predictor], volume: np.ndarray, what: str) -> None:
-    ours, theirs = (engines[name].predict_volume(volume)[0] for name in ("onnx", "torch"))
+    ours, theirs = (engines[name].predict_scan(volume).labels for name in ("onnx", "torch"))
     print(f"{what}: {(ours != theirs).sum()} pixels of another class, of {ours.size:,} ({np.count_nonzero(theirs):,} of organs)")
     assert (ours != theirs).mean() < 1e-5
 
@@ -108,7 +108,7 @@ def test_a_slice_for_each_thread(model: Path, volume: np.ndarray) -> None:
     for _ in range(TURNS + 1):
         for name, predictor in zip(found, (divided, alone), strict=True):
             before = time.process_time()
-            wall = seconds(lambda it=predictor: it.predict_volume(part)) / len(part)
+            wall = seconds(lambda it=predictor: it.predict_scan(part)) / len(part)
             found[name].append((wall, (time.process_time() - before) / len(part)))
     assert (divided.engine.lanes, alone.engine.lanes) == (1, THREADS)
     print()

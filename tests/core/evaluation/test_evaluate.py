@@ -35,6 +35,7 @@ from core.storage.partial import PartialOutput
 from core.storage.workspace import Workspace
 from tests.core.metrics.references import by_scipy
 from tests.patience import WAIT_S
+from tests.rounding import both
 
 ROOT = Path(__file__).parents[3]
 STEMS = [f"case{patient}_day{day}_slice_{number:04d}" for patient, day in ((1, 0), (2, 0), (2, 4)) for number in (9, 10, 11)]
@@ -96,7 +97,7 @@ def test_the_slice_table_agrees_with_a_direct_recomputation(
     table = evaluation.slices()
     assert len(table) == 2 * 3 * 3
     scan = index.scan("valid", "case2_day4")
-    prediction, confidence = predictor.predict_volume(scan.read_image())
+    prediction, confidence = both(predictor.predict_scan(scan.read_image()))
     reference = scan.read_labels()
     for row in table[table["scan"] == scan.id].itertuples():
         organ = next(organ for organ in ORGANS if organ.name == row.organ)

@@ -11,6 +11,8 @@ from scipy import ndimage
 
 from core.data.masks import decode_rle, merge_organs
 from core.labels import ORGANS
+from core.metrics.scan_scores import ScanScores, score_pair
+from core.metrics.volume_pair import VolumePair
 
 SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "data"
 RUN_LENGTHS = SAMPLES / "uwm-rle-22-case-days.csv"
@@ -18,6 +20,13 @@ EXAMPLES = int(os.environ.get("GUTCHECK_EXAMPLES", "60"))
 """Random volumes a property is tried on; the issue's 10,000 are run by hand."""
 TOLERANCES = (1.5, 3.0)
 Spacing = tuple[float, float, float]
+
+
+def score_scan(
+    *, reference: np.ndarray, prediction: np.ndarray, spacing_mm: Spacing | None, tolerances_mm: tuple[float, ...] = TOLERANCES
+) -> ScanScores:
+    """Our own scores."""
+    return score_pair(VolumePair.of(reference=reference, prediction=prediction), spacing_mm, tolerances_mm)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.labels import ORGANS
-from core.metrics.scan_scores import OrganScores, score_scan
-from tests.core.metrics.references import EXAMPLES, dice_and_iou_by_torchmetrics
+from core.metrics.scan_scores import OrganScores
+from tests.core.metrics.references import EXAMPLES, dice_and_iou_by_torchmetrics, score_scan
 
 MM = (3.0, 1.5, 1.5)
 

@@ -16,7 +16,6 @@ from core.data.scan import Scan, SliceFile
 from core.labels import ORGANS
 from core.metrics.confidence import Confidence
 from core.metrics.overlap import confusion_per_slice
-from core.metrics.scan_scores import score_scan
 from core.metrics.tables import (
     OTHER_MEANS,
     OVERLAP_MEANS,
@@ -27,6 +26,7 @@ from core.metrics.tables import (
     slice_rows,
     summarise,
 )
+from tests.core.metrics.references import score_scan
 
 Volume = np.ndarray
 SPACING = (3.0, 1.5, 1.5)

@@ -27,7 +27,7 @@ from core.model.segformer import load_model, save_model, weights_hash
 from core.model.torch_engine import TorchEngine
 from core.onnx_export import main
 from tests.patience import WAIT_S
-from tests.rounding import OTHER_ORDERS, PROBABILITY_ERROR, Rounding, rounding_of
+from tests.rounding import OTHER_ORDERS, PROBABILITY_ERROR, Rounding, both, rounding_of
 
 CPU = InferenceConfig(device="cpu", batch_size=4)
 ROOT = Path(__file__).parents[3]
@@ -90,8 +90,8 @@ def test_the_same_classes_as_torch(exported: Path, volume: np.ndarray, rounding:
     config = replace(CPU, flips=flips, batch_size=batch_size)
     ours, theirs = (Predictor.load(exported, replace(config, engine=engine)) for engine in ("onnx", "torch"))
     assert (ours.engine.name, theirs.engine.name) == ("onnx", "torch")
-    labels, confidence = ours.predict_volume(volume)
-    expected, expected_confidence = theirs.predict_volume(volume)
+    labels, confidence = both(ours.predict_scan(volume))
+    expected, expected_confidence = both(theirs.predict_scan(volume))
     assert len(np.unique(labels)) > 2
     clear = ~rounding.at(volume.shape[1:], flips=flips)
     np.testing.assert_array_equal(labels[clear], expected[clear])
@@ -115,9 +115,9 @@ def test_a_file_that_was_replaced_meanwhile_is_not_mixed_in(model: Path, volume:
     predictor = Predictor.load(model, replace(CPU, threads=2))
     expected, _ = predictor.predict_slice(volume[2], between=(volume[1], volume[3]))
     (model / ONNX).write_bytes(b"something else")
-    found, _ = predictor.predict_volume(volume)
+    found = predictor.predict_scan(volume).labels
     (model / ONNX).unlink()
-    again, _ = predictor.predict_volume(volume)
+    again = predictor.predict_scan(volume).labels
     assert predictor.engine.lanes == 1
     np.testing.assert_array_equal(found[2], expected)
     np.testing.assert_array_equal(again, found)
@@ -221,7 +221,7 @@ from pathlib import Path
 from core.config import InferenceConfig
 from core.model.predictor import Predictor
 predictor = Predictor.load(Path({str(exported)!r}), InferenceConfig(device="cpu"))
-predictor.predict_volume(numpy.zeros((3, 40, 50), numpy.uint8))
+predictor.predict_scan(numpy.zeros((3, 40, 50), numpy.uint8))
 print(predictor.engine.name, len(predictor.weights_hash), "torch" in sys.modules)
 """
     command = [sys.executable, "-W", "error", "-c", program]

@@ -17,7 +17,7 @@ from core.model.context import neighbours
 from core.model.predictor import Predictor
 from core.model.segformer import architecture, checkpoint_content, save_model, weights_hash
 from core.model.torch_engine import choose_device
-from tests.rounding import Rounding, rounding_of
+from tests.rounding import Rounding, both, rounding_of
 
 RECIPE = InputRecipe(64, (0.2, 0.3, 0.4), (0.5, 0.6, 0.7))
 CPU = InferenceConfig(device="cpu", batch_size=4)
@@ -59,25 +59,25 @@ def clear(predictor: Predictor, volume: np.ndarray) -> np.ndarray:
 
 
 def test_odd_sizes_are_kept(predictor: Predictor, volume: np.ndarray) -> None:
-    labels, confidence = predictor.predict_volume(volume)
+    labels, confidence = both(predictor.predict_scan(volume))
     assert labels.shape == confidence.shape == (5, 53, 71)
     assert labels.dtype == confidence.dtype == np.uint8
 
 
 def test_only_known_classes_and_more_than_one(predictor: Predictor, volume: np.ndarray) -> None:
-    labels, _ = predictor.predict_volume(volume)
+    labels = predictor.predict_scan(volume).labels
     assert {0, 1, 2, 3} >= set(np.unique(labels).tolist())
     assert len(np.unique(labels)) > 1
 
 
 def test_confidence_is_that_of_the_best_of_four(predictor: Predictor, volume: np.ndarray) -> None:
-    _, confidence = predictor.predict_volume(volume)
+    confidence = predictor.predict_scan(volume).certain
     assert confidence.min() >= 63
     assert confidence.max() > confidence.min()
 
 
 def test_the_same_input_gives_the_same_result(predictor: Predictor, volume: np.ndarray) -> None:
-    first, again = predictor.predict_volume(volume), predictor.predict_volume(volume.copy())
+    first, again = both(predictor.predict_scan(volume)), both(predictor.predict_scan(volume.copy()))
     np.testing.assert_array_equal(first[0], again[0])
     np.testing.assert_array_equal(first[1], again[1])
 
@@ -87,8 +87,8 @@ def test_the_batch_size_does_not_change_the_result(
     model, predictor: Predictor, volume: np.ndarray, clear: np.ndarray, batch_size: int
 ) -> None:
     other = Predictor(model, RECIPE, InferenceConfig(device="cpu", batch_size=batch_size))
-    labels, confidence = other.predict_volume(volume)
-    expected_labels, expected_confidence = predictor.predict_volume(volume)
+    labels, confidence = both(other.predict_scan(volume))
+    expected_labels, expected_confidence = both(predictor.predict_scan(volume))
     np.testing.assert_array_equal(labels[clear], expected_labels[clear])
     # A probability that is off by less than 1 of 255 is rounded to the same number or the next, and means of such, rounded
     # again, differ by 1 at most.
@@ -97,7 +97,7 @@ def test_the_batch_size_does_not_change_the_result(
 
 def test_a_slice_alone_is_the_slice_of_the_volume(predictor: Predictor, volume: np.ndarray, clear: np.ndarray) -> None:
     labels, confidence = predictor.predict_slice(volume[2])
-    expected, expected_confidence = predictor.predict_volume(volume)
+    expected, expected_confidence = both(predictor.predict_scan(volume))
     np.testing.assert_array_equal(labels[clear[2]], expected[2][clear[2]])
     np.testing.assert_allclose(confidence.astype(int), expected_confidence[2].astype(int), rtol=0, atol=1)
 
@@ -121,8 +121,8 @@ def test_the_steps_recoded(model, predictor: Predictor, volume: np.ndarray, clea
 
 def test_16_bit_scans_are_seen_under_the_window_of_the_whole_scan(predictor: Predictor, volume: np.ndarray) -> None:
     deep = volume.astype(np.uint16) * 13 + 40
-    labels, confidence = predictor.predict_volume(deep)
-    windowed = predictor.predict_volume(volume_window(deep).apply(deep))
+    labels, confidence = both(predictor.predict_scan(deep))
+    windowed = both(predictor.predict_scan(volume_window(deep).apply(deep)))
     np.testing.assert_array_equal(labels, windowed[0])
     np.testing.assert_array_equal(confidence, windowed[1])
 
@@ -133,7 +133,7 @@ def test_8_bit_scans_are_windowed_where_the_recipe_says_so(model, predictor: Pre
     windowing = Predictor(model, replace(RECIPE, window="scan"), CPU)
     bright = volume_window(dark).apply(dark)
     assert bright.max() > 2 * dark.max()
-    np.testing.assert_array_equal(windowing.predict_volume(dark)[0], predictor.predict_volume(bright)[0])
+    np.testing.assert_array_equal(windowing.predict_scan(dark).labels, predictor.predict_scan(bright).labels)
     alone = volume_window(dark[1]).apply(dark[1])
     assert not np.array_equal(alone, bright[1])
     np.testing.assert_array_equal(windowing.predict_slice(dark[1])[0], predictor.predict_slice(alone)[0])
@@ -141,7 +141,8 @@ def test_8_bit_scans_are_windowed_where_the_recipe_says_so(model, predictor: Pre
 
 def test_a_window_of_one_s_own(predictor: Predictor, volume: np.ndarray) -> None:
     window = Window(20, 200)
-    np.testing.assert_array_equal(predictor.predict_volume(volume, window)[0], predictor.predict_volume(window.apply(volume))[0])
+    windowed = predictor.predict_scan(window.apply(volume)).labels
+    np.testing.assert_array_equal(predictor.predict_scan(volume, window).labels, windowed)
 
 
 def test_loads_a_model_folder_and_a_checkpoint(
@@ -150,13 +151,13 @@ def test_loads_a_model_folder_and_a_checkpoint(
     save_model(model, tmp_path / "model", RECIPE)
     state = {f"network.{key}": value for key, value in model.state_dict().items()}
     torch.save({"state_dict": state, "hyper_parameters": checkpoint_content(model, RECIPE)}, tmp_path / "last.ckpt")
-    expected, _ = predictor.predict_volume(volume[:1])
+    expected = predictor.predict_scan(volume[:1]).labels
     for source in (tmp_path / "model", tmp_path / "last.ckpt"):
         loaded = Predictor.load(source, CPU)
         assert loaded.recipe == RECIPE
         assert loaded.weights_hash == weights_hash(model)
         # Weights that lie elsewhere in memory may be summed in another order.
-        np.testing.assert_array_equal(loaded.predict_volume(volume[:1])[0][clear[:1]], expected[clear[:1]])
+        np.testing.assert_array_equal(loaded.predict_scan(volume[:1]).labels[clear[:1]], expected[clear[:1]])
 
 
 def test_nothing_to_load(tmp_path: Path) -> None:
@@ -184,12 +185,12 @@ def test_context_shows_the_neighbours(model, volume: np.ndarray) -> None:
     assert shown.shape == (1, 3, 64, 64)
     for channel, z in enumerate((0, 2, 4)):
         np.testing.assert_array_equal(shown[0, channel], cv2.resize(volume[z], (64, 64), interpolation=cv2.INTER_LINEAR))
-    labels, _ = predictor.predict_volume(volume)
+    labels = predictor.predict_scan(volume).labels
     between, _ = predictor.predict_slice(volume[2], between=(volume[0], volume[4]))
     clear = ~rounding_in(predictor, volume).at(volume.shape[1:])[2]
     np.testing.assert_array_equal(labels[2][clear], between[clear])
     # By their numbers the third has no neighbours: it stands alone.
-    apart, _ = predictor.predict_volume(volume, numbers=[1, 2, 30, 50, 51])
+    apart = predictor.predict_scan(volume, numbers=[1, 2, 30, 50, 51]).labels
     alone, _ = predictor.predict_slice(volume[2])
     stands_alone = np.stack([volume[2]] * 5)
     clear_alone = ~rounding_in(predictor, stands_alone).at(volume.shape[1:])[2]

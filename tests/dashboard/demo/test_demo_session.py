@@ -38,6 +38,7 @@ from dashboard.demo.results import Segmentation, segment_upload
 from dashboard.demo.session import NOTHING_YET, Demo, DisplayOptions
 from dashboard.demo.tabs import TabUploads
 from tests.core.data.readers.odd_files import ODD_FILES, grey, png, sent, series
+from tests.rounding import both
 
 TAB, OTHER_TAB = "tab", "another"
 STUB = ModelChoice("stub", Path("stub"), "phantoms", True)
@@ -164,7 +165,7 @@ def test_slice_by_slice_is_what_predicting_the_volume_gives(stride: int) -> None
     predictor = Predictor(SegformerForSemanticSegmentation(architecture("b0")), recipe, InferenceConfig(device="cpu"))
     scan = example_scans()[0]
     scan = replace(scan, numbers=(1, 2, 3, 5, 6, 7, 9, 10, 11, 12, 13, 20))
-    expected, sure = predictor.predict_volume(np.stack(scan.slices), numbers=scan.numbers)
+    expected, sure = both(predictor.predict_scan(np.stack(scan.slices), numbers=scan.numbers))
 
     class Direct(StubCache):
         def predict(self, choice: ModelChoice, image: NDArray[Any], window: Window | None = None, *, between: Any = None) -> Any:

@@ -154,7 +154,7 @@ def shown_by(predictor: Predictor, volume: np.ndarray, numbers: list[int]) -> np
 
     predictor.engine.best = best  # type: ignore[method-assign, assignment]
     with pytest.raises(_Shown) as caught:
-        predictor.predict_volume(volume, numbers=numbers)
+        predictor.predict_scan(volume, numbers=numbers)
     planes: np.ndarray = caught.value.args[0]
     assert len(planes) == len(volume)
     return planes

@@ -38,7 +38,7 @@ def test_panels_are_image_reference_prediction_and_overlay(tiny_run: Run, tiny_i
     names = [scan.slices[4].image.stem, scan.slices[1].image.stem]
     figure = inference_and_visualize(load_best(tiny_run.paths.root, CPU), tiny_index, names, opacity=0.3, batch_size=1)
     assert figure.shape == (2 * (HEAD + SIDE + GAP) + HEAD, 4 * (SIDE + GAP), 3)
-    labels, _ = Predictor.load(tiny_run.paths.model).predict_volume(scan.read_image(), FULL_8BIT)
+    labels = Predictor.load(tiny_run.paths.model).predict_scan(scan.read_image(), FULL_8BIT).labels
     for row, place in enumerate((4, 1)):
         image, reference, prediction, overlay = _panels(figure, row)
         pixels, mask = scan.slices[place].read()
