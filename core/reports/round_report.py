@@ -17,7 +17,7 @@ from core.labels import MACRO, ORGANS, TITLES
 from core.reports.page import Section, facts, figure, gallery, html_page, paragraph, picture, table
 from core.reports.pictures import panel, read_shown_scan, worst_positions
 from core.reports.scan_report import without_empty
-from core.reviews.round.acceptance import OF_WHOLE_SCANS, Acceptance, Headline, ScoreThreshold, acceptance, effort, headline
+from core.reviews.round.acceptance import OF_WHOLE_SCANS, PROBABILITIES, Acceptance, Headline, acceptance, effort, headline
 from core.reviews.round.agreement import Coefficient, ReaderAgreement, reader_agreement
 from core.reviews.store.events import Verdict
 from core.reviews.store.state import ScanReview
@@ -92,19 +92,24 @@ def _median(values: "pd.Series[float]") -> str | None:
 
 
 def _headline(lines: Sequence[Headline]) -> list[Markup]:
+    note = f"Scans left out because a reader calls their reference wrong: {lines[0].disputed}. In brackets 95% intervals that "
+    note += "resample patients; n counts scans."
+    return [table(headline_table(lines).rename(columns={"n without": "n "})), paragraph(note, quiet=True)]
+
+
+def headline_table(lines: Sequence[Headline]) -> pd.DataFrame:
+    """A row an organ: its mean Dice with and without disputed references, and of how many scans."""
     rows = [
         {
             "Organ": TITLES[each.organ],
             "All scans": _mean(each.all_scans),
             "n": each.all_scans["scans"],
             "Without disputed": _mean(each.undisputed),
-            "n ": each.undisputed["scans"],
+            "n without": each.undisputed["scans"],
         }
         for each in lines
     ]
-    note = f"Scans left out because a reader calls their reference wrong: {lines[0].disputed}. In brackets 95% intervals that "
-    note += "resample patients; n counts scans."
-    return [table(pd.DataFrame(rows)), paragraph(note, quiet=True)]
+    return pd.DataFrame(rows)
 
 
 def _mean(of: Mapping[str, float | None]) -> str:
@@ -138,24 +143,13 @@ def _agreement(found: ReaderAgreement) -> list[Markup]:
     left_out = [paragraph(sentence, quiet=True) for sentence in score_sentences(found)]
     if not found.pairs:
         return [paragraph("No scan has verdicts of two readers yet."), *left_out]
-    rows = [
-        {
-            "Readers": f"{each.first}, {each.second}",
-            "Scans": each.kappa.scans,
-            "Same verdict": _coefficient(each.percent),
-            "Kappa": _coefficient(each.kappa),
-            "Linear weights": _coefficient(each.linear),
-            "Quadratic weights": _coefficient(each.quadratic),
-            "Off the scale": each.outside,
-        }
-        for each in found.pairs
-    ]
-    parts = [table(pd.DataFrame(rows)), paragraph(_KAPPA_NOTE, quiet=True), *left_out]
+    pairs = kappa_table(found, between=", ").rename(columns={"n": "Scans"})
+    parts = [table(pairs), paragraph(f"{KAPPA_NOTE}.", quiet=True), *left_out]
     if found.fleiss and found.light_linear and found.light_quadratic:
         several = {
-            f"Fleiss' kappa, {found.fleiss.scans} scans with {found.verdicts_per_scan} verdicts": _coefficient(found.fleiss),
-            "Mean of the pairs, linear weights": _coefficient(found.light_linear),
-            "Mean of the pairs, quadratic weights": _coefficient(found.light_quadratic),
+            f"Fleiss' kappa, {found.fleiss.scans} scans with {found.verdicts_per_scan} verdicts": coefficient_text(found.fleiss),
+            "Mean of the pairs, linear weights": coefficient_text(found.light_linear),
+            "Mean of the pairs, quadratic weights": coefficient_text(found.light_quadratic),
         }
         parts.append(facts(several))
     titles = {"scan": "Scan", "verdicts": "Verdicts", "spread": "Steps apart", "majority": "Most say"}
@@ -163,9 +157,26 @@ def _agreement(found: ReaderAgreement) -> list[Markup]:
     return [*parts, table(apart) if len(apart) else paragraph("The readers agree on every scan that several judged.")]
 
 
-_KAPPA_NOTE = (
+def kappa_table(found: ReaderAgreement, between: str) -> pd.DataFrame:
+    """A row a pair of readers: how far they agree, by each coefficient."""
+    rows = [
+        {
+            "Readers": f"{each.first}{between}{each.second}",
+            "n": each.kappa.scans,
+            "Same verdict": coefficient_text(each.percent),
+            "Kappa": coefficient_text(each.kappa),
+            "Linear weights": coefficient_text(each.linear),
+            "Quadratic weights": coefficient_text(each.quadratic),
+            "Off the scale": each.outside,
+        }
+        for each in found.pairs
+    ]
+    return pd.DataFrame(rows)
+
+
+KAPPA_NOTE = (
     "Kappa (Cohen) counts all six verdicts. The weighted ones are of the four-point scale and leave out scans that a reader "
-    "calls unusable or whose reference is called wrong. In brackets 95% intervals that resample patients."
+    "calls unusable or whose reference is called wrong. In brackets 95% intervals that resample patients"
 )
 
 
@@ -179,25 +190,14 @@ def score_sentences(found: ReaderAgreement) -> list[str]:
     return said
 
 
-def _coefficient(each: Coefficient) -> str:
+def coefficient_text(each: Coefficient) -> str:
+    """See `interval_text`."""
     return interval_text(each.value, each.low, each.high, digits=2)
 
 
 def _acceptance(found: Sequence[Acceptance]) -> list[Markup]:
-    rows = [
-        {
-            "Score": score_title(each.score),
-            "Of": TITLES[each.organ],
-            "Verdicts on scans": each.verdicts,
-            "Scans accepted": each.accepted,
-            "Half of the scans accepted at": _limit(each.limits, 0),
-            "80% of the scans accepted at": _limit(each.limits, 1),
-            "Note": each.problem,
-        }
-        for each in found
-        if each.verdicts
-    ]
-    if not rows:
+    judged = [each for each in found if each.verdicts]
+    if not judged:
         return [paragraph("No verdict on the four-point scale yet.")]
     note = (
         "Logistic regression over the standing verdicts on the four-point scale; “Accept” counts as accepted. In brackets 95% "
@@ -206,11 +206,28 @@ def _acceptance(found: Sequence[Acceptance]) -> list[Markup]:
     drawn = [each for each in found if each.organ == MACRO and not each.problem]
     figures = [figure(acceptance_figure(each), height=340) for each in drawn]
     told = [paragraph(note, quiet=True), paragraph(OF_WHOLE_SCANS, quiet=True)]
-    return [table(without_empty(pd.DataFrame(rows))), *told, *figures]
+    shown = acceptance_table(judged).drop(columns=["Patients", "Left out, no score"])
+    return [table(without_empty(shown)), *told, *figures]
 
 
-def _limit(limits: Sequence[ScoreThreshold], place: int) -> str:
-    return interval_text(limits[place].score, limits[place].low, limits[place].high) if limits else "–"
+def acceptance_table(judged: Sequence[Acceptance]) -> pd.DataFrame:
+    """A row a score and organ: the verdicts on it, and where half and 80% of the scans are accepted."""
+    return pd.DataFrame([_limits_row(each) for each in judged])
+
+
+def _limits_row(each: Acceptance) -> dict[str, object]:
+    limits = [interval_text(limit.score, limit.low, limit.high) for limit in each.limits] or ["–"] * len(PROBABILITIES)
+    return {
+        "Score": score_title(each.score),
+        "Of": TITLES[each.organ],
+        "Verdicts on scans": each.verdicts,
+        "Scans accepted": each.accepted,
+        "Patients": each.patients,
+        "Half of the scans accepted at": limits[0],
+        "80% of the scans accepted at": limits[1],
+        "Left out, no score": each.without_score,
+        "Note": each.problem,
+    }
 
 
 def acceptance_figure(found: Acceptance) -> go.Figure:

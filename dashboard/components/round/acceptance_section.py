@@ -5,8 +5,8 @@ import streamlit as st
 
 from core.charts.scores import score_title
 from core.labels import MACRO, TITLES
-from core.reports.round_report import acceptance_figure, interval_text
-from core.reviews.round.acceptance import OF_WHOLE_SCANS, PROBABILITIES, Acceptance, Headline, effort
+from core.reports.round_report import acceptance_figure, acceptance_table, headline_table
+from core.reviews.round.acceptance import OF_WHOLE_SCANS, Acceptance, Headline, effort
 from dashboard import cached
 from dashboard.components.common.badge import leak_badge
 from dashboard.components.common.charts import show_chart
@@ -52,7 +52,7 @@ def _acceptance(view: ReaderView, curves: list[Acceptance]) -> None:
         st.info(chosen.problem, icon=":material/show_chart:")
     else:
         _curve(view, chosen)
-    st.dataframe(pd.DataFrame([_row(each) for each in judged]), hide_index=True, key="limits")
+    st.dataframe(acceptance_table(judged), hide_index=True, key="limits")
     st.caption(
         f"{OF_WHOLE_SCANS} By logistic regression over the standing verdicts on the four-point scale; “Accept” counts. "
         "In brackets 95% intervals that resample patients. A limit outside the scores judged is not told (–)."
@@ -77,33 +77,8 @@ def _curve(view: ReaderView, found: Acceptance) -> None:
         st.caption(f"{counted(found.verdicts, 'verdict')} ({found.accepted} accept) by {readers} on {patients}")
 
 
-def _row(each: Acceptance) -> dict[str, object]:
-    limits = [interval_text(limit.score, limit.low, limit.high) for limit in each.limits] or ["–"] * len(PROBABILITIES)
-    return {
-        "Score": score_title(each.score),
-        "Of": TITLES[each.organ],
-        "Verdicts on scans": each.verdicts,
-        "Scans accepted": each.accepted,
-        "Patients": each.patients,
-        "Half of the scans accepted at": limits[0],
-        "80% of the scans accepted at": limits[1],
-        "Left out, no score": each.without_score,
-        "Note": each.problem,
-    }
-
-
 def _headline(lines: list[Headline]) -> None:
-    rows = [
-        {
-            "Organ": TITLES[each.organ],
-            "All scans": interval_text(each.all_scans["mean"], each.all_scans["low"], each.all_scans["high"]),
-            "n": each.all_scans["scans"],
-            "Without disputed": interval_text(each.undisputed["mean"], each.undisputed["low"], each.undisputed["high"]),
-            "n without": each.undisputed["scans"],
-        }
-        for each in lines
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="headlines")
+    st.dataframe(headline_table(lines), hide_index=True, key="headlines")
     st.caption(f"A reader calls the reference of {counted(lines[0].disputed, 'scan')} wrong. n counts scans.")
 
 

@@ -4,8 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import TITLES
-from core.reports.round_report import interval_text, score_sentences
-from core.reviews.round.agreement import Coefficient, ReaderAgreement
+from core.reports.round_report import KAPPA_NOTE, coefficient_text, kappa_table, score_sentences
+from core.reviews.round.agreement import ReaderAgreement
 from core.reviews.store.state import ScanReview
 from dashboard import cached
 from dashboard.components.common.headline import counted
@@ -13,11 +13,6 @@ from dashboard.components.common.reading import ReaderView, go_to
 from dashboard.components.common.row_table import row_table
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.round.round_settings import ask_for_another_reader
-
-KAPPA_HELP = (
-    "Kappa (Cohen) counts all six verdicts. The weighted ones are of the four-point scale and leave out scans that a reader "
-    "calls unusable or whose reference is called wrong. In brackets 95% intervals that resample patients; n counts scans."
-)
 
 
 def readers_section(view: ReaderView) -> None:
@@ -33,30 +28,14 @@ def readers_section(view: ReaderView) -> None:
 
 
 def _kappas(found: ReaderAgreement) -> None:
-    rows = [
-        {
-            "Readers": f"{each.first} and {each.second}",
-            "n": each.kappa.scans,
-            "Same verdict": _words(each.percent),
-            "Kappa": _words(each.kappa),
-            "Linear weights": _words(each.linear),
-            "Quadratic weights": _words(each.quadratic),
-            "Off the scale": each.outside,
-        }
-        for each in found.pairs
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="kappas")
-    st.caption(KAPPA_HELP)
+    st.dataframe(kappa_table(found, between=" and "), hide_index=True, key="kappas")
+    st.caption(f"{KAPPA_NOTE}; n counts scans.")
     if found.fleiss and found.light_linear and found.light_quadratic:
         left, middle, right = st.columns(3)
         what = f"Fleiss' kappa, {counted(found.fleiss.scans, 'scan')} with {found.verdicts_per_scan} verdicts"
-        left.metric(what, _words(found.fleiss), border=True)
-        middle.metric("Mean of the pairs, linear weights", _words(found.light_linear), border=True)
-        right.metric("Mean of the pairs, quadratic weights", _words(found.light_quadratic), border=True)
-
-
-def _words(each: Coefficient) -> str:
-    return interval_text(each.value, each.low, each.high, digits=2)
+        left.metric(what, coefficient_text(found.fleiss), border=True)
+        middle.metric("Mean of the pairs, linear weights", coefficient_text(found.light_linear), border=True)
+        right.metric("Mean of the pairs, quadratic weights", coefficient_text(found.light_quadratic), border=True)
 
 
 def _disagreements(view: ReaderView, table: pd.DataFrame) -> None:
