@@ -1,4 +1,4 @@
-"""Label map to colours, blending and error maps: the pixel arithmetic that front ends and exports share."""
+"""Label map to colours, blending and the colours of error maps: the pixel arithmetic that front ends and exports share."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ ERROR_COLOURS: tuple[ErrorColour, ...] = (
     ErrorColour("extra", "Extra", (240, 228, 66)),
     ErrorColour("swapped", "Swapped", (86, 180, 233)),
 )
-"""Kinds 1 to 4 of `error_map`, in those four of Okabe and Ito's colours that, laid over grey, stay furthest apart for readers
-with any colour blindness; agreement is the one that recedes."""
+"""Where two label maps agree and differ, in those four of Okabe and Ito's colours that, laid over grey, stay furthest apart
+for readers with any colour blindness; agreement is the one that recedes."""
 
 
 def num_to_rgb(label_map: LabelMap) -> Rgb:
@@ -55,17 +55,6 @@ def blend(image: NDArray[np.uint8], label_map: LabelMap, *, opacity: float, orga
     grey = np.repeat(image[..., None], 3, axis=-1)
     grey[drawn] = np.rint((1 - opacity) * grey[drawn] + opacity * PALETTE[label_map[drawn]]).astype(np.uint8)
     return grey
-
-
-def error_map(reference: LabelMap, prediction: LabelMap) -> NDArray[np.uint8]:
-    """Where two label maps (…) uint8 of one shape agree and differ.
-
-    Returns:
-        (…) uint8: 0 where both show background, 1 the same organ (agreement), 2 an organ only in the reference (missed),
-        3 only in the prediction (extra), 4 two different organs (swapped).
-    """
-    kinds = np.select([reference == prediction, prediction == 0, reference == 0], [1, 2, 3], 4)
-    return np.where((reference == 0) & (prediction == 0), 0, kinds).astype(np.uint8)
 
 
 def class_statistics(label_map: LabelMap) -> list[dict[str, Any]]:

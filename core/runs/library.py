@@ -29,7 +29,6 @@ IMPORTING = ".import-"
 """Begins the name of a folder in which a run is unpacked: ``.import-MARK@MACHINE.``, see `core.storage.processes`."""
 MAX_TITLE, MAX_NOTES, MAX_TAG = 120, 10_000, 40
 MAX_HASHES_BYTES = 50_000_000
-PIECE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -175,8 +174,10 @@ def export_run(workspace: Workspace, name: str, archive: Path) -> int:
     files = _carried(run)
     partial = archive.with_name(f".{archive.name}.partial")
     try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
-            hashes = {inside: _pack(zipped, inside, path) for inside, path in files.items()}
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False) as zipped:
+            for inside, path in files.items():
+                zipped.write(path, inside)
+            hashes = {inside: sha256_of(path) for inside, path in files.items()}
             # As it reads here: of a training that was killed the file still says that it is running.
             said = json.dumps(asdict(run.status.of_process(None)), indent=2).encode()
             zipped.writestr("status.json", said)
@@ -213,18 +214,6 @@ def _carried(run: Run) -> dict[str, Path]:
     for inside, path in carried.items():
         check_file(inside, path)
     return carried
-
-
-def _pack(zipped: zipfile.ZipFile, inside: str, path: Path) -> str:
-    """Write a file into an archive, a piece at a time; return its SHA-256."""
-    digest = hashlib.sha256()
-    entry = zipfile.ZipInfo.from_file(path, inside, strict_timestamps=False)
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    with path.open("rb") as source, zipped.open(entry, "w", force_zip64=True) as target:
-        while piece := source.read(PIECE_BYTES):
-            digest.update(piece)
-            target.write(piece)
-    return digest.hexdigest()
 
 
 def import_run(workspace: Workspace, archive: Path, name: str) -> RunPaths:

@@ -42,7 +42,7 @@ export function errorColours(kinds, shown) {
 }
 
 /**
- * What a voxel is, by its two classes; null where both say background (core.imaging.overlay.error_map).
+ * What a voxel is, by its two classes; null where both say background.
  * @param {number} reference @param {number} prediction
  */
 export function errorKind(reference, prediction) {

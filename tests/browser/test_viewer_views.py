@@ -9,11 +9,12 @@ from playwright.sync_api import Page, expect
 from core.data.images import Window, volume_window
 from core.data.index import load_index
 from core.data.masks import read_label_volume
-from core.imaging.overlay import ERROR_COLOURS, error_map
+from core.imaging.overlay import ERROR_COLOURS
 from core.runs.registry import Evaluation
 from tests.browser.conftest import VIEWER
 from tests.browser.small_workspace import FIRST_SLICE, HEIGHT, SCANS, WIDTH
 from tests.browser.test_viewer_in_browser import expect_slices, open_viewer, part, shown
+from tests.core.imaging.references import error_map
 
 pytestmark = pytest.mark.browser
 SPACING_MM = (3.0, 2.0, 1.0)

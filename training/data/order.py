@@ -1,6 +1,6 @@
 """The order of the slices in an epoch, and the numbers that each is augmented by: functions of (seed, epoch, position)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +33,6 @@ class SeededSampler(Sampler[Draw]):
         *,
         seed: int,
         shuffle: bool = True,
-        weights: Sequence[float] | None = None,
         rank: int = 0,
         world: int = 1,
         even: bool = True,
@@ -41,7 +40,6 @@ class SeededSampler(Sampler[Draw]):
         """
         Args:
             count: slices in the data set, and draws in an epoch over all processes.
-            weights: one a slice; draws with replacement in this proportion instead of each slice once.
             rank: which of the training processes this is.
             world: number of training processes; each gets every ``world``-th draw.
             even: give each process equally many by drawing the first few twice, as training together needs; otherwise no
@@ -49,7 +47,6 @@ class SeededSampler(Sampler[Draw]):
         """
         self.count, self.seed, self.shuffle, self.rank, self.world = count, seed, shuffle, rank, world
         self.draws = -(-count // world) * world if even else count
-        self.weights = None if weights is None else np.asarray(weights, np.float64) / np.sum(weights)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -58,8 +55,6 @@ class SeededSampler(Sampler[Draw]):
 
     def order(self) -> NDArray[np.intp]:
         """The indices of this epoch, over all processes."""
-        if self.weights is not None:
-            return self._numbers().choice(self.count, self.count, p=self.weights)
         return self._numbers().permutation(self.count) if self.shuffle else np.arange(self.count)
 
     def _numbers(self) -> np.random.Generator:

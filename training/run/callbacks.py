@@ -142,7 +142,7 @@ class RunRecorder(pl.Callback):  # type: ignore[misc]
         if not self._validated:
             return
         row = self._row(trainer)
-        self.metrics.add({key: "" if _undefined(value) else value for key, value in row.items()})
+        self.metrics.add({key: "" if math.isnan(value) else value for key, value in row.items()})
         if _any_process(trainer, self._out_of_time()):
             self.run_log.say(f"The limit of {self.training.max_minutes:g} minutes is reached.")
             trainer.should_stop = True
@@ -174,10 +174,6 @@ class RunRecorder(pl.Callback):  # type: ignore[misc]
 def _any_process(trainer: pl.Trainer, answer: bool) -> bool:
     """Whether one of the training processes says yes."""
     return answer if trainer.world_size == 1 else bool(trainer.strategy.reduce_boolean_decision(answer, all=False))
-
-
-def _undefined(value: float) -> bool:
-    return math.isnan(value)
 
 
 def _line(row: dict[str, Any], epochs: int, remaining_s: float | None) -> str:

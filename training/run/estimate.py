@@ -79,17 +79,13 @@ def estimate(index: DatasetIndex, training: TrainingConfig, recipe: InputRecipe,
             torch.set_num_threads(training.threads)
         data = MedicalSegmentationDataModule(index, training=training, recipe=recipe, watch=watch)
         data.prepare_data()
-        model = MedicalSegmentationModel.of(build_model(training.model, notify=_silent), recipe=recipe, training=short)
+        model = MedicalSegmentationModel.of(build_model(training.model, notify=lambda text: None), recipe=recipe, training=short)
         trainer = build_trainer(short, RunPaths(Path(scratch)), [clock])
         trainer.callbacks = [each for each in trainer.callbacks if not isinstance(each, ModelCheckpoint)]
         trainer.limit_train_batches, trainer.limit_val_batches = TRAIN_BATCHES, VALID_BATCHES
         trainer.fit(model, datamodule=data)
         batches = {split: -(-len(data.datasets[split]) // (training.batch_size * trainer.world_size)) for split in data.datasets}
     return _extrapolate(clock, batches, training)
-
-
-def _silent(text: str) -> None:
-    """Say nothing."""
 
 
 def _extrapolate(clock: _Clock, batches: dict[str, int], training: TrainingConfig) -> Estimate:

@@ -201,39 +201,35 @@ def _take(status: StatusFile, last: LastState | None, *, queued: bool) -> None:
         status.write(**now)
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """The best checkpoint of a run."""
-
-    checkpoint: Path | None
-    score: float | None
+_Kept = tuple[Path | None, float | None]
+"""The best checkpoint of a run, and its score."""
 
 
 def _kept(best: RunCheckpoint, last: LastState | None, paths: RunPaths) -> _Kept:
     if best.best_model_path:
-        return _Kept(Path(best.best_model_path), None if best.best_model_score is None else float(best.best_model_score))
+        return Path(best.best_model_path), None if best.best_model_score is None else float(best.best_model_score)
     if last is not None and last.best:
-        return _Kept(paths.checkpoints / last.best, last.score)
-    return _Kept(None, None)
+        return paths.checkpoints / last.best, last.score
+    return None, None
 
 
 def _finish(recorder: RunRecorder, kept: _Kept, training: TrainingConfig, trainer: pl.Trainer, log: RunLog) -> FitResult:
-    status = recorder.status
+    status, (checkpoint, score) = recorder.status, kept
     state: State = "stopped" if recorder.stopped_by else "finished"
     if is_first():
-        if kept.checkpoint is not None:
-            export(kept.checkpoint, status.paths)
+        if checkpoint is not None:
+            export(checkpoint, status.paths)
             if training.onnx and not recorder.stopped_by:
                 status.write(remaining_s=None)
                 export_for_cpu(status.paths, log)
-        message = _message(recorder, kept.checkpoint)
+        message = _message(recorder, checkpoint)
         finish(trainer.loggers, recorder.metrics.best_row(MONITOR))
         status.write(state=state, remaining_s=None, message=message)
         status.paths.stop_request.unlink(missing_ok=True)
         log.note(message)
     if recorder.stopped_by == "signal":
         raise KeyboardInterrupt
-    return FitResult(status.paths, state, kept.checkpoint, kept.score)
+    return FitResult(status.paths, state, checkpoint, score)
 
 
 def _message(recorder: RunRecorder, checkpoint: Path | None) -> str:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from core.imaging.overlay import ERROR_COLOURS, blend, class_statistics, error_map, num_to_rgb
+from core.imaging.overlay import ERROR_COLOURS, blend, class_statistics, num_to_rgb
+from tests.core.imaging.references import error_map
 
 
 def test_classes_to_colours() -> None:
