@@ -4,6 +4,7 @@ import re
 import socket
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from types import NoneType, UnionType
@@ -12,6 +13,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from core.cli.settings_file import read_settings_file
+from core.data.grid import Spacing
 from core.errors import ConfigError
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -116,19 +118,19 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def numbers(text: str, option: str, count: int) -> tuple[float, ...]:
-    """The positive numbers of a comma-separated list.
+def spacing_of(text: str) -> Spacing | None:
+    """``--spacing_mm``, millimetres along z, y and x; ``None`` where nothing is given.
 
     Raises:
-        ConfigError: not that many, not numbers, or not positive.
+        ConfigError: not three, not numbers, or not positive.
     """
-    try:
-        values = tuple(float(word) for word in words_of(text))
-    except ValueError:
-        values = ()
-    if len(values) != count or not all(0 < value < float("inf") for value in values):
-        raise ConfigError(f"--{option} wants {count} positive numbers", value=text, todo="separate them by commas")
-    return values
+    if not text:
+        return None
+    with suppress(ValueError):
+        z, y, x = (float(word) for word in words_of(text))
+        if all(0 < value < float("inf") for value in (z, y, x)):
+            return z, y, x
+    raise ConfigError("--spacing_mm wants 3 positive numbers", value=text, todo="separate them by commas")
 
 
 def check_port(host: str, port: int) -> None:

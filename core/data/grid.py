@@ -1,5 +1,6 @@
 """The grid of voxels on which a scan is stored: millimetres between their centres."""
 
+import math
 from collections.abc import Sequence
 
 Spacing = tuple[float, float, float]
@@ -22,3 +23,8 @@ def stored_spacing(spacing_mm: Sequence[float] | None, native_size: Sequence[int
     z, y, x = (float(step) for step in spacing_mm)
     height, width = native_size or size
     return z, y * height / size[0], x * width / size[1]
+
+
+def ml_a_voxel(spacing_mm: Spacing) -> float:
+    """Volume of a voxel in millilitres."""
+    return math.prod(spacing_mm) / 1000

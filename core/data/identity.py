@@ -1,6 +1,7 @@
 """Names: patient (``case123``) → scan (``case123_day20``) → slice (``case123_day20_slice_0070``)."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import DatasetError
@@ -67,6 +68,12 @@ def check_pattern(pattern: str) -> str:
     if "patient" not in groups:
         raise DatasetError("The patient pattern has no group (?P<patient>…)", value=pattern, todo="add one")
     return pattern
+
+
+def listed(names: Sequence[str], between: str = ", ") -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return between.join(names[:MAX_NAMED]) + more
 
 
 def natural_key(text: str) -> tuple[tuple[str, int], ...]:

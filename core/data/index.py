@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from core.data.identity import MAX_NAMED, natural_key, parse_slice_name
+from core.data.identity import MAX_NAMED, listed, natural_key, parse_slice_name
 from core.data.manifest import DatasetManifest, read_manifest
 from core.data.scan import Scan, SliceFile
 from core.errors import DatasetError
@@ -106,11 +106,8 @@ def pair_files(images: Path, masks: Path) -> list[tuple[str, Path, Path]]:
 
 
 def _count(what: str, stems: list[str], kind: str) -> str:
-    if not stems:
-        return ""
-    more = f" and {len(stems) - MAX_NAMED} more" if len(stems) > MAX_NAMED else ""
-    named = ", ".join(f"{stem}.png" for stem in stems[:MAX_NAMED])
-    return f"{len(stems)} {kind}{'s' if len(stems) > 1 else ''} {what} ({named}{more})"
+    named = listed([f"{stem}.png" for stem in stems])
+    return f"{len(stems)} {kind}{'s' if len(stems) > 1 else ''} {what} ({named})" if stems else ""
 
 
 def group_scans(slices: Iterable[SliceFile], manifest: DatasetManifest) -> tuple[Scan, ...]:

@@ -36,11 +36,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.data.grid import Spacing
+from core.data.grid import Spacing, ml_a_voxel
 from core.data.masks import LabelMap
 from core.data.scan import Scan
 from core.labels import CLASSES, NUM_CLASSES
 from core.metrics.disagreement import Flags, Grid, Indices, ball, box_of, representatives
+from core.metrics.overlap import check_shapes
 
 BOUNDARY_MM = 3.0
 TOLERANCE_VOXELS = 2.0
@@ -131,8 +132,7 @@ def error_regions(
         head_first: whether the volume's first slice is the one nearest the head, as in the UW-Madison set (its stomachs lie
             26 slices before its small bowels on average) and in what `core.evaluation.external` reads.
     """
-    if reference.shape != prediction.shape:
-        raise ValueError(f"reference {reference.shape} and prediction {prediction.shape} differ in shape")
+    check_shapes(reference, prediction)
     box = box_of(reference, prediction)
     if box is None:
         return []
@@ -145,7 +145,7 @@ def error_regions(
     near = grid.near(offsets)
     labels, core = grid.label(near, offsets)
     corner = np.array([side.start for side in box]) - pad
-    return _regions(grid, labels, near, core, corner, float(np.prod(steps)) / 1000 if spacing_mm else float("nan"), head_first)
+    return _regions(grid, labels, near, core, corner, ml_a_voxel(spacing_mm) if spacing_mm else float("nan"), head_first)
 
 
 def _regions(

@@ -8,13 +8,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.data.grid import Spacing
+from core.data.grid import Spacing, ml_a_voxel
 from core.labels import ORGANS
 from core.metrics.overlap import Confusion, Overlap
 from core.metrics.surface import TOLERANCES_MM, SurfaceScores, surface_scores
 from core.metrics.volume_pair import VolumePair
-
-MM3_PER_ML = 1000.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,6 @@ def score_pair(pair: VolumePair, spacing_mm: Spacing | None, tolerances_mm: Sequ
     (0.75, 1.5, (1.0, 1.0), 0.324)
     """
     surfaces = surface_scores(pair, spacing_mm=spacing_mm, tolerances_mm=tolerances_mm)
-    voxel_ml = math.nan if spacing_mm is None else math.prod(spacing_mm) / MM3_PER_ML
+    voxel_ml = math.nan if spacing_mm is None else ml_a_voxel(spacing_mm)
     organs = {organ.name: OrganScores(pair.overlap(organ.id), surfaces[organ.id], voxel_ml) for organ in ORGANS}
     return ScanScores(pair.confusion, organs, tuple(tolerances_mm))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.grid import ml_a_voxel
 from core.data.images import encode_png
 from core.data.readers.uploads import read_upload
 from core.errors import ImageError
@@ -16,7 +17,7 @@ from core.labels import CLASSES
 from dashboard.demo.downloads import nifti_download
 from dashboard.demo.patches import file_input
 from dashboard.demo.received import RECEIVED
-from dashboard.demo.results import OPACITY, ORGAN_IDS, Segmentation, ml_a_voxel, overlay_of
+from dashboard.demo.results import OPACITY, ORGAN_IDS, Segmentation, overlay_of
 from dashboard.demo.session import Demo, DisplayOptions, spacing_of
 
 NOTICE = "Not a medical device."

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.data.grid import Spacing
+from core.data.grid import Spacing, ml_a_voxel
 from core.data.images import encode_png
 from core.data.masks import LabelMap
 from core.imaging.overlay import blend, num_to_rgb
 from core.labels import CLASSES, ORGANS
 from core.reports.page import Section, facts, gallery, html_page, paragraph, picture, table
-from dashboard.demo.results import OPACITY, Segmentation, ml_a_voxel, only, spacing_text
+from dashboard.demo.results import OPACITY, Segmentation, only, spacing_text
 
 ASSUMED_MM: Spacing = (1.0, 1.0, 1.0)
 """Spacing of a NIfTI file where nobody knows it; the file and the page say so."""

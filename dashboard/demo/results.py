@@ -1,6 +1,5 @@
 """From an upload to a segmentation, and what is shown of it: overlay, class statistics and texts; all HTML is escaped here."""
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
 from core.config import InferenceConfig
-from core.data.grid import Spacing
+from core.data.grid import Spacing, ml_a_voxel
 from core.data.images import model_window
 from core.data.masks import LabelMap
 from core.data.readers.uploads import Upload, read_upload
@@ -138,11 +137,6 @@ def statistics_table(rows: Sequence[dict[str, Any]], shape: tuple[int, ...], spa
     return "\n".join(
         [head, "|:--|--:|--:|" + ("" if ml is None else "--:|"), *lines, "", _basis(shape, what.lower(), spacing_mm)]
     )
-
-
-def ml_a_voxel(spacing_mm: Spacing) -> float:
-    """Volume of a voxel in millilitres."""
-    return math.prod(spacing_mm) / 1000
 
 
 def _basis(shape: tuple[int, ...], what: str, spacing_mm: Spacing | None) -> str:

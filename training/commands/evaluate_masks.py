@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.cli.options import Parser, numbers
+from core.cli.options import Parser, spacing_of
 from core.cli.progress import progress_bar
 from core.config import ScoringConfig, pick
 from core.errors import ConfigError
@@ -47,14 +47,13 @@ def main(argv: Sequence[str]) -> None:
     if truth.resolve() == prediction.resolve():
         raise ConfigError("--truth and --prediction are one folder", value=truth, todo="give two")
     drawn = LabelTable.parse(options["map"])
-    spacing = numbers(options["spacing_mm"], "spacing_mm", 3) if options["spacing_mm"] else None
     folders = MaskFolders(
         truth,
         prediction,
         images=Path(options["images"]) if options["images"] else None,
         truth_table=drawn if options["map_truth"] is None else LabelTable.parse(options["map_truth"]),
         prediction_table=drawn,
-        spacing_mm=None if spacing is None else (spacing[0], spacing[1], spacing[2]),
+        spacing_mm=spacing_of(options["spacing_mm"]),
         pattern=options["pattern"] or PATTERN,
     )
     name = check_name(options["name"] or prediction.resolve().name, "name for the result")

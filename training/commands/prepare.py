@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.command import choose
-from core.cli.options import Parser, numbers, words_of
+from core.cli.options import Parser, spacing_of, words_of
 from core.cli.progress import ReportProgress, progress_bar
 from core.config import ArchiveConfig, PhantomConfig, SplitConfig, pick
 from core.data.identity import UW_MADISON_PATTERN
@@ -56,17 +56,10 @@ def main(argv: Sequence[str]) -> None:
     report(made, as_json=options["json"])
 
 
-def _spacing(text: str) -> tuple[float, float, float] | None:
-    if not text:
-        return None
-    z, y, x = numbers(text, "spacing_mm", 3)
-    return z, y, x
-
-
 def _uw_madison(options: dict[str, Any], split: SplitConfig, progress: ReportProgress) -> Prepared:
     from core.data.prepare.uw_madison import prepare_uw_madison
 
-    config, spacing_mm = pick(ArchiveConfig, options), _spacing(options["spacing_mm"])
+    config, spacing_mm = pick(ArchiveConfig, options), spacing_of(options["spacing_mm"])
     return prepare_uw_madison(Path(options["out"]), config=config, name=options["name"], spacing_mm=spacing_mm, progress=progress)
 
 
@@ -79,7 +72,7 @@ def _pairs(options: dict[str, Any], split: SplitConfig, progress: ReportProgress
         split=split,
         name=options["name"],
         pattern=options["pattern"],
-        spacing_mm=_spacing(options["spacing_mm"]),
+        spacing_mm=spacing_of(options["spacing_mm"]),
         progress=progress,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from core.cli.progress import ReportProgress, silent
-from core.data.identity import MAX_NAMED
+from core.data.identity import listed
 from core.data.images import check_picture
 from core.data.scan import Scan, SliceFile
 from core.errors import DatasetError, ImageError
@@ -24,9 +24,8 @@ def check_slices(scans: Sequence[Scan], *, progress: ReportProgress = silent) ->
             problems.append(problem)
     progress(len(slices), len(slices), "checked")
     if problems:
-        more = f" and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
         what = "A slice of the data set cannot be used" if len(problems) == 1 else f"{len(problems)} slices cannot be used"
-        raise DatasetError(what, value="; ".join(problems[:MAX_NAMED]) + more, todo="restore these files or remove the pairs")
+        raise DatasetError(what, value=listed(problems, "; "), todo="restore these files or remove the pairs")
 
 
 def _problem(each: SliceFile) -> str:

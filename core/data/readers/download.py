@@ -1,7 +1,6 @@
 """Fetching one large file over the network: resumed after a cut, checked, and never half there under its own name."""
 
 import contextlib
-import hashlib
 import http.client
 import ssl
 import time
@@ -196,8 +195,7 @@ def _too_large(address: str, max_bytes: int) -> DatasetError:
 def _check_hash(part: Path, sha256: str | None) -> None:
     if sha256 is None:
         return
-    with part.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    actual = sha256_of(part)
     if actual != sha256.lower():
         part.unlink()
         _version_file(part).unlink(missing_ok=True)

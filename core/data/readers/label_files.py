@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.identity import MAX_NAMED, SliceName, natural_key
+from core.data.identity import SliceName, listed, natural_key
 from core.data.images import Pixels
 from core.data.manifest import ScanInfo
 from core.data.masks import LabelMap
@@ -87,7 +87,7 @@ class LabelTable:
         classes = {kind.id: kind.id for kind in CLASSES} if self.classes is None else dict(self.classes)
         ignored = present - classes.keys() - {0}
         if ignored and self.classes is None:
-            what = f"{_listed([str(label) for label in sorted(ignored)])} have no class"
+            what = f"{listed([str(label) for label in sorted(ignored)])} have no class"
             raise MaskError(f"Labels {what}", value=path, todo="say which is which, such as --map 6=stomach,18=small_bowel")
         table = np.zeros(max(present, default=0) + 1, np.uint8)
         for label in present & classes.keys():
@@ -102,11 +102,6 @@ def _whole_numbers(labels: NDArray[Any], path: Path) -> NDArray[Any]:
     if labels.size and (labels.min() < 0 or labels.max() > MAX_LABEL):
         raise MaskError(f"A label map holds labels outside 0 to {MAX_LABEL}", value=path, todo="export labels")
     return labels if labels.dtype.kind == "u" else labels.astype(np.uint16)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def find_files(folder: Path) -> tuple[str, dict[str, Path]]:
@@ -159,7 +154,7 @@ def find_pairs(truth: Path, prediction: Path, images: Path | None) -> tuple[str,
 
 
 def _lonely(kind: str, other: str, stems: set[str]) -> str:
-    return f"{len(stems)} {kind} without {other} ({_listed(sorted(stems, key=natural_key))})" if stems else ""
+    return f"{len(stems)} {kind} without {other} ({listed(sorted(stems, key=natural_key))})" if stems else ""
 
 
 def scan_of_files(names: Sequence[SliceName], info: ScanInfo, path: Path) -> Scan:

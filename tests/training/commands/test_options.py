@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from core.cli.options import Parser, numbers, words_of
+from core.cli.options import Parser, spacing_of, words_of
 from core.config import InputRecipe, TrainingConfig, pick
 from core.errors import ConfigError
 from training.commands import evaluate, predict, prepare, show
@@ -122,10 +122,11 @@ def test_message_of_another_kind_stays():
 
 def test_lists():
     assert words_of(" a, b,,c ") == ("a", "b", "c")
-    assert numbers("3,1.5,1.5", "spacing_mm", 3) == (3, 1.5, 1.5)
+    assert spacing_of("3,1.5,1.5") == (3, 1.5, 1.5)
+    assert spacing_of("") is None
     for bad in ("3,1", "3,1,x", "3,1,0", "3,1,nan", "3,1,inf"):
         with pytest.raises(ConfigError, match="--spacing_mm wants 3 positive numbers"):
-            numbers(bad, "spacing_mm", 3)
+            spacing_of(bad)
 
 
 @pytest.mark.parametrize(
