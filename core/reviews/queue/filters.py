@@ -27,9 +27,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "kind": tuple(ErrorKind),
     "leak": get_args(LeakKind),
 }
-_WORDS = ("patient", "organ", "state", "reader", "kind", "leak")
+WORDS = ("patient", "organ", "state", "reader", "kind", "leak")
 _NUMBERS = ("dice_from", "dice_to", "confidence_from", "confidence_to")
-_DISPUTED = {"yes": True, "no": False}
+ANSWERS = {"yes": True, "no": False}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class WorklistFilter:
     """Part of the scan's or the patient's name, of the notes or of a comment; case does not matter."""
 
     def __post_init__(self) -> None:
-        for name in _WORDS:
+        for name in WORDS:
             values = getattr(self, name)
             if len(values) > MAX_VALUES or any(len(value) > MAX_LENGTH for value in values):
                 todo = f"give at most {MAX_VALUES}, of {MAX_LENGTH} characters"
@@ -77,7 +77,7 @@ class WorklistFilter:
 
     def to_query(self) -> dict[str, list[str]]:
         """Query parameters of a URL, without the parts that are not given."""
-        query = {name: list(getattr(self, name)) for name in _WORDS}
+        query = {name: list(getattr(self, name)) for name in WORDS}
         query |= {name: [repr(getattr(self, name))] for name in _NUMBERS if getattr(self, name) is not None}
         if self.disputed is not None:
             query["disputed"] = ["yes" if self.disputed else "no"]
@@ -97,13 +97,13 @@ class WorklistFilter:
         """
         known = {each.name for each in fields(cls)}
         given = {name: [value] if isinstance(value, str) else list(value) for name, value in query.items() if name in known}
-        parts: dict[str, object] = {name: tuple(given[name]) for name in _WORDS if name in given}
+        parts: dict[str, object] = {name: tuple(given[name]) for name in WORDS if name in given}
         parts |= {name: _number(name, given[name][-1]) for name in _NUMBERS if given.get(name)}
         if given.get("disputed"):
             answer = given["disputed"][-1]
-            if answer not in _DISPUTED:
+            if answer not in ANSWERS:
                 raise ConfigError("The filter disputed wants yes or no", value=answer[:MAX_LENGTH], todo="change it")
-            parts["disputed"] = _DISPUTED[answer]
+            parts["disputed"] = ANSWERS[answer]
         if given.get("text"):
             parts["text"] = given["text"][-1].strip()
         return cls(**parts)  # type: ignore[arg-type]

@@ -1,6 +1,5 @@
 """What a worklist filters and sorts by: one row a scan, made once from the tables of an evaluation and then kept."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.data.identity import natural_key
 from core.evaluation.cases import case_table
 from core.labels import ORGAN_NAMES
 from core.metrics.regions import ErrorKind
@@ -79,16 +79,12 @@ class ScanTable:
         if order == "worst":
             return np.arange(len(self.scans))
         if order == "name":
-            return np.array(sorted(range(len(self.names)), key=lambda row: _natural(self.names[row])), np.intp)
+            return np.array(sorted(range(len(self.names)), key=lambda row: natural_key(self.names[row])), np.intp)
         if order == "random":
             keys = pd.util.hash_array(self.scans["scan"].to_numpy(object), hash_key=f"{seed % 10**16:016d}")
             return np.argsort(keys, kind="stable")
         values = self.scans["confidence"] if order == "least_confident" else -self.scans["change"]
         return np.argsort(values.to_numpy(float), kind="stable")
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def error_bits(kinds: Collection[str], organs: Collection[str] = ORGAN_NAMES) -> int:

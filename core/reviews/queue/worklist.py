@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from core.reviews.queue.filters import UNREVIEWED, WorklistFilter
 from core.reviews.queue.matching import Reviews, Rows, matching, rows_of, states
@@ -42,10 +43,6 @@ class Worklist:
         """
         self._store, self._table, self._seen = store, table, seen
         self._key = {"run": table.run, "evaluation": table.evaluation}
-
-    def round(self) -> Round:
-        """The settings in force, or the defaults where a lead gave none."""
-        return self._now()[1]
 
     def queue(self, *, reader: str, filter: WorklistFilter = EVERYTHING, order: Order | None = None) -> list[str]:
         """The names of all scans that the filter lets through, within the round, in order."""
@@ -108,7 +105,7 @@ class Worklist:
         with self._store.writing() as connection:
             # What others did since the queue was made decides.
             reviews, _ = self._store.state(connection, **self._key)
-            leases = Leases(connection, **self._key, clock=self._store.clock)
+            leases = self._leases(connection)
             scan = _choose(queue, reader, reviews, leases.active(), settings.readers_per_scan)
             if scan is not None:
                 leases.take(scan, reader)
@@ -138,7 +135,7 @@ class Worklist:
             return True
         with self._store.writing() as connection:
             reviews, settings = self._store.state(connection, **self._key)
-            leases = Leases(connection, **self._key, clock=self._store.clock)
+            leases = self._leases(connection)
             free = _choose([scan], reader, reviews, leases.active(), (settings or Round()).readers_per_scan) == scan
             if free:
                 leases.take(scan, reader)
@@ -148,12 +145,12 @@ class Worklist:
         """Pass a scan over: others may have it, and the reader gets it again at the end. Raises: see `next_case`."""
         reader = self._store.reader_named(reader)
         with self._store.writing() as connection:
-            Leases(connection, **self._key, clock=self._store.clock).take(scan, reader, skipped=True)
+            self._leases(connection).take(scan, reader, skipped=True)
 
     def release(self, reader: str, scan: str) -> None:
         """Give a scan back without having judged it. Raises: see `next_case`."""
         with self._store.writing() as connection:
-            Leases(connection, **self._key, clock=self._store.clock).release(scan, check_reader(reader))
+            self._leases(connection).release(scan, check_reader(reader))
 
     def at_hand(self) -> dict[str, str]:
         """Who has which scan at hand now: readers (joined by commas) by scan."""
@@ -176,7 +173,10 @@ class Worklist:
 
     def _active(self) -> list[Lease]:
         with self._store.reading() as connection:
-            return Leases(connection, **self._key, clock=self._store.clock).active()
+            return self._leases(connection).active()
+
+    def _leases(self, connection: Connection) -> Leases:
+        return Leases(connection, **self._key, clock=self._store.clock)
 
     def _now(self) -> tuple[Reviews, Round]:
         return self._seen or self._read()

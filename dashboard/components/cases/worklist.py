@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import get_args
 
 import streamlit as st
 
@@ -9,7 +10,17 @@ from core.data.leakage import LeakKind
 from core.errors import GutCheckError
 from core.labels import ORGAN_NAMES, TITLES
 from core.metrics.regions import ErrorKind
-from core.reviews.queue.filters import MAX_LENGTH, STATES, SavedFilter, WorklistFilter, delete_filter, save_filter, saved_filters
+from core.reviews.queue.filters import (
+    ANSWERS,
+    MAX_LENGTH,
+    STATES,
+    WORDS,
+    SavedFilter,
+    WorklistFilter,
+    delete_filter,
+    save_filter,
+    saved_filters,
+)  # fmt: skip
 from core.reviews.store.events import BLIND_ORDERS, MAX_READER, Order, Round
 from core.runs.registry import Evaluation
 from dashboard import cached
@@ -18,15 +29,12 @@ from dashboard.components.common.reading import ReaderView, go_to
 from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.state import HELD, flash
 
-WORDS = ("patient", "organ", "state", "reader", "kind", "leak")
 RANGES = ("dice", "confidence")
 DISPUTED = {"": "Any reference", "yes": "Disputed reference", "no": "Undisputed reference"}
-ANSWERS = {"yes": True, "no": False}
 WHOLE = (0.0, 1.0)
 SEEDED = "filters_of"
 """The queue that the filters' fields were last filled from."""
 FILLED, ENDS = "filters_filled", "filters_ends"
-LEAKS: tuple[LeakKind, ...] = ("patient-clean", "leaked", "unknown")
 
 
 def choose_queue(evaluation: Evaluation, settings: Round, start: Queue, readers: list[str], patients: list[str]) -> Queue:
@@ -137,7 +145,7 @@ def _more(settings: Round, readers: list[str], patients: list[str]) -> WorklistF
         patient = _several("Patients", "patient", patients)
         organs = _several("Organs", "organ", ORGAN_NAMES, TITLES.__getitem__)
         reader = _several("Judged by", "reader", readers, disabled=settings.blind)
-        leak = _several("Leak", "leak", LEAKS)
+        leak = _several("Leak", "leak", get_args(LeakKind))
     with right:
         kind = _several("Kinds of error", "kind", list(ErrorKind), lambda name: ErrorKind(name).label, disabled=settings.blind)
         dice = _range("Mean Dice (of the organs chosen)", "dice", disabled=settings.blind)
