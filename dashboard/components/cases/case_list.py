@@ -6,8 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import ORGANS
-from dashboard.components.common.badge import leak_badge
+from dashboard.components.common.badge import leak_badge, synthetic_badge
 from dashboard.components.common.headline import DOTS, counted
+from dashboard.components.common.paging import page_of
 from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.row_table import row_table
 from dashboard.components.common.text import escape_markdown
@@ -28,7 +29,7 @@ def score_line(view: ReaderView) -> None:
             return
         leak_badge(view.evaluation.badge)
         if summary["dataset"].get("synthetic"):
-            st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
+            synthetic_badge()
         what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, whole volumes in 3D"
         values = [("All organs", "", summary["all_organs"]["dice"])]
         values += [(each.title, f":{DOTS[each.name]}[●] ", summary["organs"][each.name]["dice"]) for each in ORGANS]
@@ -42,7 +43,9 @@ def case_list(view: ReaderView) -> str | None:
     if not count:
         st.info("No case matches the filters; clear them to see all.", icon=":material/search_off:")
         return None
-    first = _page(count)
+    if count <= SCANS_A_PAGE:
+        st.caption(f"{counted(count, 'scan')}. A click on a row opens it, as does Enter; a click on a column's head sorts.")
+    first = page_of(count, SCANS_A_PAGE, "scans. A click on a row opens it.", key="case_page").start
     shown = view.worklist.rows(
         reader=view.reader, filter=view.queue.filter, order=view.queue.order, first=first, count=SCANS_A_PAGE
     )
@@ -58,21 +61,6 @@ def case_list(view: ReaderView) -> str | None:
         column_config=columns,
     )
     return None if row is None else str(shown.iloc[row]["scan"])
-
-
-def _page(count: int) -> int:
-    """The place in the queue at which the page begins."""
-    pages = -(-count // SCANS_A_PAGE)
-    if pages == 1:
-        st.caption(f"{counted(count, 'scan')}. A click on a row opens it, as does Enter; a click on a column's head sorts.")
-        return 0
-    if st.session_state.get("case_page", 1) > pages:
-        st.session_state["case_page"] = 1
-    with st.container(horizontal=True, vertical_alignment="center"):
-        number = st.pagination(pages, key="case_page")
-        first, last = (number - 1) * SCANS_A_PAGE, min(number * SCANS_A_PAGE, count)
-        st.caption(f"{first + 1:,} to {last:,} of {count:,} scans. A click on a row opens it.", width="content")
-    return first
 
 
 def _columns(shown: pd.DataFrame, *, blind: bool) -> dict[str, Any]:

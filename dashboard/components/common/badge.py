@@ -26,6 +26,11 @@ def leak_badge(badge: LeakBadge) -> None:
     st.badge(f"{sign} {badge.text}", color=colour, help=_HELP[badge.kind])
 
 
+def synthetic_badge() -> None:
+    """Show that these are no patients."""
+    st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
+
+
 def badge_words(badge: LeakBadge) -> str:
     """The badge as Markdown, to stand in a line beside a number."""
     colour, sign = _LOOKS[badge.kind]

@@ -1,6 +1,5 @@
 """Showing a figure: the camera that saves it, and the scan, slice and organ that a click on a mark stands for."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
@@ -11,15 +10,6 @@ from core.runs.registry import Evaluation
 from dashboard.state import link
 
 PICTURE_FORMAT = "picture_format"
-
-
-@dataclass(frozen=True)
-class Place:
-    """What a mark stands for."""
-
-    scan: str
-    slice_number: int | None
-    organ: str
 
 
 def picture_format() -> None:
@@ -68,7 +58,7 @@ def open_place(evaluation: Evaluation, carried: list[Any] | None, *, other: Eval
     """
     if carried is None:
         return
-    place = Place(str(carried[0]), None if carried[1] is None else int(carried[1]), str(carried[2]))
+    number = None if carried[1] is None else int(carried[1])
     beside = f"{other.run}/{other.name}" if other else None
-    names = link(run=evaluation.run, evaluation=evaluation.name, case=place.scan, slice=place.slice_number, organ=place.organ)
+    names = link(run=evaluation.run, evaluation=evaluation.name, case=str(carried[0]), slice=number, organ=str(carried[2]))
     st.switch_page("views/review.py", query_params=names | link(other=beside))

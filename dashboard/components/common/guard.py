@@ -5,11 +5,12 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from core.demo.prepare import demo_state
 from core.errors import GutCheckError
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.state import EVALUATION, demo_of, workspace
+from dashboard.state import EVALUATION, workspace
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def require_evaluation() -> Evaluation:
     for each in cached.evaluations():
         if chosen == (each.run, each.name):
             return each
-    if demo_of(workspace()).state in ("preparing", "failed"):
+    if demo_state(workspace()).state in ("preparing", "failed"):
         demo_progress()
     else:
         no_evaluations()
@@ -60,7 +61,7 @@ def no_evaluations() -> None:
 @st.fragment(run_every=0.5)
 def demo_progress() -> None:
     """Progress of the embedded demo; reruns the whole page once it stands."""
-    state = demo_of(workspace())
+    state = demo_state(workspace())
     if state.state == "ready":
         st.rerun()
     if state.state == "failed":

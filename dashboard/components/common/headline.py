@@ -9,7 +9,7 @@ from core.charts.run_settings import OTHER_TOOL
 from core.labels import ORGANS
 from core.metrics.tables import ALL_ORGANS_RULE
 from core.runs.registry import Evaluation
-from dashboard.components.common.badge import badge_words, leak_badge
+from dashboard.components.common.badge import badge_words, leak_badge, synthetic_badge
 
 DOTS = {"stomach": "blue", "small_bowel": "green", "large_bowel": "red"}
 
@@ -33,7 +33,7 @@ def what_was_measured(evaluation: Evaluation) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         leak_badge(evaluation.badge)
         if summary["dataset"].get("synthetic"):
-            st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
+            synthetic_badge()
         if evaluation.is_external:
             st.badge(OTHER_TOOL, color="gray", help="Its label maps were scored by `evaluate masks`; nothing was trained here.")
         st.caption(

@@ -25,7 +25,7 @@ from core.evaluation.disputes import disputed_scans
 from core.labels import ORGANS, TITLES
 from core.runs.registry import Evaluation
 from dashboard import cached
-from dashboard.components.common.badge import leak_badge
+from dashboard.components.common.badge import leak_badge, synthetic_badge
 from dashboard.components.common.charts import open_place, show_chart
 from dashboard.components.common.headline import counted
 from dashboard.components.common.hidden_scores import may_see_scores
@@ -41,7 +41,7 @@ def what_it_is(manifest: DatasetManifest) -> None:
     """One line: source, licence, split."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if manifest.synthetic:
-            st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
+            synthetic_badge()
         if not manifest.stated:
             st.badge("no dataset.json", color="orange", help="Names, spacing and split are guessed; prepare it to state them.")
         words = {"Source": manifest.source, "Licence": manifest.licence, "Split": manifest.split}

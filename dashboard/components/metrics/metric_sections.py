@@ -24,6 +24,7 @@ from dashboard import cached
 from dashboard.components.common.charts import open_place, show_chart
 from dashboard.components.common.headline import counted, headline
 from dashboard.components.common.hidden_scores import hidden_rounds
+from dashboard.components.common.paging import page_of
 from dashboard.components.common.sections import csv_button
 from dashboard.components.common.selection import Selection
 from dashboard.components.common.text import escape_markdown
@@ -91,27 +92,15 @@ def organs(chosen: Selection) -> None:
     distribution = dice_distribution(chosen.scans, source=chosen.source)
     open_place(chosen.evaluation, show_chart(distribution, key="spread", name=f"{chosen.file_name}-distribution"))
     order = worst_first(chosen.scans)
-    page = _page(len(order), SCANS_A_PAGE, "scans, worst first", key="bars_page")
+    page = page_of(len(order), SCANS_A_PAGE, "scans, worst first", key="bars_page")
     bars = dice_bars(chosen.scans, order[page], source=chosen.source)
     open_place(chosen.evaluation, show_chart(bars, key="bars", name=f"{chosen.file_name}-scans"))
     table = by_patient(chosen.scans)
     patients = list(dict.fromkeys(table["patient"]))
-    page = _page(len(patients), PATIENTS_A_PAGE, "patients, worst first", key="patients_page")
+    page = page_of(len(patients), PATIENTS_A_PAGE, "patients, worst first", key="patients_page")
     heatmap = patient_heatmap(table, patients[page], source=chosen.source)
     open_place(chosen.evaluation, show_chart(heatmap, key="patients", name=f"{chosen.file_name}-patients"))
     _csv(chosen, chosen.scans, "scans")
-
-
-def _page(count: int, size: int, what: str, *, key: str) -> slice:
-    """Which part of a long list is shown."""
-    pages = max(-(-count // size), 1)
-    if pages == 1:
-        return slice(0, count)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        number = st.pagination(pages, key=key)
-        first, last = (number - 1) * size, min(number * size, count)
-        st.caption(f"{first + 1:,} to {last:,} of {count:,} {what}", width="content")
-    return slice(first, last)
 
 
 def where(chosen: Selection) -> None:
