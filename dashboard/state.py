@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.demo.prepare import DemoState, default_folder, demo_state
+from core.demo.prepare import default_folder
 from core.labels import ORGAN_NAMES
 from core.storage.workspace import ENVIRONMENT_VARIABLE, Workspace
 
@@ -117,13 +117,8 @@ def link(**parts: str | int | None) -> dict[str, str]:
     return {key: str(value) for key, value in parts.items() if value is not None}
 
 
-def set_url(**parts: str | int | None) -> None:
-    """Make the URL name what the page shows, so that it can be sent to a colleague."""
-    set_query(link(**parts))
-
-
 def set_query(wanted: Mapping[str, str | list[str]]) -> None:
-    """As `set_url`, for parameters that may come several times."""
+    """Make the URL name what the page shows, so that it can be sent to a colleague."""
     now = {key: st.query_params.get_all(key) for key in st.query_params}
     if now != {key: [value] if isinstance(value, str) else value for key, value in wanted.items()}:
         st.query_params.from_dict(wanted)
@@ -137,11 +132,6 @@ def workspace() -> Workspace:
         return Workspace.locate()
     own = Workspace.locate()
     return own if own.root.is_dir() else Workspace(default_folder())
-
-
-def demo_of(opened: Workspace) -> DemoState:
-    """How far the embedded demo in this workspace is."""
-    return demo_state(opened)
 
 
 def refuse(sentence: str) -> None:

@@ -78,7 +78,7 @@ def _export_masks(
     formats: Sequence[str],
     options: dict[str, Any],
 ) -> None:
-    from core.reviews.round.corrected import final_masks, write_corrected_dataset, write_run_lengths
+    from core.reviews.round.corrected import final_masks, run_length_csv, write_corrected_dataset
 
     reviews = store.reviews(run=evaluation.run, evaluation=evaluation.name)
     masks = final_masks(evaluation, reviews, reader=options["reader"], accepted=options["accepted"])
@@ -87,7 +87,7 @@ def _export_masks(
         split = SplitConfig(valid_patients=held_out) if held_out else None
         write_corrected_dataset(workspace, evaluation, masks, folder / DATASET, name=options["name"], split=split)
     if "rle" in formats:
-        write_run_lengths(workspace, evaluation, masks, folder / RUN_LENGTHS)
+        write_whole(folder / RUN_LENGTHS, run_length_csv(workspace, evaluation, masks))
 
 
 def report(argv: Sequence[str]) -> None:

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from core.cli.options import Parser
 from core.errors import ReviewError
-from core.reviews.store.chain import Head, read_head, write_head
+from core.reviews.store.chain import Head, read_head
 from core.reviews.store.database import URL_VARIABLE
 from core.reviews.store.store import ReviewStore
+from core.storage.files import write_json
 from core.storage.workspace import Workspace
 
 
@@ -30,7 +32,7 @@ def main(argv: Sequence[str]) -> None:
     file = Path(options["head"]) if options["head"] else None
     head = check(Workspace.locate(options["workspace"]), read_head(file) if file and file.exists() else None)
     if file:
-        write_head(file, head)
+        write_json(file, asdict(head))
     print(f"{head.sequence} review events, each as it was written. The last has the hash {head.hash}.")
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 
 from core.cli.command import run_command
 from core.cli.progress import ReportProgress
-from core.data.duplicates import HASH_WORDS, Hashes, difference_hash, near_pairs
+from core.data.duplicates import HASH_WORDS, difference_hash, near_pairs
 from core.data.index import SPLITS, DatasetIndex, load_index
 from core.data.manifest import FILE_NAME
 from core.data.scan import Scan, SliceFile
@@ -173,11 +173,6 @@ def _row(split: str, scan: Scan, each: SliceFile) -> dict[str, Any]:
     return row | seen | dict(zip(HASH_COLUMNS, difference_hash(image).tolist(), strict=True))
 
 
-def hashes_of(table: pd.DataFrame) -> Hashes:
-    """The (N, 4) difference hashes of a survey."""
-    return table[HASH_COLUMNS].to_numpy(np.uint64)
-
-
 def make_survey(root: Path, report: Callable[[SurveyState], None]) -> None:
     """Read a data set and keep what was seen.
 
@@ -197,7 +192,7 @@ def make_survey(root: Path, report: Callable[[SurveyState], None]) -> None:
 
     table = survey(index, progress)
     report(SurveyState("running", len(table), len(table), "Comparing pictures with each other."))
-    alike = near_pairs(hashes_of(table), pd.factorize(table["scan"])[0].astype(np.int64))
+    alike = near_pairs(table[HASH_COLUMNS].to_numpy(np.uint64), pd.factorize(table["scan"])[0].astype(np.int64))
     for path, content in _packed(SurveyPaths(root), table, alike):
         write_whole(path, content)
     report(SurveyState("ready", len(table), len(table), stamp=stamp))

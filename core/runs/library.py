@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -61,11 +60,8 @@ def write_about(run: RunPaths, about: RunDescription) -> None:
     """
     if not run.root.is_dir():
         raise WorkspaceError("There is no such run any more", value=run.root.name, todo="choose another one")
-    write_json(run.about, asdict(_checked(replace(about, title=about.title.strip(), tags=_tags(about.tags)))))
-
-
-def _tags(tags: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    tags = tuple(dict.fromkeys(tag.strip() for tag in about.tags if tag.strip()))
+    write_json(run.about, asdict(_checked(replace(about, title=about.title.strip(), tags=tags))))
 
 
 def _checked(about: RunDescription) -> RunDescription:

@@ -14,7 +14,7 @@ from dashboard.components.common.sections import choose_section
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.data import data_sections as sections
 from dashboard.components.data.slice_grid import slice_grid
-from dashboard.state import EVALUATION, set_url, workspace
+from dashboard.state import EVALUATION, link, set_query, workspace
 
 SECTIONS = {"contents": "Contents", "leaks": "Leaks and duplicates", "references": "References", "slices": "Slices"}
 
@@ -37,7 +37,7 @@ def main() -> None:
             section = choose_section(SECTIONS, key="data_section")
             picture_format()
         kept = {key: st.query_params.get(key) for key in ("find", "show")} if section == "slices" else {}
-        set_url(dataset=name, section=section, **kept)
+        set_query(link(dataset=name, section=section, **kept))
         if not root.is_dir():
             raise DatasetError("The data set is not here", value=root, todo="bring its folder back; its scores stay readable")
         manifest = read_manifest(root)

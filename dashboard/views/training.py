@@ -8,7 +8,7 @@ from dashboard.components.common.text import escape_markdown
 from dashboard.components.training.new_run import new_run_form
 from dashboard.components.training.run_actions import import_and_trash
 from dashboard.components.training.runs_panel import run_details, run_table
-from dashboard.state import SELECTED_RUN, address, set_url, workspace
+from dashboard.state import SELECTED_RUN, address, link, set_query, workspace
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def _runs(*, active: bool) -> None:
             picked = run_table(runs)
             chosen = next((run for run in runs if run.name == picked), _chosen(runs))
             st.session_state[SELECTED_RUN] = chosen.name
-            set_url(run=chosen.name)
+            set_query(link(run=chosen.name))
             run_details(workspace(), chosen)
 
     draw()

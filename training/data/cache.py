@@ -74,7 +74,7 @@ class Cache:
         Raises:
             ValueError, OSError, KeyError, TypeError: it is missing, damaged, or of other slices.
         """
-        content = read_index(folder)
+        content = read_json(folder / "index.json")
         wanted = [source_path(index, path) for each in slices_of(index) for path in (each.image, each.mask)]
         if content["format"] != CACHE_FORMAT or [source["path"] for source in content["sources"]] != wanted:
             raise ValueError("other slices")
@@ -207,15 +207,6 @@ def _manifest_hash(index: DatasetIndex) -> str:
 def source_path(index: DatasetIndex, path: Path) -> str:
     """A file's path below the data set's folder, with forward slashes."""
     return path.relative_to(index.root).as_posix()
-
-
-def read_index(folder: Path) -> dict[str, Any]:
-    """The content of ``index.json``.
-
-    Raises:
-        WorkspaceError: missing or damaged.
-    """
-    return dict(read_json(folder / "index.json"))
 
 
 def _scans(index: DatasetIndex) -> list[Scan]:

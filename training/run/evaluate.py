@@ -62,7 +62,7 @@ def table(done: Evaluation) -> str:
             "Means over scans, 3D; background left out; scans where neither has the organ are absent and left out.",
             f"All organs: {content['conventions']['all_organs']}.",
             f"NSD at {tolerance:g} mm. A missed organ or a false alarm scores 0; its distance is the diagonal of the scan.",
-            *_without_distances(content["without_distances"]),
+            *(f"No distances or volumes for {len(names)} scans: {why}." for why, names in content["without_distances"].items()),
             f"Evaluation: {done.paths.root}",
         ]
     )
@@ -80,7 +80,3 @@ def _score(value: float | None, digits: int = 3) -> str:
 
 def _interval(interval: dict[str, Any] | None) -> str:
     return "–" if interval is None else f"{interval['low']:.3f}–{interval['high']:.3f}"
-
-
-def _without_distances(scans: dict[str, list[str]]) -> list[str]:
-    return [f"No distances or volumes for {len(names)} scans: {reason}." for reason, names in scans.items()]

@@ -86,11 +86,9 @@ _LOOK: dict[Tissue, tuple[float, float, float]] = {
 _CLASS_BY_PREFIX = {"STOMACH": 1, "SMALL_BOWEL": 2, "COLON": 3}
 
 
-def _class_of(tissue: Tissue) -> int:
-    return next((c for prefix, c in _CLASS_BY_PREFIX.items() if tissue.name.startswith(prefix)), 0)
-
-
-LABEL_OF: NDArray[np.uint8] = np.array([_class_of(tissue) for tissue in Tissue], dtype=np.uint8)
+LABEL_OF: NDArray[np.uint8] = np.array(
+    [next((c for prefix, c in _CLASS_BY_PREFIX.items() if tissue.name.startswith(prefix)), 0) for tissue in Tissue], np.uint8
+)
 """Class id of each tissue, (tissues,) uint8: 0 background, 1 stomach, 2 small bowel, 3 large bowel."""
 
 TEXTURE_OF: NDArray[np.float32] = np.array([_LOOK[tissue][2] for tissue in Tissue], dtype=np.float32)

@@ -34,7 +34,7 @@ from core.reviews.store.readers import reader_key
 from core.reviews.store.state import ScanReview
 from core.runs.registry import Evaluation
 from core.storage.csv_cells import escape_formula
-from core.storage.files import sha256_of_array, write_whole
+from core.storage.files import sha256_of_array
 from core.storage.workspace import Workspace
 
 
@@ -203,8 +203,3 @@ def _native(plane: LabelMap, size: tuple[int, int] | None) -> LabelMap:
     if size is None or size == plane.shape:
         return plane
     return np.asarray(cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-
-
-def write_run_lengths(workspace: Workspace, evaluation: Evaluation, masks: Mapping[str, FinalMask], path: Path) -> None:
-    """Write `run_length_csv`, whole."""
-    write_whole(path, run_length_csv(workspace, evaluation, masks))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.errors import ReviewError
 from core.reviews.store.events import Subject, event_hash
 from core.reviews.store.schema import events, head
-from core.storage.files import read_json, write_json
+from core.storage.files import read_json
 
 FIRST_HASH = "0" * 64
 AT_A_TIME = 1000
@@ -42,11 +42,6 @@ def read_head(file: Path) -> Head:
     except (TypeError, KeyError) as error:
         raise ReviewError("The file holds no head of a review store", value=file, todo="give one that verify wrote") from error
     return found
-
-
-def write_head(file: Path, kept: Head) -> None:
-    """Keep a head in a file. Raises: see `core.storage.files.write_whole`."""
-    write_json(file, asdict(kept))
 
 
 def stored_head(connection: Connection) -> Head | None:

@@ -5,7 +5,6 @@ import sqlite3
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -102,7 +101,7 @@ def make_engine(url: str | URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_sqlite_pragmas)
         if database := _sqlite_file(engine):
-            event.listen(engine, "connect", partial(_note_files, database))
+            event.listen(engine, "connect", lambda _, record: note_files(record.info, database))
         event.listen(engine, "begin", _begin)
     return engine
 
@@ -133,10 +132,6 @@ def _set_sqlite_pragmas(connection: Any, _: object) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     # Opens the files beside the database, whose identity is kept from here on.
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-
-
-def _note_files(database: Path, _: object, record: Any) -> None:
-    note_files(record.info, database)
 
 
 def _write_ahead(connection: Any) -> None:

@@ -105,8 +105,8 @@ def _survey(workspace: Workspace) -> tuple[dict[int, str], int, list[tuple[float
             claim = _claim(run)
             if claim:
                 taken |= dict.fromkeys(claim, folder.name)
-            elif _is_a_cluster_s(run):
-                continue
+            elif run.job.exists() and read_job(run).cluster is not None:
+                continue  # the cluster keeps its own queue
             elif status.state == "queued" and run.job.exists():
                 waiting.append(_order(run))
             elif status.state in ACTIVE:
@@ -114,10 +114,6 @@ def _survey(workspace: Workspace) -> tuple[dict[int, str], int, list[tuple[float
         except GutCheckError:
             continue  # a damaged run holds nobody up
     return taken, unclaimed, waiting
-
-
-def _is_a_cluster_s(run: RunPaths) -> bool:
-    return run.job.exists() and read_job(run).cluster is not None
 
 
 def _claim(run: RunPaths) -> list[int]:

@@ -13,7 +13,7 @@ from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.headline import counted
 from dashboard.components.common.text import escape_links, escape_markdown
-from dashboard.state import link, set_url
+from dashboard.state import link, set_query
 
 ACROSS, DOWN = 8, 3
 LARGE = 720
@@ -36,7 +36,7 @@ def slice_grid(name: str, root: Path, table: pd.DataFrame, evaluation: Evaluatio
         evaluation: one of this data set, whose scans can be opened in Review.
     """
     split, show, find = _filters(table)
-    set_url(dataset=name, section="slices", show=f"{split}:{show}", find=find or None)
+    set_query(link(dataset=name, section="slices", show=f"{split}:{show}", find=find or None))
     found = _chosen(table, split, show, find)
     if found.empty:
         st.info("No slice matches the filters; clear them to see all.", icon=":material/search_off:")

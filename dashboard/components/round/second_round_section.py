@@ -23,7 +23,7 @@ PLANNING, CARRYING = "carry_plan", "carry"
 def second_round_section(view: ReaderView) -> None:
     """Choose the newer evaluation and the amount, see what would carry over, carry it over, go on with what changed."""
     old = view.evaluation
-    newer = [each for each in cached.evaluations() if each.paths.root != old.paths.root and _in_common(old, each)]
+    newer = [each for each in cached.evaluations() if each.paths.root != old.paths.root and old.facts.keys() & each.facts.keys()]
     if not newer:
         st.info("There is no other evaluation of these scans: evaluate a newer run on the same data.", icon=":material/update:")
         return
@@ -43,10 +43,6 @@ def second_round_section(view: ReaderView) -> None:
     plan: CarryOverPlan | None = result_of(key)
     if plan is not None:
         _show(view, new, plan, key)
-
-
-def _in_common(old: Evaluation, new: Evaluation) -> bool:
-    return bool(old.facts.keys() & new.facts.keys())
 
 
 def _plan(view: ReaderView, new: Evaluation, amount: float, progress: ReportProgress) -> CarryOverPlan:
