@@ -1,6 +1,7 @@
 """All runs side by side: their scores in one table, and the settings in which two of them differ."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
@@ -72,7 +73,10 @@ def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> pd.DataFrame:
 
 def evaluations_table(runs: Sequence[Run], evaluations: Sequence[Evaluation]) -> pd.DataFrame:
     """One row an evaluation: run, evaluation, when, leak, Dice and HD95 over all organs, Dice per organ, misses, settings."""
-    configs = {run.name: _config_or_none(run) for run in runs}
+    configs: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        with suppress(WorkspaceError):
+            configs[run.name] = run_config(run)
     rows = []
     for each in evaluations:
         organs, every, config = each.summary["organs"], each.summary["all_organs"], configs.get(each.run, {})
@@ -93,10 +97,3 @@ def evaluations_table(runs: Sequence[Run], evaluations: Sequence[Evaluation]) ->
             }
         )
     return pd.DataFrame(rows)
-
-
-def _config_or_none(run: Run) -> dict[str, Any]:
-    try:
-        return run_config(run)
-    except WorkspaceError:
-        return {}

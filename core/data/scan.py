@@ -1,5 +1,6 @@
 """One scan of a data set: its slices in order, and reading them as volumes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,12 +53,7 @@ class Scan:
             DatasetError: the slices differ in size or depth.
         """
         read = read_image if check else decode_grey
-        planes = [read(each.image) for each in self.slices]
-        kinds = {f"{p.shape[1]}×{p.shape[0]} pixels of {p.dtype.itemsize * 8} bits" for p in planes}
-        if len(kinds) > 1:
-            todo = "export all slices of a scan alike"
-            raise DatasetError(f"The slices of scan {self.id} differ", value=", ".join(sorted(kinds)), todo=todo)
-        return np.stack(planes)  # type: ignore[return-value]
+        return stacked(self.id, [read(each.image) for each in self.slices])
 
     def read_labels(self, *, shape: tuple[int, int] | None = None) -> LabelMap:
         """The reference label volume (Z, H, W) uint8.
@@ -72,3 +68,11 @@ class Scan:
         height, width = first.shape
         rest = [read_mask(each.mask, shape=(height, width)) for each in self.slices[1:]]
         return np.stack([first, *rest])
+
+
+def stacked(scan: str, planes: Sequence[Pixels]) -> Pixels:
+    """The volume (Z, H, W) of a scan's slices. Raises: `DatasetError` where they differ in size or depth."""
+    kinds = sorted({f"{plane.shape[1]}×{plane.shape[0]} pixels of {plane.dtype.itemsize * 8} bits" for plane in planes})
+    if len(kinds) > 1:
+        raise DatasetError(f"The slices of scan {scan} differ", value=", ".join(kinds), todo="export all slices of a scan alike")
+    return np.stack(planes)  # type: ignore[return-value]

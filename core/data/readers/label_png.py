@@ -13,6 +13,7 @@ from core.data.identity import SliceName, natural_key, parse_slice_name
 from core.data.images import check_picture, decode, is_grey, read_image, to_grey
 from core.data.manifest import ScanInfo
 from core.data.readers.label_files import PATTERN, LabelScan, LabelTable, scan_of_files
+from core.data.scan import stacked
 from core.errors import DatasetError, ImageError, MaskError
 
 
@@ -53,15 +54,15 @@ class PngSource:
         if len(set(numbers)) < len(numbers):
             raise DatasetError("Two slices of a scan have one number", value=scan, todo="rename one of them")
         files = [self.pairs[name.stem] for name in names]
-        truth = _stack(scan, [read_label_png(path) for path, _, _ in files])
-        prediction = _stack(scan, [read_label_png(path) for _, path, _ in files])
+        truth = stacked(scan, [read_label_png(path) for path, _, _ in files])
+        prediction = stacked(scan, [read_label_png(path) for _, path, _ in files])
         if truth.shape != prediction.shape:
             sizes = " and ".join(f"{labels.shape[2]}×{labels.shape[1]}" for labels in (truth, prediction))
             todo = "resize the prediction to the truth, by nearest neighbour"
             raise MaskError(f"Truth and prediction differ in size ({sizes})", value=scan, todo=todo)
         reference, ignored = self.tables[0].apply(truth, files[0][0].parent / scan)
         drawn, also_ignored = self.tables[1].apply(prediction, files[0][1].parent / scan)
-        image = _stack(scan, [read_image(path) for _, _, path in files if path]) if self.has_images else None
+        image = stacked(scan, [read_image(path) for _, _, path in files if path]) if self.has_images else None
         if image is not None and image.shape != reference.shape:
             raise ImageError("Images and label maps differ in size", value=scan, todo="export them at one size")
         info = self.infos.get(scan) or ScanInfo(native_size=(reference.shape[1], reference.shape[2]))
@@ -83,10 +84,3 @@ def read_label_png(path: Path) -> NDArray[Any]:
     if not is_grey(pixels) or pixels.dtype not in (np.uint8, np.uint16):
         raise MaskError("A label map is in colour", value=path, todo="export labels as one channel of 8 or 16 bits")
     return to_grey(pixels)
-
-
-def _stack(scan: str, planes: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    sizes = sorted({f"{plane.shape[1]}×{plane.shape[0]} pixels of {plane.dtype.itemsize * 8} bits" for plane in planes})
-    if len(sizes) > 1:
-        raise DatasetError(f"The slices of scan {scan} differ", value=", ".join(sizes), todo="export all slices of a scan alike")
-    return np.stack(planes)
