@@ -13,7 +13,6 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from core.cli.settings_file import read_settings_file
-from core.data.grid import Spacing
 from core.errors import ConfigError
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -118,7 +117,7 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def spacing_of(text: str) -> Spacing | None:
+def spacing_of(text: str) -> tuple[float, float, float] | None:
     """``--spacing_mm``, millimetres along z, y and x; ``None`` where nothing is given.
 
     Raises:

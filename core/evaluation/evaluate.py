@@ -61,16 +61,8 @@ def evaluate(
             prediction, confidence = predicted(kept, scan, image, predictor)
             scores.add(scan, image=image, reference=reference, prediction=prediction, confidence=confidence)
         kept.settle({f"masks/{partial.mask(scan.id).name}" for scan in scans})
-        summary = scores.write(
-            partial,
-            run=run.name,
-            name=index.name,
-            root=index.root,
-            synthetic=index.manifest.synthetic,
-            split=split,
-            leak=badge,
-            **_made_by(predictor),
-        )
+        data = {"name": index.name, "root": str(index.root.resolve()), "synthetic": index.manifest.synthetic}
+        summary = scores.write(partial, run.name, data, split, badge, _made_by(predictor))
         if scores.config.nnunet:
             write_summary(partial.root / "summary.json", nnunet_summary(_cases(index, split, paths, scores), leak=badge.text))
         progress(len(scans), len(scans), "written")

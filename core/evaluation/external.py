@@ -29,6 +29,7 @@ SOURCE = "label maps from other tools"
 SPLIT = "valid"
 UNKNOWN = leak_badge(None, ())
 AS_THEY_ARE = LabelTable()
+NOT_TRAINED = "Label maps of another tool, scored by: evaluate masks. Nothing was trained here."
 NO_IMAGES = "No images were given, so these are scores only: Cases and Metrics show them, Review has nothing to draw on."
 
 
@@ -84,33 +85,21 @@ def evaluate_masks(
     _check_free(run, home)
     paths = run.evaluation(f"{home.name}-{home.split}")
     scores = ScoreSet(leak=UNKNOWN.text, config=scoring or ScoringConfig())
-    ignored: set[int] = set()
-    notes: list[str] = []
+    said: list[tuple[frozenset[int], tuple[str, ...]]] = []
     with new_folder(paths.root, replace=True) as folder, _dataset(home, source) as dataset:
         for done, scan in enumerate(source.ids):
             progress(done, len(source.ids), scan)
             loaded = source.read(scan)
             scores.add(loaded.scan, image=loaded.image, reference=loaded.reference, prediction=loaded.prediction)
-            ignored |= loaded.ignored
-            notes += loaded.notes
+            said.append((loaded.ignored, loaded.notes))
             write_label_volume(EvaluationPaths(folder).mask(check_name(scan, "scan")), loaded.prediction)
             if dataset is not None:
                 dataset.add(loaded)
-        summary = scores.write(
-            EvaluationPaths(folder),
-            run=name,
-            name=home.name,
-            root=home.root,
-            synthetic=home.synthetic,
-            split=home.split,
-            leak=leak_badge(None, {facts["patient"] for facts in scores.facts.values()}),
-            inference=None,
-            weights_sha256=None,
-            external=_external(folders, source, ignored, notes),
-        )
+        data = {"name": home.name, "root": str(home.root), "synthetic": home.synthetic}
+        leak = leak_badge(None, {facts["patient"] for facts in scores.facts.values()})
+        summary = scores.write(EvaluationPaths(folder), name, data, home.split, leak, _made_by(folders, source, said))
         progress(len(source.ids), len(source.ids), "written")
-    message = "Label maps of another tool, scored by: evaluate masks. Nothing was trained here."
-    write_status(run, RunStatus("finished", started_at=time.time(), message=message))
+    write_status(run, RunStatus("finished", started_at=time.time(), message=NOT_TRAINED))
     return Evaluation(name, paths.root.name, paths, summary)
 
 
@@ -156,16 +145,18 @@ def _check_free(paths: RunPaths, home: ReviewDataset) -> None:
         raise WorkspaceError("A data set has this name", value=home.root, todo="choose another --name")
 
 
-def _external(folders: MaskFolders, source: LabelSource, ignored: set[int], notes: list[str]) -> dict[str, Any]:
-    others = [f"{len(ignored)} other labels count as background: {sorted(ignored)}"] if ignored else []
-    return {
+def _made_by(folders: MaskFolders, source: LabelSource, said: list[tuple[frozenset[int], tuple[str, ...]]]) -> dict[str, Any]:
+    ignored = sorted(frozenset[int]().union(*(labels for labels, _ in said)))
+    others = [f"{len(ignored)} other labels count as background: {ignored}"] if ignored else []
+    external = {
         "truth": str(folders.truth.resolve()),
         "prediction": str(folders.prediction.resolve()),
         "truth_labels": _table(folders.truth_table),
         "prediction_labels": _table(folders.prediction_table),
         "images": source.has_images,
-        "notes": [*([] if source.has_images else [NO_IMAGES]), *others, *notes],
+        "notes": [*([] if source.has_images else [NO_IMAGES]), *others, *(note for _, notes in said for note in notes)],
     }
+    return {"inference": None, "weights_sha256": None, "external": external}
 
 
 def _table(table: LabelTable) -> dict[str, int] | None:

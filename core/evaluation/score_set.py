@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,22 +131,13 @@ class ScoreSet:
         }
 
     def write(
-        self,
-        paths: EvaluationPaths,
-        *,
-        run: str,
-        name: str,
-        root: Path,
-        synthetic: bool,
-        split: str,
-        leak: LeakBadge,
-        **rest: Any,
+        self, paths: EvaluationPaths, run: str, dataset: dict[str, Any], split: str, leak: LeakBadge, made_by: dict[str, Any]
     ) -> dict[str, Any]:
         """Write the tables and ``evaluation.json``; return the latter.
 
         Args:
-            name, root, synthetic: of the data set.
-            rest: what else the scores rest on.
+            dataset: its name, root and whether it is synthetic.
+            made_by: what else the scores rest on.
         """
         slices = self.slices()
         scans, quality = with_expected_dice(self.scans(), slices)
@@ -157,13 +147,13 @@ class ScoreSet:
         summary = {
             "format": EVALUATION_FORMAT,
             "run": run,
-            "dataset": {"name": name, "root": str(root.resolve()), "synthetic": synthetic},
+            "dataset": dataset,
             "split": split,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "scan_count": len(self.facts),
             "patient_count": len({facts["patient"] for facts in self.facts.values()}),
             "slice_count": sum(len(facts["slice_numbers"]) for facts in self.facts.values()),
-            **rest,
+            **made_by,
             "versions": package_versions(),
             "leak": leak.to_json(),
             **self.summary(),
