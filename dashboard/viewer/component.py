@@ -58,8 +58,6 @@ class ViewerState:
     """Nothing until the viewer has reported, where Python asked for no slice."""
     link: str
     """Panes, planes, organs, window, zoom and the rest, for the page's address; empty where all is as usual."""
-    picked: Pick | None = None
-    """A click on a pane; present in the one rerun that the click caused."""
 
 
 @cache
@@ -106,8 +104,8 @@ def viewer(
         edit: for the tools that correct a prediction, see ``viewer/edit``.
         blind: show no slice's Dice, no leak badge, and no mark of where reference and prediction differ.
         scale: key of the container of the buttons that give this scan's verdict, for the page's keys.
-        on_pick: called back with the place of a click, nothing where it was in another scan, before the page is drawn again:
-            a page that is drawn may be cut off by the next report, and ``ViewerState.picked`` with it.
+        on_pick: called back with the place of a click, nothing where it was in another scan, before the page is drawn again,
+            since that may be cut off by the next report.
         on_work: called back, before the page is drawn again, where the reader did something with this scan beyond a look.
     """
     asked = ViewerState(slice_number, link)
@@ -130,7 +128,7 @@ def viewer(
 
     def picked() -> None:
         if on_pick is not None:
-            on_pick(_read_pick(_mapping(st.session_state.get(key)).get("pick"), url))
+            on_pick(read_pick(st.session_state.get(key), url))
 
     def viewed() -> None:
         if on_work is not None and has_worked(st.session_state.get(key), url):
@@ -171,7 +169,6 @@ def read_state(reported: Any, asked: ViewerState, *, url: str, jump: str | int |
     return ViewerState(
         slice_number=slice_number if _is_whole(slice_number) else asked.slice_number,
         link=link if isinstance(link, str) and _LINK.fullmatch(link) else asked.link,
-        picked=_read_pick(_mapping(reported).get("pick"), url),
     )
 
 
@@ -181,8 +178,9 @@ def has_worked(reported: Any, url: str) -> bool:
     return view.get("url") == url and _is_whole(view.get("worked")) and view["worked"] > 0
 
 
-def _read_pick(value: Any, url: str) -> Pick | None:
-    pick = _mapping(value)
+def read_pick(reported: Any, url: str) -> Pick | None:
+    """Where the reader clicked; nothing where that was in another scan, or nowhere."""
+    pick = _mapping(_mapping(reported).get("pick"))
     place = [pick.get(name) for name in ("slice", "x", "y")]
     if pick.get("url") != url or not all(_is_whole(number) and number >= 0 for number in place):
         return None

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.runs.registry import list_runs
 from core.storage.workspace import Workspace
-from dashboard.viewer.component import OtherRun, PinnedFinding, viewer
+from dashboard.viewer.component import OtherRun, Pick, PinnedFinding, viewer
 from dashboard.web.scan_route import scan_url
 
 st.set_page_config(layout="wide")
@@ -21,6 +21,13 @@ columns[3].button("Jump to 7", on_click=lambda: st.session_state.update(jump=st.
 jump = st.session_state.get("jump")
 wanted = st.query_params.get("slice")
 url = scan_url(evaluation, scans[at])
+
+
+def picked(place: Pick | None) -> None:
+    if place:
+        st.session_state["picked"] = place
+
+
 state = viewer(
     url="/gutcheck/scan/none/none/none" if "broken" in st.query_params else url,
     key="viewer",
@@ -31,8 +38,7 @@ state = viewer(
     findings=[PinnedFinding(9, 30, 20, "small_bowel", "boundary")] if "findings" in st.query_params else (),
     others=[OtherRun("again/same", "Run again", url)] if "others" in st.query_params else (),
     next_url=scan_url(evaluation, scans[(at + 1) % len(scans)]),
+    on_pick=picked,
 )
-if state.picked:
-    st.session_state["picked"] = state.picked
 count = st.session_state["runs"] = st.session_state.get("runs", 0) + 1
 st.text(f"run {count}; {state}; last pick {st.session_state.get('picked')}")

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from dashboard.viewer import assets
-from dashboard.viewer.component import Pick, ViewerState, has_worked, read_state
+from dashboard.viewer.component import Pick, ViewerState, has_worked, read_pick, read_state
 from tests.dashboard.conftest import TIMEOUT_S
 
 URL = "/gutcheck/scan/run/set-valid/case1_day0?v=1"
@@ -56,13 +56,13 @@ def test_the_usual_view_has_an_empty_link() -> None:
 
 def test_a_click_is_a_place() -> None:
     pick = {"url": URL, "slice": 42, "x": 3, "y": 0}
-    assert read_state({"pick": pick}, ASKED, url=URL).picked == Pick(42, 3, 0)
+    assert read_pick({"pick": pick}, URL) == Pick(42, 3, 0)
 
 
 @pytest.mark.parametrize("change", [{"x": -1}, {"y": 1.5}, {"slice": None}, {"url": "/other"}])
 def test_a_click_elsewhere_is_none(change: dict[str, object]) -> None:
     pick = {"url": URL, "slice": 42, "x": 3, "y": 0} | change
-    assert read_state({"pick": pick}, ASKED, url=URL).picked is None
+    assert read_pick({"pick": pick}, URL) is None
 
 
 def test_the_page_mounts_the_viewer() -> None:
