@@ -58,7 +58,7 @@ class Health:
         if not url and self._first is None:
             return file.parent.is_dir()
         store = opened_store(file)
-        return (bool(url) or now == self._first) and (store is None or store.problem() is None) and _reads(url, file)
+        return (bool(url) or now == self._first) and _reads(url, file) and (store is None or store.problem() is None)
 
 
 def _reads(url: str | None, file: Path) -> bool:
