@@ -49,53 +49,50 @@ def keep_clicks_apart() -> None:
     Streamlit merges what comes while a run is at work, calls back the newest click first, and forgets that one was Back
     (1.67, ``ScriptRequests``): of two quick verdicts the earlier one stood.
     """
-    from streamlit.runtime.scriptrunner_utils import script_requests as library
+    from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 
-    requests: Any = library.ScriptRequests
-    begin, request, on_yield, on_ready = (
-        requests.__init__,
-        requests._request_rerun_locked,
-        requests.on_scriptrunner_yield,
-        requests.on_scriptrunner_ready,
-    )
-    pending, idle = library.ScriptRequestType.RERUN, library.ScriptRequestType.CONTINUE
+    requests: Any = ScriptRequests
+    begin, request = requests.__init__, requests._request_rerun_locked
 
     def __init__(self: Any) -> None:
         begin(self)
         self._lock, self._waiting = threading.RLock(), deque()
 
-    def is_own(data: library.RerunData) -> bool:
-        widgets = data.widget_states.widgets if data.widget_states else ()
-        return data.is_history_navigation or any(library._has_active_trigger_value(each) for each in widgets)
-
-    def _request_rerun_locked(self: Any, data: library.RerunData) -> bool:
-        if self._state != pending:
+    def _request_rerun_locked(self: Any, data: RerunData) -> bool:
+        if self._state != ScriptRequestType.RERUN:
             return bool(request(self, data))
-        first = self._rerun_data
-        last = self._waiting.pop() if self._waiting else None
-        if is_own(last or first) and len(self._waiting) + bool(last) < MOST_WAITING:
-            self._waiting.extend([last] if last else [])
-            self._state = idle  # so that the library takes it as the first of its kind
-            request(self, data)
-            self._waiting.append(self._rerun_data)
+        queue = deque([self._rerun_data, *self._waiting])
+        if _asks(queue[-1]) and len(queue) <= MOST_WAITING:
+            self._state = ScriptRequestType.CONTINUE  # so that the library takes it as the first of its kind
         else:
-            self._rerun_data = last or first
-            request(self, data)
-            if last is None:
-                return True
-            self._waiting.append(self._rerun_data)
-        self._rerun_data = first
+            self._rerun_data = queue.pop()
+        request(self, data)
+        queue.append(self._rerun_data)
+        self._rerun_data, self._waiting = queue.popleft(), queue
         return True
 
-    def taking(take: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def taken(self: Any) -> Any:
-            with self._lock:
-                found = take(self)
-                if self._waiting and self._state == idle:
-                    self._state, self._rerun_data = pending, self._waiting.popleft()
-                return found
-
-        return taken
-
     requests.__init__, requests._request_rerun_locked = __init__, _request_rerun_locked
-    requests.on_scriptrunner_yield, requests.on_scriptrunner_ready = taking(on_yield), taking(on_ready)
+    requests.on_scriptrunner_yield = _taking(requests.on_scriptrunner_yield)
+    requests.on_scriptrunner_ready = _taking(requests.on_scriptrunner_ready)
+
+
+def _asks(data: Any) -> bool:
+    """Whether a message is a click, or Back: more than the fields and the address as they are now."""
+    from streamlit.runtime.scriptrunner_utils.script_requests import _has_active_trigger_value
+
+    widgets = data.widget_states.widgets if data.widget_states else ()
+    return data.is_history_navigation or any(_has_active_trigger_value(state) for state in widgets)
+
+
+def _taking(take: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``take`` the message whose run begins, and let the next one step up."""
+    from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+
+    def taken(self: Any) -> Any:
+        with self._lock:
+            request = take(self)
+            if self._waiting and self._state == ScriptRequestType.CONTINUE:
+                self._state, self._rerun_data = ScriptRequestType.RERUN, self._waiting.popleft()
+            return request
+
+    return taken
