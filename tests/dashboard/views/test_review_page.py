@@ -86,6 +86,23 @@ def test_accept_and_next_goes_on_and_undo_comes_back(open_app, folder: Path) -> 
     assert reviews(folder)[FIRST].verdicts == {}
 
 
+def test_next_waits_until_a_refusal_was_seen(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = review(open_app, folder)
+
+    def locked(*_: object, **__: object) -> None:
+        raise ReviewError("The review database is locked", todo="try again in a moment")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ReviewStore, "add_verdict", locked)
+        button(app, "verdict-reject").click()
+        button(app, "next-case").click().run()  # before a page has shown what became of the verdict
+    assert [each.value for each in app.error] == [f"{FIRST}, Reject: The review database is locked; try again in a moment."]
+    assert app.query_params["case"] == FIRST
+    button(app, "next-case").click().run()
+    assert not app.error
+    assert app.query_params["case"] == SECOND
+
+
 def test_next_passes_an_unjudged_case_over(open_app, folder: Path) -> None:
     app = review(open_app, folder)
     button(app, "next-case").click().run()
