@@ -32,6 +32,7 @@ READERS = {
     "GET /gutcheck/scan/{run}/{evaluation}/{scan}",
     "GET /gutcheck/viewer/{digest}/{name:path}",
     "GET /gutcheck/{rest:path}",
+    "GET /demo",
     "ANY /demo",
     # Streamlit's: pages and their state, files that a page offers or takes, components.
     "WEBSOCKET /_stcore/stream",
