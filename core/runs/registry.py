@@ -1,5 +1,6 @@
 """The registry of training runs and evaluations, read from disk; a damaged one is listed with what is wrong."""
 
+import filecmp
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import pandas as pd
 from core.data.grid import Spacing, stored_spacing
 from core.data.index import DatasetIndex, load_index
 from core.data.leakage import LeakBadge, LeakKind, leak_badge
+from core.data.manifest import FILE_NAME
 from core.data.scan import Scan
 from core.errors import GutCheckError, WorkspaceError
 from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
@@ -51,10 +53,12 @@ class Evaluation:
 
     @property
     def dataset_root(self) -> Path:
-        """Where the data set was; where that is gone, as in a workspace that was moved, this workspace's own of the same name."""
+        """Where the data set was; in a workspace that was copied or moved, its own of the same name and ``dataset.json``."""
         stated = Path(self.summary["dataset"]["root"])
         own = self.paths.root.parents[3] / "datasets" / stated.name
-        return own if not stated.is_dir() and own.is_dir() else stated
+        if own == stated or not own.is_dir():
+            return stated
+        return own if not stated.is_dir() or _is_copy(own, stated) else stated
 
     @property
     def split(self) -> str:
@@ -192,6 +196,13 @@ class Run:
             have = ", ".join(each.name for each in self.evaluations()[:5]) or "none yet; run: python -m training evaluate"
             raise WorkspaceError(f"Run {self.name} has no such evaluation", value=name, todo=f"evaluations here: {have}")
         return found
+
+
+def _is_copy(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one / FILE_NAME, other / FILE_NAME, shallow=False)
+    except OSError:
+        return False
 
 
 def _read_evaluation(run: str, paths: EvaluationPaths) -> Evaluation | None:

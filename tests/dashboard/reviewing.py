@@ -15,6 +15,8 @@ from core.reviews.store.events import Round, Subject
 from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation, open_run
 from core.storage.workspace import Workspace
+from dashboard.state import PICK
+from dashboard.viewer.component import Pick
 
 SomeWidget = TypeVar("SomeWidget", bound=Widget)
 RUN, EVALUATION = "stub", "small-valid"
@@ -83,3 +85,9 @@ def second_run(folder: Path, name: str = "newer") -> Evaluation:
     """The same evaluation under another run's name: identical masks."""
     shutil.copytree(folder / "runs" / RUN, folder / "runs" / name)
     return evaluation_of(folder, name)
+
+
+def pinned(app: AppTest, pick: Pick) -> AppTest:
+    """As after a click in a picture."""
+    app.session_state[PICK] = pick
+    return app.run()

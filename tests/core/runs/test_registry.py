@@ -19,7 +19,6 @@ from core.data.leakage import LeakBadge
 from core.data.manifest import DatasetManifest
 from core.data.scan import SliceFile
 from core.errors import WorkspaceError
-from core.imaging.scan_payload import scan_payload
 from core.runs.registry import (
     DIED,
     RunStatus,
@@ -36,7 +35,6 @@ from core.runs.status import HEARTBEAT_LIMIT_S
 from core.storage.files import write_json
 from core.storage.processes import HOST
 from core.storage.workspace import CARRIED_RUN, PROJECT_ROOT, RunPaths, Workspace, model_folder
-from tests.browser.small_workspace import RUN, SCANS, small_workspace
 from tests.patience import wait_until
 from tests.real_scores import real_summary
 
@@ -361,17 +359,6 @@ def index_of(*names: str) -> DatasetIndex:
     stems = [f"{name}_day0_slice_0001" if name.startswith("case") else name for name in names]
     slices = [SliceFile(parse_slice_name(stem), Path("image"), Path("mask")) for stem in stems]
     return DatasetIndex(Path("made"), manifest, {"valid": group_scans(slices, manifest)})
-
-
-def test_a_workspace_that_was_moved_finds_its_data_set(tmp_path: Path) -> None:
-    made = small_workspace(tmp_path / "here")
-    stated = made.dataset_root
-    (tmp_path / "here").rename(tmp_path / "there")
-    moved = open_run(Workspace(tmp_path / "there" / "workspace").run(RUN).root).evaluation(made.name)
-    assert moved.dataset_root == tmp_path / "there" / "workspace" / "datasets" / "small"
-    assert scan_payload(moved, SCANS[0], "scan").body  # the same pictures by their hashes
-    moved.dataset_root.rename(tmp_path / "elsewhere")
-    assert moved.dataset_root == stated  # the sentence on what is gone names where it was
 
 
 def test_an_evaluation_to_be_shared_reads_its_scans_on_demand_and_cannot_be_changed(paths: RunPaths) -> None:

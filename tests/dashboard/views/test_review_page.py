@@ -8,17 +8,15 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.errors import ReviewError
 from core.reviews.queue.scan_table import read_scan_table
 from core.reviews.queue.worklist import Worklist
 from core.reviews.store.events import Finding, FindingKind, Verdict
-from core.reviews.store.store import ReviewStore
 from core.storage.workspace import Workspace
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.largest_errors import MOST_REGIONS, largest_first
 from dashboard.demo.lazy import LazyDemo
 from dashboard.demo.link import DEMO_PATH, demo_link
-from dashboard.state import PICK, SERVER
+from dashboard.state import SERVER
 from dashboard.viewer.component import Pick
 from tests.browser.small_workspace import SCANS
 from tests.dashboard.reviewing import (
@@ -26,6 +24,7 @@ from tests.dashboard.reviewing import (
     button,
     evaluation_of,
     opened,
+    pinned,
     rendered,
     reviews,
     second_run,
@@ -86,23 +85,6 @@ def test_accept_and_next_goes_on_and_undo_comes_back(open_app, folder: Path) -> 
     assert reviews(folder)[FIRST].verdicts == {}
 
 
-def test_next_waits_until_a_refusal_was_seen(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = review(open_app, folder)
-
-    def locked(*_: object, **__: object) -> None:
-        raise ReviewError("The review database is locked", todo="try again in a moment")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ReviewStore, "add_verdict", locked)
-        button(app, "verdict-reject").click()
-        button(app, "next-case").click().run()  # before a page has shown what became of the verdict
-    assert [each.value for each in app.error] == [f"{FIRST}, Reject: The review database is locked; try again in a moment."]
-    assert app.query_params["case"] == FIRST
-    button(app, "next-case").click().run()
-    assert not app.error
-    assert app.query_params["case"] == SECOND
-
-
 def test_next_passes_an_unjudged_case_over(open_app, folder: Path) -> None:
     app = review(open_app, folder)
     button(app, "next-case").click().run()
@@ -161,30 +143,6 @@ def test_active_time_is_stored_with_the_verdict(open_app, folder: Path, monkeypa
     app.run()
     button(app, "verdict-accept").click().run()
     assert reviews(folder)[FIRST].active_s["Dr. Ada"] >= 20
-
-
-def test_when_the_store_refuses_what_was_typed_stays(open_app, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise ReviewError("The review could not be saved", todo="free some space")
-
-    app = review(open_app, folder)
-    app.text_input(key=f"comment-{FIRST}").input("antrum cut").run()
-    pinned(app, Pick(9, 10, 12))
-    app.text_input(key=f"finding-{FIRST}-9-10-12-text").input("here")
-    monkeypatch.setattr(ReviewStore, "_append", refuse)
-    next(each for each in app.button if each.label == "Add finding").click().run()
-    assert "could not be saved" in app.error[0].value
-    assert app.text_input(key=f"finding-{FIRST}-9-10-12-text").value == "here"
-    button(app, "verdict-reject").click().run()
-    assert "could not be saved" in app.error[0].value
-    assert app.text_input(key=f"comment-{FIRST}").value == "antrum cut"
-    assert app.query_params["case"] == FIRST
-
-
-def pinned(app: AppTest, pick: Pick) -> AppTest:
-    """As after a click in a picture."""
-    app.session_state[PICK] = pick
-    return app.run()
 
 
 def test_a_finding_is_pinned_listed_and_taken_back(open_app, folder: Path) -> None:
@@ -368,16 +326,6 @@ def test_one_name_is_one_reader_and_a_name_like_another_s_is_refused(open_app, f
     sign_in(app, "Dr. Аda")
     assert "mixes Cyrillic and Latin letters" in app.error[0].value
     assert button(app, "verdict-accept").disabled
-
-
-def test_a_verdict_is_refused_once_the_store_is_gone(open_app, folder: Path) -> None:
-    app = review(open_app, folder)
-    app.text_input(key=f"comment-{FIRST}").input("antrum").run()
-    Workspace(folder).reviews_db.rename(folder / "reviews.aside")
-    button(app, "verdict-accept").click().run()
-    assert "The review store was removed or replaced while GutCheck was running" in " ".join(each.value for each in app.error)
-    assert not [toast for toast in app.toast if "Saved" in toast.value]
-    assert app.text_input(key=f"comment-{FIRST}").value == "antrum"
 
 
 def test_a_second_run_lies_beside(open_app, folder: Path) -> None:
