@@ -29,7 +29,7 @@ app: setup ## Install, then open the dashboard on its embedded demo data (PORT=8
 	$(BIN)/python -m dashboard --demo --browser --port=$(PORT)
 
 test: setup-dev ## Install what tests need and run them all (the browser tests need Debian's chromium).
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-long: setup-dev ## Run the tests that take more than a minute each, one after the other.
 	$(BIN)/python -m pytest -m long -s -p no:xdist
