@@ -155,6 +155,14 @@ def wait_for_scan(page: Page, scan: str = "") -> None:
     page.locator("[data-part=root]").focus()
 
 
+def name_reader(page: Page, name: str) -> None:
+    """Give a reader's name, and wait until the page is theirs."""
+    field = page.get_by_role("textbox", name="Reader")
+    field.fill(name)
+    field.press("Enter")
+    wait_for_reader(page, name)
+
+
 def wait_for_reader(page: Page, name: str) -> None:
     """Until the viewer and the buttons of the verdict are that reader's."""
     page.wait_for_function(f"(name) => ({VIEWER})?.data?.edit?.reader === name", arg=name)

@@ -18,7 +18,7 @@ from core.reviews.corrections import MaskVersion, corrections_of, read_correctio
 from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation, open_run
 from core.storage.workspace import Workspace
-from tests.browser.conftest import VIEWER, free_port, new_context, served, settled, wait_for_reader, wait_for_scan
+from tests.browser.conftest import VIEWER, free_port, name_reader, new_context, served, settled, wait_for_reader, wait_for_scan
 from tests.browser.small_workspace import DEPTH, FIRST_SLICE, HEIGHT, RUN, SCANS, WIDTH
 
 pytestmark = pytest.mark.browser
@@ -71,13 +71,6 @@ def open_scan(page: Page, base: str, scan: str = SCAN) -> None:
     page.goto(f"{base}/review?run={RUN}&evaluation=small-valid&case={scan}&slice={SLICE}")
     wait_for_scan(page, scan)
     part(page, "correct").wait_for()
-
-
-def name_reader(page: Page, name: str) -> None:
-    field = page.get_by_role("textbox", name="Reader")
-    field.fill(name)
-    field.press("Enter")
-    wait_for_reader(page, name)
 
 
 def correction(page: Page) -> np.ndarray:

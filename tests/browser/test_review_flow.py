@@ -13,7 +13,7 @@ from core.reviews.store.events import Finding, FindingKind, Round, Verdict
 from core.reviews.store.leases import Leases
 from core.reviews.store.state import ScanReview
 from core.runs.registry import Evaluation
-from tests.browser.conftest import BUTTONS, VIEWER, served, settled, wait_for_reader, wait_for_scan
+from tests.browser.conftest import BUTTONS, VIEWER, name_reader, served, settled, wait_for_scan
 from tests.browser.small_workspace import HEIGHT, SCANS, WIDTH
 from tests.dashboard.reviewing import opened, subject
 from tests.page_client import open_tab
@@ -103,10 +103,7 @@ def test_a_second_reader_in_a_blind_round(page: Page, judged: str, small_copy: P
     # Dr. Ada has judged and may see it all.
     page.goto(f"{judged}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&reader=Dr.%20Ada")
     page.wait_for_url(re.compile("round="))
-    reader = page.get_by_role("textbox", name="Reader")
-    reader.fill("Dr. Bo")
-    reader.press("Enter")
-    wait_for_reader(page, "Dr. Bo")
+    name_reader(page, "Dr. Bo")
     expect(page.get_by_role("button", name="Accept and next")).to_be_enabled()
     wait_for_scan(page, SCANS[0])
     telling = re.compile(r"\bstub\b|Minor edits:|good enough|tip|patient-clean|slice Dice|0\.\d{3}")
@@ -162,10 +159,7 @@ def test_back_counts_though_other_messages_come_before_and_after(judged: str) ->
 
 def test_a_finding_s_form_counts_once(page: Page, judged: str, small_copy: Path) -> None:
     page.goto(f"{judged}/review?run=stub&evaluation=small-valid&case={SCANS[1]}&slice=7")
-    reader = page.get_by_role("textbox", name="Reader")
-    reader.fill("Dr. Bo")
-    reader.press("Enter")
-    wait_for_reader(page, "Dr. Bo")
+    name_reader(page, "Dr. Bo")
     wait_for_scan(page, SCANS[1])
     page.keyboard.press("q")
     expect(page.get_by_role("textbox", name="Comment on the finding")).to_be_focused()
@@ -202,10 +196,7 @@ def verdicts_of(folder: Path, reader: str) -> list[Verdict]:
 
 def test_a_verdict_key_waits_for_the_buttons_of_the_scan_in_the_panes(page: Page, judged: str, small_copy: Path) -> None:
     page.goto(f"{judged}/review?run=stub&evaluation=small-valid&case={SCANS[1]}")
-    reader = page.get_by_role("textbox", name="Reader")
-    reader.fill("Dr. Bo")
-    reader.press("Enter")
-    wait_for_reader(page, "Dr. Bo")
+    name_reader(page, "Dr. Bo")
     wait_for_scan(page, SCANS[1])
     # The panes are on another scan already, the buttons not yet.
     own = page.evaluate(f"() => {{ const {{ data }} = {VIEWER}; const own = data.scale; data.scale += 'x'; return own; }}")
@@ -220,10 +211,7 @@ def test_a_verdict_key_waits_for_the_buttons_of_the_scan_in_the_panes(page: Page
 
 def test_a_finding_on_the_slice_is_on_the_slice_that_is_shown(page: Page, judged: str) -> None:
     page.goto(f"{judged}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&slice=7")
-    reader = page.get_by_role("textbox", name="Reader")
-    reader.fill("Dr. Bo")
-    reader.press("Enter")
-    wait_for_reader(page, "Dr. Bo")
+    name_reader(page, "Dr. Bo")
     wait_for_scan(page, SCANS[0])
     page.keyboard.press("ArrowDown")
     page.keyboard.press("q")  # before the viewer has come to rest and told where it is
@@ -241,10 +229,7 @@ def reviews_in(folder: Path) -> dict[str, ScanReview]:
 
 def test_a_click_in_a_picture_pins_a_finding(page: Page, dashboard: str, folder: Path) -> None:
     page.goto(f"{dashboard}/review?run=stub&evaluation=small-valid&case={SCANS[0]}&slice=9")
-    reader = page.get_by_role("textbox", name="Reader")
-    reader.fill("Dr. Bo")
-    reader.press("Enter")
-    wait_for_reader(page, "Dr. Bo")
+    name_reader(page, "Dr. Bo")
     expect(page.get_by_role("button", name="Accept and next")).to_be_enabled()
     wait_for_scan(page, SCANS[0])
     # What comes in above the pictures moves them.

@@ -1,5 +1,6 @@
 """``fit``: train a run on a data set."""
 
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from core.config import InferenceConfig
 from core.data.index import load_index
 from core.runs.registry import open_run
 from core.storage.workspace import Workspace
+from training.commands.shared import option_of
 from training.run.arguments import FitArguments, read_arguments, train
 from training.run.evaluate import evaluate_run, table
 from training.run.ranks import is_first
@@ -49,5 +51,5 @@ def report(result: "FitResult", data: Path, workspace: Workspace) -> None:
     score = "undefined" if result.score is None else f"{result.score:.4f}"
     print(f"Best checkpoint: {result.checkpoint} (organs' F1 on validation pixels {score})")
     print(f"Model: {result.paths.model}")
-    place = "" if workspace == Workspace.locate() else f" --workspace {workspace.root}"
-    print(f"Next: python -m training evaluate --run {result.paths.root.name} --data {data} --split valid{place}")
+    run = result.paths.root.name
+    print(f"Next: python -m training evaluate --run {run} --data {shlex.quote(str(data))} --split valid{option_of(workspace)}")

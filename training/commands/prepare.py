@@ -1,5 +1,6 @@
 """``prepare``: make a data set, divided by patient, by slice, or as it came."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from core.cli.progress import ReportProgress, progress_bar
 from core.config import ArchiveConfig, PhantomConfig, SplitConfig, pick
 from core.data.identity import UW_MADISON_PATTERN
 from core.data.prepare.writer import Prepared
-from training.commands.shared import print_json
+from core.storage.workspace import Workspace
+from training.commands.shared import option_of, print_json
 
 SOURCES = {
     "uw-madison": "the course's copy of the public set, fetched by --address or from a zip given by --archive",
@@ -114,4 +116,6 @@ def report(made: Prepared, *, as_json: bool) -> None:
         print(f"  {split}: {patients} patients, {made.slices[split]} slices")
     if contested:
         print(f"  {contested} pixels were claimed by more than one organ and went to the smaller one.")
-    print(f"Next: python -m training fit --data {made.root}")
+    inside = root.parent.name == Workspace(root).datasets.name
+    place = option_of(Workspace(root.parents[1])) if inside else ""
+    print(f"Next: python -m training fit --data {shlex.quote(str(made.root))}{place}")

@@ -1,6 +1,7 @@
-"""What the commands share: whether a result will be seen where it is written, and the line of printed JSON."""
+"""What the commands share: whether a result will be seen where it is written, the workspace of the next one, printed JSON."""
 
 import json
+import shlex
 from typing import Any
 
 from core.errors import WorkspaceError
@@ -25,6 +26,11 @@ def check_home(run: Run, workspace: Workspace, *, stated: bool) -> None:
     todo += f", or name its own: --workspace {folder.parents[1]}" if folder.parent.name == workspace.runs.name else ""
     what = "The run is in no workspace" if folder.parent.name != workspace.runs.name else "The run is in another workspace"
     raise WorkspaceError(f"{what}, so no page would show its scores", value=folder, todo=todo)
+
+
+def option_of(workspace: Workspace) -> str:
+    """What a command that is to be run next needs to work in this workspace."""
+    return "" if workspace == Workspace.locate() else f" --workspace {shlex.quote(str(workspace.root))}"
 
 
 def print_json(content: dict[str, Any]) -> None:

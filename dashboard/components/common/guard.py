@@ -36,17 +36,20 @@ def require_evaluation() -> Evaluation:
     return st.stop()
 
 
-def damaged_evaluations() -> None:
-    """Which evaluations cannot be read, where there are such."""
-    if damaged := cached.damaged_evaluations():
+def damaged_evaluations() -> bool:
+    """Which evaluations cannot be read; whether there are such."""
+    damaged = cached.damaged_evaluations()
+    if damaged:
         names = escape_markdown(", ".join(damaged))
         st.warning(f"Cannot be read: {names}; its `evaluation.json` is damaged. Evaluate the run again, or restore the file.")
+    return bool(damaged)
 
 
 def no_evaluations() -> None:
     """The empty state of the pages that need scores."""
     root = workspace().root
-    damaged_evaluations()
+    if damaged_evaluations():
+        return
     st.info("No scores yet: this workspace holds no evaluation.", icon=":material/view_list:")
     st.markdown(
         "1. **Prepare a data set**, or start with synthetic patients:\n"

@@ -11,6 +11,8 @@ _STYLE = """<style>
 .st-key-verdict_panel button { min-height: 2.1rem; padding-block: 0.1rem; }
 /* "Press Enter to submit form" lies over what the narrow field says. */
 .st-key-verdict_panel [data-testid="InputInstructions"] { display: none; }
+/* A figure's name takes a second line where there is no room for it. */
+[data-testid="stMetricLabel"] * { overflow: visible; text-overflow: clip; white-space: normal; }
 .st-key-regions button { min-height: 1.7rem; padding: 0; text-align: left; }
 </style>"""
 

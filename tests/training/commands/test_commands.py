@@ -61,6 +61,13 @@ def test_prepare_pairs(run_words: Runner, pairs_source: Path, tmp_path: Path):
     index = load_index(tmp_path / "made")
     assert index.patients("valid") == {"case2"}
     assert index.scans("valid")[0].info.spacing_mm == (3, 1.5, 1.5)
+    assert out.endswith(f"Next: python -m training fit --data {tmp_path / 'made'}\n")
+
+
+def test_the_next_command_names_the_workspace(run_words: Runner, pairs_source: Path, tmp_path: Path):
+    made = tmp_path / "of ours" / "datasets" / "made"
+    _, out, _ = run_words("prepare", "pairs", pairs_source, "--out", made)
+    assert out.endswith(f"Next: python -m training fit --data '{made}' --workspace '{tmp_path / 'of ours'}'\n")
 
 
 def test_prepare_prints_one_json_object(run_words: Runner, pairs_source: Path, tmp_path: Path):
