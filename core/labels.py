@@ -20,6 +20,10 @@ class LabelClass:
     """Display colour, 0 to 255 each."""
     chart: str
     """The same hue as ``#rrggbb``, at a lightness that reads on white and on dark; for charts."""
+    tg263: str = ""
+    """Primary name of AAPM's report TG-263, by which planning systems know the structure."""
+    snomed: str = ""
+    """SNOMED CT code of the body structure, for DICOM segmentations."""
 
     @property
     def hex(self) -> str:
@@ -29,9 +33,9 @@ class LabelClass:
 
 CLASSES: tuple[LabelClass, ...] = (
     LabelClass(0, "background", "Background", (0, 0, 0), "#808080"),
-    LabelClass(1, "stomach", "Stomach", (0, 0, 255), "#3b6fe0"),
-    LabelClass(2, "small_bowel", "Small bowel", (0, 255, 0), "#1f9d55"),
-    LabelClass(3, "large_bowel", "Large bowel", (255, 0, 0), "#d64545"),
+    LabelClass(1, "stomach", "Stomach", (0, 0, 255), "#3b6fe0", "Stomach", "69695003"),
+    LabelClass(2, "small_bowel", "Small bowel", (0, 255, 0), "#1f9d55", "Bowel_Small", "30315005"),
+    LabelClass(3, "large_bowel", "Large bowel", (255, 0, 0), "#d64545", "Bowel_Large", "14742008"),
 )
 ORGANS: tuple[LabelClass, ...] = CLASSES[1:]
 NUM_CLASSES = len(CLASSES)

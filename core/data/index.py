@@ -1,5 +1,6 @@
 """The index of a data set: patients, scans and slices, with images and masks paired by name."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from core.data.scan import Scan, SliceFile
 from core.errors import DatasetError
 
 SPLITS = ("train", "valid")
+UNLABELLED = "unlabelled"
+"""The split of scans without a reference; its folder has images only."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class DatasetIndex:
 
 
 def load_index(root: Path) -> DatasetIndex:
-    """Index the data set in ``root`` (``train`` and ``valid``, each with ``images`` and ``masks``).
+    """Index the data set in ``root``: ``train`` and ``valid``, each with ``images`` and ``masks``, and ``unlabelled`` images.
 
     Raises:
         DatasetError: not a data set, empty, or an image without its mask (or a mask without its image), which are named.
@@ -71,7 +74,7 @@ def load_index(root: Path) -> DatasetIndex:
     if not root.is_dir():
         raise DatasetError("The data set's folder does not exist", value=root, todo="check the path, or run: prepare")
     manifest = read_manifest(root)
-    splits = {split: _index_split(root / split, manifest) for split in SPLITS if (root / split).is_dir()}
+    splits = {split: _index_split(root / split, manifest) for split in (*SPLITS, UNLABELLED) if (root / split).is_dir()}
     if not any(splits.values()):
         todo = "give a folder with train/images, train/masks, valid/images and valid/masks, or run: prepare"
         raise DatasetError("The folder holds no data set", value=root, todo=todo)
@@ -79,9 +82,35 @@ def load_index(root: Path) -> DatasetIndex:
 
 
 def _index_split(folder: Path, manifest: DatasetManifest) -> tuple[Scan, ...]:
-    pairs = pair_files(folder / "images", folder / "masks")
+    pairs: Iterable[tuple[str, Path, Path | None]]
+    if folder.name == UNLABELLED:
+        pairs = ((stem, image, None) for stem, image in sorted(png_files(folder / "images").items()))
+    else:
+        pairs = pair_files(folder / "images", folder / "masks")
     slices = [SliceFile(parse_slice_name(stem, manifest.pattern), image, mask) for stem, image, mask in pairs]
     return group_scans(slices, manifest)
+
+
+def png_files(folder: Path) -> dict[str, Path]:
+    """The PNG files of a folder by name without suffix; hidden ones, such as a Mac's ``._NAME.png``, are left out.
+
+    Names are compared as NFC, since a Mac writes umlauts in two characters (NFD); endings in any case.
+
+    Raises:
+        DatasetError: the folder is missing, or two files have one name.
+    """
+    if not folder.is_dir():
+        raise DatasetError("A folder is missing", value=folder, todo="give a folder with images/ and masks/")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() != ".png" or path.name.startswith("."):
+            continue
+        stem = unicodedata.normalize("NFC", path.stem)
+        if stem in files:
+            value = f"{files[stem].name}, {path.name} in {folder}"
+            raise DatasetError("Two files have one name", value=value, todo="remove one of them")
+        files[stem] = path
+    return files
 
 
 def pair_files(images: Path, masks: Path) -> list[tuple[str, Path, Path]]:
@@ -90,11 +119,7 @@ def pair_files(images: Path, masks: Path) -> list[tuple[str, Path, Path]]:
     Raises:
         DatasetError: a folder is missing, or a file has no partner; the files are named.
     """
-    for folder in (images, masks):
-        if not folder.is_dir():
-            raise DatasetError("A folder is missing", value=folder, todo="give a folder with images/ and masks/")
-    found_images = {path.stem: path for path in images.glob("*.png")}
-    found_masks = {path.stem: path for path in masks.glob("*.png")}
+    found_images, found_masks = png_files(images), png_files(masks)
     problems = [
         _count("without a mask", sorted(found_images.keys() - found_masks.keys()), "image"),
         _count("without an image", sorted(found_masks.keys() - found_images.keys()), "mask"),

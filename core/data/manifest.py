@@ -2,11 +2,15 @@
 
 import math
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from core.data.grid import Affine, Grid
 from core.data.identity import UW_MADISON_PATTERN, check_pattern
+from core.data.volume import DicomSource, GreyScale
 from core.errors import DatasetError, WorkspaceError
 from core.labels import class_table
 from core.storage.files import read_json, sha256_of
@@ -25,6 +29,32 @@ class ScanInfo:
     """(height, width) before the images were resized; nothing means as stored."""
     contested_pixels: int = 0
     """Pixels that more than one organ claimed in the source; the smaller organ got them."""
+    affine: Affine | None = None
+    """Where the native voxels lie, see `core.data.grid.Affine`; nothing where no file says."""
+    geometry: str = ""
+    """What spacing and affine rest on, in words."""
+    grey: GreyScale | None = None
+    """How stored pixels map to the source's values; nothing where they are the source's own."""
+    dicom: DicomSource | None = None
+    """The DICOM series that the scan came from."""
+    notes: tuple[str, ...] = ()
+    """What people should know of how the scan was read."""
+
+    @property
+    def grid(self) -> Grid:
+        """Where the native voxels lie."""
+        return Grid(self.affine, self.spacing_mm, self.geometry)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``dataset.json`` holds of the scan; what only newer files hold is left out where there is none."""
+        content = {key: value for key, value in asdict(self).items() if value or key in OLDEST}
+        if self.affine is not None:
+            content |= {"orientation": self.grid.orientation, "sheared": self.grid.sheared}
+        return content
+
+
+OLDEST = ("spacing_mm", "native_size", "contested_pixels")
+"""What every ``dataset.json`` states of a scan."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +88,11 @@ class DatasetManifest:
     def scan_info(self, scan: str) -> ScanInfo:
         """Geometry of a scan, with the data set's default spacing where the scan states none."""
         info = self.scans.get(scan, ScanInfo())
-        return info if info.spacing_mm else ScanInfo(self.spacing_mm, info.native_size, info.contested_pixels)
+        return info if info.spacing_mm else replace(info, spacing_mm=self.spacing_mm)
 
     def to_json(self) -> dict[str, Any]:
         """What is written to ``dataset.json``."""
-        content = asdict(self)
+        content = asdict(self) | {"scans": {name: info.to_json() for name, info in self.scans.items()}}
         del content["stated"]
         if not self.provenance:
             del content["provenance"]
@@ -107,8 +137,22 @@ def _from_json(content: dict[str, Any]) -> DatasetManifest:
 
 
 def _scan_info(content: dict[str, Any]) -> ScanInfo:
-    size = content["native_size"]
-    return ScanInfo(_spacing(content["spacing_mm"]), (size[0], size[1]) if size else None, int(content["contested_pixels"]))
+    size, affine, grey, dicom = (content.get(key) for key in ("native_size", "affine", "grey", "dicom"))
+    return ScanInfo(
+        _spacing(content["spacing_mm"]),
+        (size[0], size[1]) if size else None,
+        int(content["contested_pixels"]),
+        Grid.of(np.array(affine, np.float64).reshape(4, 4)).affine if affine else None,
+        str(content.get("geometry", "")),
+        GreyScale(**grey) if grey else None,
+        _dicom(dicom) if dicom else None,
+        tuple(str(note) for note in content.get("notes", ())),
+    )
+
+
+def _dicom(content: dict[str, Any]) -> DicomSource:
+    lists = {key: tuple(content[key]) for key in ("instance_uids", "frame_numbers")}
+    return DicomSource(**content | lists)
 
 
 def _spacing(values: list[float] | None) -> tuple[float, float, float] | None:

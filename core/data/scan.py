@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from core.errors import DatasetError
 
 @dataclass(frozen=True)
 class SliceFile:
-    """One slice: its name and its two files."""
+    """One slice: its name and its files."""
 
     name: SliceName
     image: Path
-    mask: Path
+    mask: Path | None
+    """``None`` in a scan without a reference."""
 
     def read(self) -> tuple[Pixels, LabelMap]:
         """Image (H, W) uint8 or uint16, and label map (H, W) uint8 of the same size.
@@ -29,7 +31,13 @@ class SliceFile:
         """
         image = read_image(self.image)
         height, width = image.shape
-        return image, read_mask(self.mask, shape=(height, width))
+        return image, read_mask(self.reference(), shape=(height, width))
+
+    def reference(self) -> Path:
+        """The mask's file. Raises: `DatasetError` where the slice has no reference."""
+        if self.mask is None:
+            raise DatasetError("The slice has no reference", value=self.image, todo="use a scan of train or valid")
+        return self.mask
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,16 @@ class Scan:
     day: int | None
     slices: tuple[SliceFile, ...]
     info: ScanInfo
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is a reference to score against."""
+        return all(each.mask is not None for each in self.slices)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether this is one slice, or slices are missing between those given: nothing can be measured along z then."""
+        return len(self.slices) < 2 or any(after.name.number - before.name.number != 1 for before, after in pairwise(self.slices))
 
     def read_image(self, *, check: bool = True) -> Pixels:
         """The image volume (Z, H, W), uint8 or uint16.
@@ -63,10 +81,11 @@ class Scan:
 
         Raises:
             MaskError: a mask cannot be read, or has another size.
+            DatasetError: the scan has no reference.
         """
-        first = read_mask(self.slices[0].mask, shape=shape)
+        first = read_mask(self.slices[0].reference(), shape=shape)
         height, width = first.shape
-        rest = [read_mask(each.mask, shape=(height, width)) for each in self.slices[1:]]
+        rest = [read_mask(each.reference(), shape=(height, width)) for each in self.slices[1:]]
         return np.stack([first, *rest])
 
 

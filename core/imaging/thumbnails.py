@@ -54,7 +54,7 @@ def day_pictures(evaluation: Evaluation, scan: str, position: int) -> tuple[Rgb,
     each = found.slices[min(position, len(found.slices) - 1)]
     prediction = read_label_volume(evaluation.paths.mask(scan))[position]
     image = scan_window(found).apply(decode_grey(each.image))
-    return outlined(image, read_mask(each.mask)), outlined(image, prediction)
+    return outlined(image, read_mask(each.reference())), outlined(image, prediction)
 
 
 def _scan(root: Path, split: str, scan: str) -> Scan:

@@ -75,7 +75,7 @@ class Cache:
             ValueError, OSError, KeyError, TypeError: it is missing, damaged, or of other slices.
         """
         content = read_json(folder / "index.json")
-        wanted = [source_path(index, path) for each in slices_of(index) for path in (each.image, each.mask)]
+        wanted = [source_path(index, path) for each in slices_of(index) for path in (each.image, each.reference())]
         if content["format"] != CACHE_FORMAT or [source["path"] for source in content["sources"]] != wanted:
             raise ValueError("other slices")
         self.folder, self.index, self.content = folder, index, content

@@ -30,7 +30,7 @@ def check_slices(scans: Sequence[Scan], *, progress: ReportProgress = silent) ->
 
 def _problem(each: SliceFile) -> str:
     try:
-        image, mask = check_picture(each.image), check_picture(each.mask)
+        image, mask = check_picture(each.image), check_picture(each.reference())
     except ImageError as error:
         return f"{error.what}, {error.value}"
     if image != mask:

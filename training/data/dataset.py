@@ -77,7 +77,7 @@ class FilePlanes:
             ImageError, MaskError: it cannot be read, or has another size than its image.
         """
         each = self.slices[index]
-        return self._resized(read_mask(each.mask, shape=check_picture(each.image)), cv2.INTER_NEAREST_EXACT)
+        return self._resized(read_mask(each.reference(), shape=check_picture(each.image)), cv2.INTER_NEAREST_EXACT)
 
     def _resized(self, plane: Plane, how: int) -> Plane:
         resized: Plane = cv2.resize(plane, (self.side, self.side), interpolation=how)

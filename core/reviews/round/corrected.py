@@ -161,7 +161,7 @@ def _add(draft: Draft, scan: Scan, mask: LabelMap | None) -> None:
             each.name.stem,
             scan.patient,
             image_png=each.image.read_bytes(),
-            mask_png=each.mask.read_bytes() if mask is None else encode_png(plane),
+            mask_png=each.reference().read_bytes() if mask is None else encode_png(plane),
             annotated=bool(plane.any()),
         )
 
