@@ -137,7 +137,8 @@ def _from_json(content: dict[str, Any]) -> DatasetManifest:
 
 
 def _scan_info(content: dict[str, Any]) -> ScanInfo:
-    size, affine, grey, dicom = (content.get(key) for key in ("native_size", "affine", "grey", "dicom"))
+    size = content["native_size"]
+    affine, grey, dicom = (content.get(key) for key in ("affine", "grey", "dicom"))
     return ScanInfo(
         _spacing(content["spacing_mm"]),
         (size[0], size[1]) if size else None,
