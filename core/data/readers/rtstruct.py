@@ -64,7 +64,7 @@ def read_rtstruct(path: Path, grid: Grid, shape: Sequence[int]) -> LabelVolume:
         return LabelVolume(voxels, grid, {label: names[label] for label in structures}, notes, contested)
 
 
-def _structures(dataset: Any, inverse: NDArray[np.float64]) -> tuple[dict[int, str], dict[int, list[Contour]]]:
+def _structures(dataset: Any, inverse: NDArray[Any]) -> tuple[dict[int, str], dict[int, list[Contour]]]:
     """Names and closed contours by label."""
     numbers = {int(roi.ROINumber): label for label, roi in enumerate(dataset.StructureSetROISequence, start=1)}
     codes = {
@@ -85,7 +85,7 @@ def _structures(dataset: Any, inverse: NDArray[np.float64]) -> tuple[dict[int, s
     return names, structures
 
 
-def _contour(item: Any, inverse: NDArray[np.float64]) -> Contour:
+def _contour(item: Any, inverse: NDArray[Any]) -> Contour:
     # The library would make an object of every number: seconds for a scan.
     raw = item.get_item("ContourData").value
     words = raw.split(b"\\") if isinstance(raw, bytes) else raw

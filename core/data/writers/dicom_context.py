@@ -149,7 +149,7 @@ class SourceFolder:
         wanted = [*PATIENT_AND_STUDY, "SeriesInstanceUID", "SOPInstanceUID"]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)  # type: ignore[arg-type]
+            found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
             series, instance = str(found.SeriesInstanceUID), str(found.SOPInstanceUID)
             self._headers.setdefault(series, found)
         self._instances.setdefault(series, set()).add(instance)

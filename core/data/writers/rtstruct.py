@@ -71,7 +71,7 @@ def _header(context: DicomContext) -> Any:
     made.ApprovalStatus = "UNAPPROVED"
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = STRUCTURE_SET, made.SOPInstanceUID
+    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = STRUCTURE_SET, made.SOPInstanceUID  # type: ignore[assignment, unused-ignore]
     return made
 
 
@@ -136,9 +136,7 @@ def _contour(points: NDArray[np.float64], picture: Reference | None, context: Di
 
     made = _item(ContourGeometricType="CLOSED_PLANAR", NumberOfContourPoints=len(points))
     if picture is not None:
-        image = _item(
-            ReferencedSOPClassUID=image_class(context.source), ReferencedSOPInstanceUID=picture.instance_uid
-        )
+        image = _item(ReferencedSOPClassUID=image_class(context.source), ReferencedSOPInstanceUID=picture.instance_uid)
         if picture.frame is not None:
             image.ReferencedFrameNumber = picture.frame
         made.ContourImageSequence = [image]
