@@ -28,7 +28,7 @@ DECIMALS = 6
 
 
 def rtstruct_bytes(volume: LabelVolume, context: DicomContext) -> bytes:
-    """A structure set of our organs; holes and islands are contours of their own, which exclude each other (XOR).
+    """A structure set of our organs: a contour for each island, with keyholes to its holes (`core.data.writers.outlines`).
 
     Sheared grids are written too: every corner says where it lies.
 
