@@ -141,11 +141,15 @@ def test_nifti_comes_back_by_simpleitk_and_nibabel(volume: LabelVolume, tmp_path
     assert_same(np.asarray(theirs.dataobj), TO_RAS @ theirs.get_qform(), volume)
 
 
-def test_simpleitk_reads_the_frames_of_a_label_map(volume: LabelVolume, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stack", STACKS)
+def test_simpleitk_reads_the_frames(stack: str, tmp_path: Path) -> None:
+    """Of sizes that fill whole bytes: it takes every frame to begin at one."""
+    volume = LabelVolume(small_labels((9, 13, 16)), Grid.of(STACKS[stack]))
     path = tmp_path / "x.dcm"
-    path.write_bytes(seg_bytes(volume, context_of(volume), "LABELMAP"))
+    path.write_bytes(seg_bytes(volume, context_of(volume), "BINARY"))
     frames = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
-    assert sorted(frame.tobytes() for frame in frames) == sorted(plane.tobytes() for plane in volume.labels)
+    planes = [plane == organ.id for organ in ORGANS for plane in volume.labels]
+    assert sorted((frame > 0).tobytes() for frame in frames) == sorted(plane.tobytes() for plane in planes)
 
 
 def test_without_organs_everything_is_written_too(tmp_path: Path) -> None:
@@ -192,7 +196,10 @@ def test_frames_of_an_enhanced_file_are_named(tmp_path: Path) -> None:
     images = [each.DerivationImageSequence[0].SourceImageSequence[0] for each in frames]
     assert {each.ReferencedSOPInstanceUID for each in images} == set(source.instance_uids)
     assert {each.ReferencedSOPClassUID for each in images} == {ENHANCED_MR}
-    heights = {float(f.PlanePositionSequence[0].ImagePositionPatient[2]): i.ReferencedFrameNumber for f, i in zip(frames, images)}
+    heights = {
+        float(frame.PlanePositionSequence[0].ImagePositionPatient[2]): image.ReferencedFrameNumber
+        for frame, image in zip(frames, images, strict=True)
+    }
     assert [heights[height] for height in sorted(heights, reverse=True)] == list(range(11, 20))
     assert [len(each.ReferencedInstanceSequence) for each in made.ReferencedSeriesSequence] == [1]
     path.write_bytes(rtstruct_bytes(volume, context))
@@ -218,16 +225,16 @@ def test_patient_and_study_come_from_the_source_by_uid(tmp_path: Path) -> None:
         )
         assert made.StudyInstanceUID == source.study_uid
     stranger = invented_source("elsewhere", 9)
-    with pytest.raises(DatasetError, match="^The folder lacks the series that scan case7_day0 came from: "):
+    with pytest.raises(DatasetError, match=r"^The folder lacks the series that scan case7_day0 came from: "):
         folder.header(stranger, "case7_day0")
     (tmp_path / "series" / "0003.dcm").unlink()
-    with pytest.raises(DatasetError, match="^The folder lacks 1 files of the series") as caught:
+    with pytest.raises(DatasetError, match=r"^The folder lacks 1 files of the series") as caught:
         SourceFolder(tmp_path / "series").header(source, "case7_day0")
     assert PATIENT not in str(caught.value)
-    with pytest.raises(DatasetError, match="^The folder holds no DICOM files: "):
-        SourceFolder(tmp_path / "series" / "nothing") if (tmp_path / "series" / "nothing").mkdir() else SourceFolder(
-            tmp_path / "series" / "nothing"
-        )
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DatasetError, match=r"^The folder holds no DICOM files: "):
+        SourceFolder(empty)
 
 
 def test_where_nobody_knows_the_place_or_axes_are_sheared(tmp_path: Path) -> None:
