@@ -38,7 +38,7 @@ def rtstruct_bytes(volume: LabelVolume, context: DicomContext) -> bytes:
     Raises:
         DatasetError: nobody knows where the volume lies.
     """
-    check_grid(volume.grid, "DICOM structure set", sheared=True)
+    check_grid(volume.grid, "DICOM structure set", context.scan, sheared=True)
     made = _header(context)
     made.ReferencedFrameOfReferenceSequence = [_referenced(context)]
     made.StructureSetROISequence = [_structure(organ, context) for organ in ORGANS]

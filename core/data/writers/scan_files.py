@@ -117,7 +117,8 @@ def _dicom_file(labels: ScanLabels, fmt: FileFormat, header: Any) -> dict[str, b
     from core.data.writers.rtstruct import rtstruct_bytes
 
     source = labels.source()
-    context = DicomContext(source, header if header is not None else pseudonymous(source, labels.scan.patient), labels.made)
+    header = header if header is not None else pseudonymous(source, labels.scan.patient)
+    context = DicomContext(source, header, labels.made, labels.scan.id)
     if fmt == "rtstruct":
         return {f"{labels.scan.id}.rtstruct.dcm": rtstruct_bytes(labels.native(), context)}
     kind: Literal["BINARY", "LABELMAP"] = "BINARY" if fmt == "dicom-seg" else "LABELMAP"

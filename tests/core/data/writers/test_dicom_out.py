@@ -88,7 +88,7 @@ def volume(request: pytest.FixtureRequest) -> LabelVolume:
 
 def context_of(volume: LabelVolume) -> DicomContext:
     source = invented_source("content", len(volume.labels))
-    return DicomContext(source, pseudonymous(source, "case7"), MADE)
+    return DicomContext(source, pseudonymous(source, "case7"), MADE, "case7_day0")
 
 
 def assert_same(labels: NDArray[np.generic], matrix: NDArray[np.float64], volume: LabelVolume) -> None:
@@ -243,7 +243,7 @@ def test_where_nobody_knows_the_place_or_axes_are_sheared(tmp_path: Path) -> Non
         lambda: seg_bytes(nowhere, context_of(nowhere), "BINARY"),
         lambda: rtstruct_bytes(nowhere, context_of(nowhere)),
     ):
-        with pytest.raises(DatasetError, match="nobody knows: file names; export nifti"):
+        with pytest.raises(DatasetError, match="nobody knows: case7_day0; export nifti"):
             write()
     path = tmp_path / "x.nii.gz"
     path.write_bytes(nifti_bytes(nowhere))
@@ -253,7 +253,7 @@ def test_where_nobody_knows_the_place_or_axes_are_sheared(tmp_path: Path) -> Non
     leaning = STACKS["axial"].copy()
     leaning[1, 0] = 0.9
     sheared = LabelVolume(small_labels(), Grid.of(leaning, "tilted gantry"))
-    with pytest.raises(DatasetError, match="at right angles: tilted gantry; export nifti or rtstruct"):
+    with pytest.raises(DatasetError, match="at right angles: case7_day0; export nifti or rtstruct"):
         seg_bytes(sheared, context_of(sheared), "BINARY")
     path.write_bytes(nifti_bytes(sheared))
     assert_same(np.asarray(nib.load(path).dataobj), TO_RAS @ nib.load(path).affine, sheared)
