@@ -3,11 +3,11 @@
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from core.data.identity import MAX_NAMED, listed, natural_key, parse_slice_name
+from core.data.identity import MAX_NAMED, SliceName, listed, natural_key, parse_slice_name
 from core.data.manifest import DatasetManifest, read_manifest
 from core.data.scan import Scan, SliceFile
 from core.errors import DatasetError
@@ -87,8 +87,14 @@ def _index_split(folder: Path, manifest: DatasetManifest) -> tuple[Scan, ...]:
         pairs = ((stem, image, None) for stem, image in sorted(png_files(folder / "images").items()))
     else:
         pairs = pair_files(folder / "images", folder / "masks")
-    slices = [SliceFile(parse_slice_name(stem, manifest.pattern), image, mask) for stem, image, mask in pairs]
-    return group_scans(slices, manifest)
+    return group_scans([SliceFile(slice_name(stem, manifest), image, mask) for stem, image, mask in pairs], manifest)
+
+
+def slice_name(stem: str, manifest: DatasetManifest) -> SliceName:
+    """Who and where a slice of the data set is: by its name, but the patient by ``dataset.json`` where that states one."""
+    name = parse_slice_name(stem, manifest.pattern)
+    stated = manifest.scan_info(name.scan).patient
+    return replace(name, patient=stated, parsed=True) if stated else name
 
 
 def png_files(folder: Path) -> dict[str, Path]:

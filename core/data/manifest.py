@@ -39,6 +39,8 @@ class ScanInfo:
     """The DICOM series that the scan came from."""
     notes: tuple[str, ...] = ()
     """What people should know of how the scan was read."""
+    patient: str = ""
+    """Whose it is, where that is stated; by default its slices' names tell."""
 
     @property
     def grid(self) -> Grid:
@@ -148,6 +150,7 @@ def _scan_info(content: dict[str, Any]) -> ScanInfo:
         GreyScale(**grey) if grey else None,
         _dicom(dicom) if dicom else None,
         tuple(str(note) for note in content.get("notes", ())),
+        str(content.get("patient", "")),
     )
 
 

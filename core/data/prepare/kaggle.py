@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,6 @@ def prepare_kaggle(
         licence="CC BY-NC-SA 4.0",
     )
     contested: Counter[str] = Counter()
-    infos: dict[str, ScanInfo] = {}
     with writing_dataset(out, manifest, split) as draft:
         for done, each in enumerate(slices):
             progress(done, len(slices), each.id)
@@ -61,7 +60,7 @@ def prepare_kaggle(
             label_map, clashes = decode_slice(each, runs[each.id])
             named = parse_slice_name(each.id)
             contested[named.scan] += clashes
-            infos[named.scan] = ScanInfo(each.spacing_mm, each.size, contested[named.scan])
+            draft.scans[named.scan] = ScanInfo(each.spacing_mm, each.size, contested[named.scan])
             draft.writer.add(
                 each.id,
                 named.patient,
@@ -69,7 +68,6 @@ def prepare_kaggle(
                 mask_png=encode_png(label_map),
                 annotated=bool(label_map.any()),
             )
-        draft.manifest = replace(manifest, scans=infos)
         progress(len(slices), len(slices), "hashing")
     return draft.result
 
