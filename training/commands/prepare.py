@@ -18,9 +18,13 @@ SOURCES = {
     "uw-madison": "the course's copy of the public set, fetched by --address or from a zip given by --archive",
     "pairs": "a folder with images/ and masks/ of PNG files of the same names",
     "kaggle": "the competition's folder, with train.csv and train/",
+    "dicom": "a folder of DICOM files of any kind; --list shows its series",
     "phantom": "synthetic scans, of no patient",
 }
-WITH_FOLDER = ("pairs", "kaggle")
+WITH_FOLDER = ("pairs", "kaggle", "dicom")
+
+
+OUT = "folder of the new data set; must be new or empty"
 
 
 def parser(source: str) -> Parser:
@@ -28,7 +32,10 @@ def parser(source: str) -> Parser:
     made = Parser(f"python -m training prepare {source}", f"Make a data set from {SOURCES[source]}.")
     if source in WITH_FOLDER:
         made.add_argument("source", type=str, help=SOURCES[source])
-    made.add_argument("--out", required=True, type=str, help="folder of the new data set; must be new or empty")
+    if source == "dicom":
+        add_dicom_options(made)
+    else:
+        made.add_argument("--out", required=True, type=str, help=OUT)
     made.add_argument("--name", type=str | None, default=None, help="the data set's name; by default the folder's")
     made.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     if source == "uw-madison":
@@ -53,6 +60,8 @@ def main(argv: Sequence[str]) -> None:
     source, rest = chosen
     options = parser(source).read(rest)
     split = pick(SplitConfig, options | {"valid_patients": words_of(options.get("valid_patients", ""))})
+    if options.get("list"):
+        return list_series(options)
     with progress_bar(f"Preparing {source}") as progress:
         made = MAKERS[source](options, split, progress)
     report(made, as_json=options["json"])

@@ -148,12 +148,12 @@ def add_volume(draft: Draft, scan: str, patient: str, volume: Volume, labels: La
         raise MaskError(f"Image and labels of a scan differ in size ({sizes})", value=scan, todo="export them on one grid")
     if scan in draft.scans:
         raise DatasetError("Two scans have one name", value=scan, todo="rename one of them")
-    for position, plane in enumerate(volume.pixels):
+    for position, number in enumerate(volume.numbers or range(1, len(volume.pixels) + 1)):
         mask = None if labels is None else labels.labels[position]
         draft.writer.add(
-            f"{scan}_slice_{position + 1:04d}",
+            f"{scan}_slice_{number:04d}",
             patient,
-            image_png=encode_png(plane),
+            image_png=encode_png(volume.pixels[position]),
             mask_png=None if mask is None else encode_png(mask),
             annotated=mask is not None and bool(mask.any()),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.data.readers.dicom_files import code, is_dicom, uid
+from core.data.readers.dicom_files import is_dicom, term, uid
 from core.data.readers.dicom_geometry import Plane, differ, planes_of, stack_of
 from core.data.readers.dicom_pixels import grey_volume
 from core.data.readers.dicom_series import SeriesFiles, find_series
@@ -34,7 +34,7 @@ def read_series(source: SeriesFiles | Path | Sequence[Path], *, max_pixels: int 
     stack = stack_of(planes)
     pixels, grey, grey_notes = grey_volume(stack.planes)
     pixels, grid, order, way = stack.turned(pixels)
-    burnt = any(code(header, "BurnedInAnnotation") == "YES" for header in series.headers)
+    burnt = any(term(header, "BurnedInAnnotation", ("YES",)) for header in series.headers)
     notes = (*series.notes, *stack.notes, *((ACROSS,) if way == "across" else ()), *grey_notes, *((BURNT_IN,) if burnt else ()))
     kept = stack.planes[::-1] if way == "reversed" else stack.planes
     return Volume(pixels, grid, grey, notes, _source(series, kept), order)

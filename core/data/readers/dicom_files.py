@@ -5,7 +5,7 @@ import math
 import re
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +21,7 @@ PREFIX_BYTES = 132
 LIBRARIES = ("pydicom", "pylibjpeg", "openjpeg", "libjpeg")
 """What they log and warn of quotes values of tags, and those can be a patient's."""
 _UID = re.compile(r"[0-9.]{1,64}")
-_CODE = re.compile(r"[A-Z0-9_ +-]{1,16}")
+MODALITIES = frozenset("CR CT DX ES IO MG MR NM OT PT PX RF RG SC US XA XC".split())
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 WHO = ("PatientID", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
@@ -149,10 +149,10 @@ def _is_empty(header: Any, name: str) -> bool:
             return False
 
 
-def code(header: Any, name: str) -> str:
-    """A tag that holds one of the standard's terms, upper-case; empty where it holds none."""
-    found = text(header, name)
-    return found if _CODE.fullmatch(found) else ""
+def term(header: Any, name: str, known: Container[str]) -> str:
+    """A tag that holds one of the standard's terms; empty where it holds something else, which may be anything."""
+    found = text(header, name).upper()
+    return found if found in known else ""
 
 
 def text(header: Any, name: str) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from core.data.identity import natural_key
-from core.data.readers.dicom_files import code, is_dicom, numbers, read_header, text, uid
-from core.errors import DatasetError, ImageError
+from core.data.readers.dicom_files import MODALITIES, is_dicom, numbers, read_header, term, text, uid
+from core.errors import DatasetError, ImageError, InputError
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 SEG_CLASSES = (STORAGE + "66.4", STORAGE + "66.7")
@@ -47,7 +47,7 @@ class SeriesFiles:
 
     @property
     def modality(self) -> str:
-        return code(self.first, "Modality")
+        return term(self.first, "Modality", MODALITIES)
 
     @property
     def study_uid(self) -> str:
@@ -88,7 +88,7 @@ def find_series(paths: Path | Iterable[Path]) -> list[SeriesFiles]:
     files = files_of(paths)
     found = look_through(files)
     if not found.series:
-        raise _nothing(found, [path for path in files if is_dicom(path)], paths)
+        raise nothing_found(found, files, paths)
     notes = (found.note,) if found.note else ()
     return [replace(series, notes=notes) for series in found.series]
 
@@ -141,7 +141,7 @@ def kind_of(header: Any) -> str:
     for start, kind in OTHERS.items():
         if sop_class == start or sop_class.startswith(start if start.endswith(".") else start + "."):
             return kind
-    colours = code(header, "PhotometricInterpretation")
+    colours = text(header, "PhotometricInterpretation")
     if not colours or not all(numbers(header, name) for name in ("Rows", "Columns")):
         return NO_PICTURE
     if not colours.startswith("MONOCHROME") or (numbers(header, "SamplesPerPixel") or (1.0,)) != (1.0,):
@@ -149,14 +149,16 @@ def kind_of(header: Any) -> str:
     return LOCALIZER if "LOCALIZER" in text(header, "ImageType").upper().split("\\") else ""
 
 
-def _nothing(found: DicomFolder, dicom: Sequence[Path], paths: Path | Iterable[Path]) -> Exception:
+def nothing_found(found: DicomFolder, files: Sequence[Path], paths: Path | Iterable[Path]) -> InputError:
+    """The error of files among which there is no series: of a single one, what it is."""
+    dicom = [path for path in files if is_dicom(path)]
     if len(dicom) == 1 and found.left_out:
         (kind,) = found.left_out
         if kind == DAMAGED:
             return ImageError("The DICOM file is damaged", value=dicom[0], todo="export it again")
         what = ALONE.get(kind, f"The DICOM file is no scan ({kind})")
-        return ImageError(what, value=dicom[0], todo="give the image files of a series in grey")
-    value = paths if isinstance(paths, Path) else f"{len(dicom)} DICOM files"
-    held = found.note.removeprefix("Left out beside the series: ").rstrip(".")
-    what = f"There is no DICOM series in grey, only {held}" if held else "There is no DICOM file"
+        return ImageError(what, value=dicom[0], todo="give the image files of a grey series")
+    value = paths if isinstance(paths, Path) else f"{len(files)} files"
+    held = found.note.partition(": ")[2].rstrip(".")
+    what = f"There is no grey DICOM series, only {held}" if held else "There is no DICOM file"
     return DatasetError(what, value=value, todo="give the image files of a series")
