@@ -50,6 +50,8 @@ class Volume:
     notes: tuple[str, ...] = ()
     """What people should know of how it was read."""
     dicom: DicomSource | None = None
+    numbers: tuple[int, ...] = ()
+    """Of the slices, from 1, where some are missing between them; empty where none is."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.data.grey import to_pixels
 from core.data.identity import parse_slice_name
 from core.data.images import Pixels
 from core.data.manifest import ScanInfo
 from core.data.readers.label_files import PATTERN, LabelScan, LabelTable, scan_of_files
-from core.data.readers.nifti import NiftiVolume, check_same_place, read_nifti, to_pixels
+from core.data.readers.nifti import NiftiVolume, check_same_place, read_nifti
 
 
 @dataclass(frozen=True)
@@ -43,4 +44,4 @@ class NiftiSource:
 
 def _picture(truth: NiftiVolume, image: NiftiVolume) -> Pixels:
     check_same_place(truth, image)
-    return to_pixels(image.voxels)
+    return to_pixels(image.voxels)[0]

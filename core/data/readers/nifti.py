@@ -14,7 +14,6 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from core.data.images import Pixels
 from core.errors import MaskError
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -23,8 +22,6 @@ ORIENTATION = ("L", "P", "I")
 UW-Madison set numbers its slices."""
 MAX_VOXELS = 2**30
 """Largest volume that is read; 512×512×1,000 has a quarter of that."""
-MAX_PIXEL = 65_535
-"""Brightest value of 16 bits."""
 SAME_PLACE_MM = 0.1
 """Two volumes lie in the same place if no corner of one is further than this from the other's."""
 
@@ -130,14 +127,3 @@ def check_same_place(truth: NiftiVolume, other: NiftiVolume) -> None:
 
 def _both(truth: NiftiVolume, other: NiftiVolume) -> str:
     return f"{truth.path} and {other.path}"
-
-
-def to_pixels(voxels: NDArray[Any]) -> Pixels:
-    """Numbers of any kind as 8- or 16-bit pixels: whole numbers are kept but for an offset, others stretched over 16 bits."""
-    if voxels.dtype in (np.uint8, np.uint16):
-        return voxels
-    values = np.nan_to_num(voxels.astype(np.float64))
-    low, span = values.min(), max(values.max() - values.min(), 1.0)
-    keep = span <= MAX_PIXEL and np.array_equal(values, np.rint(values))
-    pixels: NDArray[np.uint16] = np.rint((values - low) * (1 if keep else MAX_PIXEL / span)).astype(np.uint16)
-    return pixels

@@ -3,7 +3,7 @@
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.grey import to_pixels
 from core.data.grid import Spacing
 from core.data.identity import natural_key
 from core.data.images import SUFFIXES, Pixels, Window, volume_window
 from core.data.readers.archive import unpack
 from core.data.readers.dicom import is_dicom, read_series
 from core.data.readers.nifti import SUFFIXES as NIFTI_SUFFIXES
-from core.data.readers.nifti import NiftiVolume, read_nifti, to_pixels
+from core.data.readers.nifti import NiftiVolume, read_nifti
 from core.data.readers.pictures import read_pictures
+from core.data.volume import Volume
 from core.errors import DatasetError, GutCheckError, ImageError
 
 MAX_SLICES = 1000
@@ -155,14 +157,20 @@ def _read_files(paths: Sequence[Path], *, title: str, notes: tuple[str, ...] = (
         volume = read_nifti(paths[0], max_voxels=MAX_UPLOAD_PIXELS)
         return _of_volume(volume, title, (*notes, *_place_notes(volume)))
     if len(dicom) == len(paths):
-        series = read_series(paths, max_pixels=MAX_UPLOAD_PIXELS)
-        upload = _of_volume(series.volume, title, (*notes, *series.notes))
-        return upload if series.spaced else replace(upload, spacing_mm=None, affine=None)
+        return _of_series(read_series(paths, max_pixels=MAX_UPLOAD_PIXELS), title, notes)
     raise DatasetError("The files are not of one kind", value=title, todo="upload pictures, one volume or one series at a time")
 
 
 def _place_notes(volume: NiftiVolume) -> tuple[str, ...]:
     return () if volume.stated else ("The file does not state where it lies; its orientation is assumed.",)
+
+
+def _of_series(series: Volume, title: str, notes: tuple[str, ...]) -> Upload:
+    # NIfTI's affine is from (column, row, slice) to the right, the front and the head.
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ series.grid.matrix[:, [2, 1, 0, 3]] if series.grid.affine else None
+    numbers = series.numbers or tuple(range(1, len(series.pixels) + 1))
+    names, notes = tuple(f"slice {number}" for number in numbers), (*notes, *series.notes)
+    return Upload(title, tuple(series.pixels), names, numbers, True, series.grid.spacing_mm, affine, notes=notes)
 
 
 def _of_volume(volume: NiftiVolume, title: str, notes: tuple[str, ...]) -> Upload:
@@ -172,7 +180,7 @@ def _of_volume(volume: NiftiVolume, title: str, notes: tuple[str, ...]) -> Uploa
             raise ImageError(f"The slices are too small ({width}×{height} pixels)", value=title, todo="use at least 16×16 pixels")
     if depth > MAX_SLICES:
         raise DatasetError(f"The scan has {depth:,} slices", value=title, todo=f"use one with at most {MAX_SLICES:,}")
-    pixels, numbers = to_pixels(volume.voxels), tuple(range(1, depth + 1))
+    (pixels, _, more), numbers = to_pixels(volume.voxels), tuple(range(1, depth + 1))
     names = tuple(f"slice {number}" for number in numbers)
     affine = volume.affine if volume.stated else None
-    return Upload(title, tuple(pixels), names, numbers, True, volume.spacing_mm, affine, notes=notes)
+    return Upload(title, tuple(pixels), names, numbers, True, volume.spacing_mm, affine, notes=(*notes, *more))

@@ -1,0 +1,162 @@
+"""Finding DICOM series in a folder of anything: which files belong together, and what is left out and why."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from core.data.identity import natural_key
+from core.data.readers.dicom_files import code, is_dicom, numbers, read_header, text, uid
+from core.errors import DatasetError, ImageError
+
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+SEG_CLASSES = (STORAGE + "66.4", STORAGE + "66.7")
+"""Segmentations, and label maps as segmentations."""
+RTSTRUCT_CLASS = STORAGE + "481.3"
+OTHERS = {
+    "1.2.840.10008.1.3.10": "DICOMDIR",
+    STORAGE + "11.": "presentation state",
+    STORAGE + "88.": "report",
+    STORAGE + "66": "segmentation",
+    STORAGE + "481.3": "structure set",
+    STORAGE + "481.": "radiotherapy object",
+    STORAGE + "30": "parametric map",
+}
+"""What holds no scan, by how its SOP class begins (PS3.6, annex A)."""
+DAMAGED, COPY, COLOUR, LOCALIZER, NO_PICTURE = "damaged file", "duplicate", "colour picture", "localizer", "other object"
+ALONE = {COLOUR: "The DICOM file is in colour", NO_PICTURE: "The DICOM file holds no picture"}
+
+
+@dataclass(frozen=True)
+class SeriesFiles:
+    """The image files of one series, not yet read."""
+
+    uid: str
+    """Series instance UID; empty where the files state none."""
+    paths: tuple[Path, ...]
+    headers: tuple[Any, ...] = field(repr=False)
+    """A pydicom dataset for each path, without pixels."""
+    notes: tuple[str, ...] = ()
+    """What was found beside it and left out."""
+
+    @property
+    def first(self) -> Any:
+        return self.headers[0]
+
+    @property
+    def modality(self) -> str:
+        return code(self.first, "Modality")
+
+    @property
+    def study_uid(self) -> str:
+        return uid(self.first, "StudyInstanceUID")
+
+    @property
+    def frame_of_reference_uid(self) -> str:
+        return uid(self.first, "FrameOfReferenceUID")
+
+
+@dataclass(frozen=True)
+class DicomFolder:
+    """What lies in a folder of anything."""
+
+    series: tuple[SeriesFiles, ...]
+    """By study, series number and UID."""
+    segmentations: tuple[Path, ...] = ()
+    structure_sets: tuple[Path, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
+    """How many DICOM objects belong to no series of pictures, by what they are."""
+
+    @property
+    def note(self) -> str:
+        """One sentence on what was left out; empty where nothing was."""
+        counted = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(self.left_out.items())]
+        return f"Left out beside the series: {', '.join(counted)}." if counted else ""
+
+
+def find_series(paths: Path | Iterable[Path]) -> list[SeriesFiles]:
+    """The series of a folder (with all below) or of files, each with a note that counts what was left out.
+
+    Files that are no DICOM are passed over. A file without the standard's preamble is DICOM where its first tag says so.
+
+    Raises:
+        DatasetError: no folder, or no series among the files.
+        ImageError: there is one DICOM file only, and it holds no series; it says why.
+    """
+    files = files_of(paths)
+    found = look_through(files)
+    if not found.series:
+        raise _nothing(found, [path for path in files if is_dicom(path)], paths)
+    notes = (found.note,) if found.note else ()
+    return [replace(series, notes=notes) for series in found.series]
+
+
+def files_of(paths: Path | Iterable[Path]) -> list[Path]:
+    """The files given or below a folder, in the order of their names, hidden ones left out.
+
+    Raises:
+        DatasetError: there is no such folder.
+    """
+    if not isinstance(paths, Path):
+        return list(paths)
+    if not paths.exists():
+        raise DatasetError("The folder does not exist", value=paths, todo="check the path")
+    files = [paths] if paths.is_file() else [path for path in paths.rglob("*") if path.is_file()]
+    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(paths).parts)]
+    return sorted(shown, key=lambda path: natural_key(path.as_posix()))
+
+
+def look_through(files: Sequence[Path]) -> DicomFolder:
+    """Sort DICOM files into series of grey pictures, segmentations, structure sets, and what is neither."""
+    groups: dict[tuple[str, str], list[tuple[Path, Any]]] = {}
+    left: Counter[str] = Counter()
+    objects: dict[str, list[Path]] = {"segmentation": [], "structure set": []}
+    seen: set[str] = set()
+    for path in files:
+        if not is_dicom(path):
+            continue
+        try:
+            header = read_header(path)
+        except ImageError:
+            left[DAMAGED] += 1
+            continue
+        kind, instance = kind_of(header), uid(header, "SOPInstanceUID")
+        kind = COPY if instance and instance in seen else kind
+        seen.add(instance)
+        if kind:
+            left[kind] += 1
+            objects.get(kind, []).append(path)
+        else:
+            groups.setdefault((uid(header, "StudyInstanceUID"), uid(header, "SeriesInstanceUID")), []).append((path, header))
+    series = [SeriesFiles(key[1], *(tuple(each) for each in zip(*members, strict=True))) for key, members in groups.items()]
+    series.sort(key=lambda each: (each.study_uid, numbers(each.first, "SeriesNumber") or (math.inf,), natural_key(each.uid)))
+    return DicomFolder(tuple(series), tuple(objects["segmentation"]), tuple(objects["structure set"]), dict(left))
+
+
+def kind_of(header: Any) -> str:
+    """What a DICOM object is if it is no grey picture of a scan; empty for one that is."""
+    sop_class = uid(header, "SOPClassUID") or str(header.file_meta.get("MediaStorageSOPClassUID", ""))
+    for start, kind in OTHERS.items():
+        if sop_class == start or sop_class.startswith(start if start.endswith(".") else start + "."):
+            return kind
+    colours = code(header, "PhotometricInterpretation")
+    if not colours or not all(numbers(header, name) for name in ("Rows", "Columns")):
+        return NO_PICTURE
+    if not colours.startswith("MONOCHROME") or (numbers(header, "SamplesPerPixel") or (1.0,)) != (1.0,):
+        return COLOUR
+    return LOCALIZER if "LOCALIZER" in text(header, "ImageType").upper().split("\\") else ""
+
+
+def _nothing(found: DicomFolder, dicom: Sequence[Path], paths: Path | Iterable[Path]) -> Exception:
+    if len(dicom) == 1 and found.left_out:
+        (kind,) = found.left_out
+        if kind == DAMAGED:
+            return ImageError("The DICOM file is damaged", value=dicom[0], todo="export it again")
+        what = ALONE.get(kind, f"The DICOM file is no scan ({kind})")
+        return ImageError(what, value=dicom[0], todo="give the image files of a series in grey")
+    value = paths if isinstance(paths, Path) else f"{len(dicom)} DICOM files"
+    held = found.note.removeprefix("Left out beside the series: ").rstrip(".")
+    what = f"There is no DICOM series in grey, only {held}" if held else "There is no DICOM file"
+    return DatasetError(what, value=value, todo="give the image files of a series")
