@@ -1,14 +1,15 @@
 """What every `prepare` shares: slices go into a hidden folder, which becomes the data set only when all is written."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.config import SplitConfig
+from core.data.identity import clean_name, is_clean, listed
 from core.data.images import encode_png
-from core.data.index import SPLITS, UNLABELLED
+from core.data.index import SPLITS, UNLABELLED, DatasetIndex, index_folder
 from core.data.manifest import FILE_NAME, DatasetManifest, ScanInfo, hash_files
 from core.data.split import describe_split, held_out
 from core.data.volume import GreyScale, LabelVolume, Volume
@@ -99,12 +100,18 @@ def writing_dataset(out: Path, manifest: DatasetManifest, split: SplitConfig | N
         WorkspaceError: ``out`` holds something already, or cannot be written.
     """
     with new_folder(out) as folder:
-        draft = Draft(DatasetWriter(folder), manifest, out)
+        renamed = {} if is_clean(manifest.name) else {manifest.name: clean_name(manifest.name)}
+        draft = Draft(DatasetWriter(folder), replace(manifest, name=clean_name(manifest.name)), out)
         yield draft
         valid, described = _divide(draft, split)
         patients, slices = draft.writer.deal(valid)
         scans = {**draft.manifest.scans, **draft.scans}
-        done = replace(draft.manifest, split=described, scans=scans, files=hash_files(folder))
+        made = replace(draft.manifest, split=described, scans=scans)
+        index = index_folder(folder, made)
+        index.check_names()
+        changed = (*_renamed("data set", renamed), *_renamed("scan", draft.renamed))
+        partial = tuple(partial_notes(index, annotated=draft.writer.annotated.total()))
+        done = replace(made, notes=(*made.notes, *changed, *partial), files=hash_files(folder))
         write_json(folder / FILE_NAME, done.to_json())
         draft.result = Prepared(out, done, patients, slices)
 
@@ -119,6 +126,30 @@ def _divide(draft: "Draft", split: SplitConfig | None) -> tuple[frozenset[str], 
     return held_out(writer.patient_of, dict(writer.annotated), split), describe_split(split)
 
 
+def _renamed(kind: str, names: Mapping[str, str]) -> Iterator[str]:
+    changed = sorted((old, new) for old, new in names.items() if old != new)
+    if changed:
+        examples = listed([f"{old} is now {new}" for old, new in changed])
+        names_of = f"Names of {len(changed)} {kind}s" if len(changed) > 1 else f"The {kind}'s name"
+        yield f"{names_of} could not be a file's on every system: {examples}."
+
+
+def partial_notes(index: DatasetIndex, *, annotated: int) -> Iterator[str]:
+    """What people should know where scans are not whole.
+
+    Args:
+        annotated: slices that show an organ, of all that have a reference.
+    """
+    partial = index.partial_scans()
+    if not partial:
+        return
+    scans = sum(len(found) for found in index.splits.values())
+    yield f"{len(partial)} of {scans} scans are partial, single slices or with gaps: they have no volume and no distances."
+    slices = sum(len(scan.slices) for split in SPLITS for scan in index.splits.get(split, ()))
+    if annotated == slices > 0:
+        yield "Every slice shows an organ, as where the others were left out: what is drawn on those is not scored."
+
+
 class Draft:
     """A data set while it is written; ``manifest`` may be replaced, and ``result`` stands after the block."""
 
@@ -128,6 +159,8 @@ class Draft:
         self.writer, self.manifest, self.out = writer, manifest, out
         self.scans: dict[str, ScanInfo] = {}
         """What is known of each scan, by its id; goes into ``dataset.json`` before the manifest's own."""
+        self.renamed: dict[str, str] = {}
+        """What the data set calls scans, by the source's names for them; those that keep theirs may be in it too."""
         self.valid: set[str] = set()
         """Stems to validate on, where the split is kept."""
 
