@@ -32,8 +32,13 @@ class FoundSeries:
     notes: tuple[str, ...]
 
 
-def list_dicom(source: Path, *, out: Path | None = None, key: Path | None = None) -> FoundSeries:
+def list_dicom(
+    source: Path, *, out: Path | None = None, key: Path | None = None, progress: ReportProgress = silent
+) -> FoundSeries:
     """Find the series below a folder, and enter their patients into the key.
+
+    Args:
+        out: folder of the data set that will be made, if it is known; the key's default place lies beside its workspace.
 
     Raises:
         DatasetError: no folder, or no series in it.
@@ -41,7 +46,7 @@ def list_dicom(source: Path, *, out: Path | None = None, key: Path | None = None
     """
     place = key_place(key, out)
     files = files_of(source)
-    folder = look_through(files)
+    folder = look_through(files, progress)
     if not folder.series:
         raise nothing_found(folder, files, source)
     with extending(place) as kept:
@@ -92,6 +97,9 @@ def prepare_dicom(
     manifest = DatasetManifest(name=name or out.resolve().name, source="DICOM series", pattern=DICOM_PATTERN)
     structure_sets = frozenset(found.folder.structure_sets)
     with writing_dataset(out, manifest, split) as draft:
+        left = sum(line.problem is not None for line in found.lines)
+        unread = (f"Series of the folder that cannot be prepared: {left}; --list says why.",) if left else ()
+        draft.manifest = replace(draft.manifest, notes=(*found.notes, *unread))
         for done, line in enumerate(lines):
             progress(done, len(lines), line.scan)
             volume = read_series(line.series)

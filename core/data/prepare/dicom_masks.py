@@ -57,10 +57,8 @@ def _on_voxels(volume: Volume, path: Path, is_structure_set: bool) -> LabelVolum
     depth, height, width = volume.pixels.shape
     numbers = np.array(volume.numbers or range(1, depth + 1))
     shape = (int(numbers[-1]), height, width)
-    if is_structure_set:
-        labels = read_rtstruct(path, volume.grid, shape)
-    else:
-        labels = placed_on(read_seg(path), volume.grid, shape, path)
+    grid = volume.grid
+    labels = read_rtstruct(path, grid, shape) if is_structure_set else placed_on(read_seg(path), grid, shape, path)
     return LabelVolume(labels.labels[numbers - 1], labels.grid, labels.names, labels.notes, labels.contested_pixels)
 
 

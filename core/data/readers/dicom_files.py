@@ -21,7 +21,7 @@ PREFIX_BYTES = 132
 LIBRARIES = ("pydicom", "pylibjpeg", "openjpeg", "libjpeg")
 """What they log and warn of quotes values of tags, and those can be a patient's."""
 _UID = re.compile(r"[0-9.]{1,64}")
-MODALITIES = frozenset("CR CT DX ES IO MG MR NM OT PT PX RF RG SC US XA XC".split())
+MODALITIES = frozenset(["CR", "CT", "DX", "ES", "IO", "MG", "MR", "NM", "OT", "PT", "PX", "RF", "RG", "SC", "US", "XA", "XC"])
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 WHO = ("PatientID", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")

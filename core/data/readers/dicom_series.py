@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from core.cli.progress import ReportProgress, silent
 from core.data.identity import natural_key
-from core.data.readers.dicom_files import MODALITIES, is_dicom, numbers, read_header, term, text, uid
+from core.data.readers.dicom_files import MODALITIES, is_dicom, numbers, quiet, read_header, term, text, uid
 from core.errors import DatasetError, ImageError, InputError
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -108,13 +109,15 @@ def files_of(paths: Path | Iterable[Path]) -> list[Path]:
     return sorted(shown, key=lambda path: natural_key(path.as_posix()))
 
 
-def look_through(files: Sequence[Path]) -> DicomFolder:
+@quiet()
+def look_through(files: Sequence[Path], progress: ReportProgress = silent) -> DicomFolder:
     """Sort DICOM files into series of grey pictures, segmentations, structure sets, and what is neither."""
     groups: dict[tuple[str, str], list[tuple[Path, Any]]] = {}
     left: Counter[str] = Counter()
     objects: dict[str, list[Path]] = {"segmentation": [], "structure set": []}
     seen: set[str] = set()
-    for path in files:
+    for done, path in enumerate(files):
+        progress(done, len(files), "reading headers")
         if not is_dicom(path):
             continue
         try:
@@ -130,6 +133,7 @@ def look_through(files: Sequence[Path]) -> DicomFolder:
             objects.get(kind, []).append(path)
         else:
             groups.setdefault((uid(header, "StudyInstanceUID"), uid(header, "SeriesInstanceUID")), []).append((path, header))
+    progress(len(files), len(files), "reading headers")
     series = [SeriesFiles(key[1], *(tuple(each) for each in zip(*members, strict=True))) for key, members in groups.items()]
     series.sort(key=lambda each: (each.study_uid, numbers(each.first, "SeriesNumber") or (math.inf,), natural_key(each.uid)))
     return DicomFolder(tuple(series), tuple(objects["segmentation"]), tuple(objects["structure set"]), dict(left))
