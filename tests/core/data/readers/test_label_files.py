@@ -9,9 +9,8 @@ import pytest
 
 from core.data.images import write_png
 from core.data.readers.label_files import LabelTable
-from core.data.readers.label_pairs import PNG, VOLUME, find_pairs
-from core.data.readers.label_png import PngSource, read_label_png
-from core.data.readers.label_rows import read_table
+from core.data.readers.label_pairs import VOLUME, find_pairs
+from core.data.readers.label_png import PngSource
 from core.data.readers.label_volumes import VolumeSource
 from core.errors import ConfigError, DatasetError, GutCheckError, MaskError
 
