@@ -73,14 +73,6 @@ def test_faint_colours_are_never_rounded_to_background(tmp_path: Path, channel: 
         read_mask(tmp_path / "m.png")
 
 
-def test_a_colour_table_is_not_taken_for_class_ids(tmp_path: Path) -> None:
-    picture = Image.fromarray(LABELS)
-    picture.putpalette([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1])
-    picture.save(tmp_path / "m.png")
-    with pytest.raises(MaskError, match="A mask is in colour"):
-        read_mask(tmp_path / "m.png")
-
-
 def test_run_lengths_by_hand() -> None:
     # 3 rows of 4 pixels, counted from 1, row by row: 2, 3, then 8, 9, 10.
     expected = [[0, 1, 1, 0], [0, 0, 0, 1], [1, 1, 0, 0]]
