@@ -99,7 +99,7 @@ class ScoreSet:
             "patient": scan.patient,
             "slice_numbers": [each.name.number for each in scan.slices],
             "size": list(reference.shape[1:]),
-            "spacing_mm": scan.info.spacing_mm,
+            "spacing_mm": scan.info.grid.spacing_mm,
             "native_size": scan.info.native_size,
             "affine": scan.info.affine,
             "geometry": scan.info.geometry,

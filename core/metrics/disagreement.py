@@ -129,8 +129,8 @@ class Grid:
         if ball.offsets is None:
             for each in np.unique(classes):
                 mine = classes == each
-                if (volume == each).any():
-                    apart = ndimage.distance_transform_edt(volume != each, sampling=ball.steps)
+                if (flat == each).any():
+                    apart = ndimage.distance_transform_edt((flat != each).reshape(self.shape), sampling=ball.steps)
                     hit[mine] = ball.holds(apart.ravel()[points[mine]] ** 2)
             return hit
         for step in ball.offsets @ self._strides:
