@@ -51,7 +51,7 @@ class Volume:
     """What people should know of how it was read."""
     dicom: DicomSource | None = None
     numbers: tuple[int, ...] = ()
-    """Of the slices, from 1, where some are missing between them; the grid then counts number - 1. Empty where none is missing."""
+    """Of the slices, from 1, where some are missing between them; the grid then counts number - 1. Empty where none are."""
 
 
 @dataclass(frozen=True)

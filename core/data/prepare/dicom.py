@@ -12,7 +12,7 @@ from core.data.prepare.dicom_masks import reference_of
 from core.data.prepare.key_file import Key, extending, key_place
 from core.data.prepare.writer import Prepared, add_volume, writing_dataset
 from core.data.readers.dicom import read_series
-from core.data.readers.dicom_series import DicomFolder, files_of, look_through, nothing_found
+from core.data.readers.dicom_series import SEGMENTATION, STRUCTURE_SET, DicomFolder, files_of, look_through, nothing_found
 from core.data.readers.label_files import LabelTable
 from core.data.volume import DicomSource
 from core.errors import DatasetError
@@ -58,9 +58,10 @@ def list_dicom(
 
 def _notes(folder: DicomFolder, lines: Sequence[ListedSeries], moved: int) -> tuple[str, ...]:
     nameless = sum(patient_of(line.series).startswith("study ") for line in lines)
-    loose = len(folder.segmentations) + len(folder.structure_sets) - sum(len(line.masks) for line in lines)
+    loose = len({*folder.segmentations, *folder.structure_sets} - {path for line in lines for path in line.masks})
+    others = {kind: count for kind, count in folder.left_out.items() if kind not in (SEGMENTATION, STRUCTURE_SET)}
     found = (
-        (folder.note, True),
+        (replace(folder, left_out=others).note, True),
         (f"Series without a patient's ID: {nameless}; each of their studies counts as a patient.", nameless),
         (f"Segmentations and structure sets that were drawn on none of these series: {loose}.", loose),
         (f"Patients of whom an earlier study than any before was found: {moved}; days of other data sets begin later.", moved),
