@@ -165,8 +165,8 @@ class Draft:
         """Stems to validate on, where the split is kept."""
 
 
-def add_volume(draft: Draft, scan: str, patient: str | None, volume: Volume, labels: LabelVolume | None) -> None:
-    """Write a scan as slices ``SCAN_slice_0001.png``, and what is known of it to `Draft.scans`.
+def add_volume(draft: Draft, scan: str, patient: str | None, volume: Volume, labels: LabelVolume | None) -> set[str]:
+    """Write a scan as slices ``SCAN_slice_0001.png``, and what is known of it to `Draft.scans`; return its slices' names.
 
     Args:
         scan: its id, a name of a file as `core.data.identity.clean_name` gives it.
@@ -183,10 +183,11 @@ def add_volume(draft: Draft, scan: str, patient: str | None, volume: Volume, lab
     if scan in draft.scans:
         raise DatasetError("Two scans have one name", value=scan, todo="rename one of them")
     numbers = volume.numbers or range(1, len(volume.pixels) + 1)
-    for position, (number, plane) in enumerate(zip(numbers, volume.pixels, strict=True)):
+    stems = [f"{scan}_slice_{number:04d}" for number in numbers]
+    for position, (stem, plane) in enumerate(zip(stems, volume.pixels, strict=True)):
         mask = None if labels is None else labels.labels[position]
         draft.writer.add(
-            f"{scan}_slice_{number:04d}",
+            stem,
             patient or scan,
             image_png=encode_png(plane),
             mask_png=None if mask is None else encode_png(mask),
@@ -204,3 +205,4 @@ def add_volume(draft: Draft, scan: str, patient: str | None, volume: Volume, lab
         notes=tuple(dict.fromkeys((*volume.notes, *(labels.notes if labels else ())))),
         patient=patient or "",
     )
+    return set(stems)
