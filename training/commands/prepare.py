@@ -221,9 +221,8 @@ def report(made: Prepared, *, as_json: bool) -> None:
     for note in (*manifest.notes, *_scan_notes(made)):
         print(f"  {note}")
     if set(made.slices) == {UNLABELLED}:
-        print(
-            f"Next: python -m training predict --run RUN --input {shlex.quote(str(made.root / UNLABELLED / 'images'))} --out DIR"
-        )
+        images = shlex.quote(str(made.root / UNLABELLED / "images"))
+        print(f"Next: python -m training predict --run RUN --input {images} --out DIR")
         return
     inside = root.parent.name == Workspace(root).datasets.name
     place = option_of(Workspace(root.parents[1])) if inside else ""

@@ -28,7 +28,7 @@ def read_columns(path: Path, needed: Sequence[str], what: str) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise DatasetError(f"{what} cannot be read", value=path, todo=todo) from error
     rows.columns = [str(name).strip().casefold() for name in rows.columns]
-    rows = rows.apply(lambda column: column.str.strip())
+    rows = pd.DataFrame({name: cells.str.strip() for name, cells in rows.items()})
     lacking = [name for name in needed if name not in rows.columns]
     if lacking or rows.empty:
         raise DatasetError(f"{what} has no {'rows' if not lacking else ' and no '.join(lacking)}", value=path, todo=todo)
