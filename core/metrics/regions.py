@@ -40,7 +40,7 @@ from core.data.grid import Spacing, ml_a_voxel
 from core.data.masks import LabelMap
 from core.data.scan import Scan
 from core.labels import CLASSES, NUM_CLASSES
-from core.metrics.disagreement import Flags, Grid, Indices, ball, box_of, representatives
+from core.metrics.disagreement import Ball, Flags, Grid, Indices, box_of, representatives
 from core.metrics.overlap import check_shapes
 
 BOUNDARY_MM = 3.0
@@ -121,6 +121,7 @@ def error_regions(
     spacing_mm: Spacing | None,
     *,
     tolerance_mm: float = BOUNDARY_MM,
+    voxel_ml: float | None = None,
     head_first: bool = True,
 ) -> list[ErrorRegion]:
     """Find and class every region where two label volumes differ, largest first.
@@ -129,6 +130,7 @@ def error_regions(
         reference, prediction: (Z, H, W) uint8.
         spacing_mm: distance of voxel centres (z, y, x); ``None`` where unknown.
         tolerance_mm: the ``t`` of the kinds' definitions.
+        voxel_ml: volume of a voxel, where the spacing alone does not tell it.
         head_first: whether the volume's first slice is the one nearest the head, as in the UW-Madison set (its stomachs lie
             26 slices before its small bowels on average) and in what `core.evaluation.external` reads.
     """
@@ -137,15 +139,16 @@ def error_regions(
     if box is None:
         return []
     steps = spacing_mm or (1.0, 1.0, 1.0)
-    offsets = ball(steps, tolerance_mm if spacing_mm else TOLERANCE_VOXELS)
-    pad = np.maximum(np.abs(offsets).max(axis=0), 1)
+    ball = Ball(steps, tolerance_mm if spacing_mm else TOLERANCE_VOXELS, reference[box].shape)
+    pad = ball.margin
     grid = Grid(np.pad(reference[box], [(p, p) for p in pad]), np.pad(prediction[box], [(p, p) for p in pad]))
     if not len(grid.points):
         return []
-    near = grid.near(offsets)
-    labels, core = grid.label(near, offsets)
+    near = grid.near(ball)
+    labels, core = grid.label(near, ball)
     corner = np.array([side.start for side in box]) - pad
-    return _regions(grid, labels, near, core, corner, ml_a_voxel(spacing_mm) if spacing_mm else float("nan"), head_first)
+    known = ml_a_voxel(spacing_mm) if voxel_ml is None and spacing_mm else voxel_ml
+    return _regions(grid, labels, near, core, corner, float("nan") if known is None else known, head_first)
 
 
 def _regions(

@@ -68,7 +68,7 @@ def test_scores_by_hand(nifti: MaskFolders, workspace: Workspace) -> None:
     assert (stomach["hd95_mm"], stomach["nsd_3mm"]) == (2.0, 1.0)
     assert table.loc[("s1", "small_bowel"), "dice"] == 1
     assert table.loc[("s1", "large_bowel"), "outcome"] == "absent"
-    assert done.summary["external"]["notes"][1] == "1 other labels count as background: [5]"
+    assert done.summary["external"]["notes"][1] == "1 other labels count as background: 5"
     assert done.badge.text == "unknown"
     assert done.slices()["confidence"].isna().all()
 
@@ -146,7 +146,7 @@ def test_a_data_set_is_never_overwritten(nifti: MaskFolders, workspace: Workspac
 
 def test_a_failure_midway_leaves_nothing(nifti: MaskFolders, workspace: Workspace, images: Path) -> None:
     nib.save(nib.Nifti1Image(labels(0)[:, :, 1:], AFFINE), nifti.prediction / "s2.nii.gz")
-    with pytest.raises(MaskError, match=r"^The volumes differ in shape"):
+    with pytest.raises(MaskError, match=r"^The volumes of truth and prediction differ in shape"):
         evaluate_masks(with_images(nifti, images), workspace, "tool")
     assert [path for path in workspace.root.rglob("*") if path.is_file()] == []
 
@@ -158,7 +158,7 @@ def test_missing_partners_are_named(nifti: MaskFolders, workspace: Workspace) ->
 
 
 def test_a_spacing_for_files_that_state_their_own(nifti: MaskFolders, workspace: Workspace) -> None:
-    with pytest.raises(ConfigError, match=r"^NIfTI files state their own spacing: \(3.0, 1.5, 1.5\); "):
+    with pytest.raises(ConfigError, match=r"^Volumes state their own spacing: \(3.0, 1.5, 1.5\); "):
         evaluate_masks(replace(nifti, spacing_mm=(3.0, 1.5, 1.5)), workspace, "tool")
 
 
