@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from core.data.grid import Grid
 from core.data.readers import uploads
-from core.data.readers.nifti import read_nifti
 from core.data.readers.uploads import read_upload
 from core.errors import GutCheckError
 from tests.core.data.readers.odd_files import ODD_FILES, SHAPE, dicom_slice, grey, png, series, zipped
@@ -126,13 +126,14 @@ def test_slices_are_ordered_by_number_and_keep_their_pixels(tmp_path: Path) -> N
     assert upload.numbers == (9, 10, 11)
     assert upload.names == ("mr_9.png", "mr_10.png", "mr_11.png")
     np.testing.assert_array_equal(np.stack(upload.slices), [grey(9), grey(10), grey(11)])
-    assert upload.has_gaps is False
+    assert upload.partial == ""
 
 
 def test_the_competition_s_names_state_the_spacing(tmp_path: Path) -> None:
     names = [f"case1/scans/slice_{n:04d}_48_40_1.50_1.25.png" for n in (1, 2, 4)]
     upload = read_upload(zipped(tmp_path / "a.zip", {name: png(grey()) for name in names}))
-    assert (upload.is_scan, upload.spacing_mm, upload.has_gaps) == (True, (3.0, 1.5, 1.25), True)
+    assert (upload.is_scan, upload.grid.spacing_mm) == (True, (3.0, 1.5, 1.25))
+    assert upload.partial == "slices are missing, so no volumes"
 
 
 def test_slices_of_two_scans_are_pictures(tmp_path: Path) -> None:
@@ -158,19 +159,17 @@ def test_a_volume_lies_as_nibabel_says(tmp_path: Path) -> None:
     # Columns lead left and rows back in the file already; its slices lead to the head, ours to the feet.
     expected = voxels.transpose(2, 1, 0)[::-1].astype(int)
     np.testing.assert_array_equal(np.stack(upload.slices).astype(int), expected - expected.min())
-    assert upload.spacing_mm == (5.0, 3.0, 2.0)
-    np.testing.assert_array_equal(upload.affine, read_nifti(tmp_path / "a.nii").affine)
+    assert upload.grid.spacing_mm == (5.0, 3.0, 2.0)
+    # Our first voxel is the file's (0, 0, 2), at (0, 0, 10) mm as NIfTI has it.
+    assert upload.grid.matrix.tolist() == [[0, 0, 2, 0], [0, 3, 0, 0], [-5, 0, 0, 10], [0, 0, 0, 1]]
 
 
 def test_a_dicom_series_is_ordered_by_place_head_first(tmp_path: Path) -> None:
     upload = read_upload(series(tmp_path))
     # Slice n was written at z = 5 n mm, with 100 (n + 1) added to its pixels; DICOM's z leads to the head.
     assert [int(image.min()) // 100 for image in upload.slices] == [3, 2, 1]
-    assert upload.spacing_mm == (5.0, 2.0, 2.0)
-    # DICOM's (-10, -20, 10) left-posterior-superior is (10, 20, 10) right-anterior-superior.
-    assert upload.affine is not None
-    np.testing.assert_allclose(upload.affine @ [0, 0, 0, 1], [10, 20, 10, 1])
-    np.testing.assert_allclose(upload.affine @ [1, 1, 1, 1], [8, 18, 5, 1])
+    assert upload.grid.spacing_mm == (5.0, 2.0, 2.0)
+    np.testing.assert_allclose(upload.grid.points_mm([[0, 0, 0], [1, 1, 1]]), [[-10, -20, 10], [-8, -18, 5]])
 
 
 def test_dicom_rescaling_and_inverse_grey(tmp_path: Path) -> None:
