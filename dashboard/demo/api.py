@@ -33,8 +33,8 @@ class Api:
 
         Returns:
             ``mask_png`` (class ids), ``colours_png``, ``overlay_png`` and ``confidence_png`` (255 for certainty): PNG of the
-            picture's own size in Base64. ``classes``: pixels, percent and, of a whole scan that states its spacing, ml. ``remark``
-            on the picture's likeness to the training data, ``model``, ``spacing_mm`` (z, y, x) and ``notes``.
+            picture's own size in Base64. ``classes``: pixels, percent and, of a whole scan of known spacing, ml. ``remark`` on
+            the picture's likeness to the training data, ``model``, ``spacing_mm`` (z, y, x) and ``notes``.
 
         Raises:
             GutCheckError: no file, or one that was not uploaded, cannot be used or holds several slices; no such model.

@@ -15,7 +15,7 @@ from core.config import InferenceConfig
 from core.data.grid import Grid, Spacing
 from core.data.images import model_window
 from core.data.masks import LabelMap
-from core.data.readers.uploads import Upload, read_upload
+from core.data.readers.uploads import NOWHERE, Upload, read_upload
 from core.errors import GutCheckError
 from core.imaging.overlay import Rgb, blend, class_statistics, num_to_rgb
 from core.labels import CLASSES, ORGANS
@@ -24,7 +24,6 @@ from dashboard.demo.models import ModelChoice, Segmenter
 
 OPACITY = InferenceConfig().opacity
 ORGAN_IDS: tuple[int, ...] = tuple(organ.id for organ in ORGANS)
-NOWHERE = Grid()
 
 
 @dataclass(frozen=True)

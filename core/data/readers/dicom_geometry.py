@@ -87,7 +87,9 @@ class Stack:
         step = np.linalg.solve(self.matrix, matrix)[0, :3].round().astype(int)
         way = "across" if step[0] == 0 else "kept" if step[0] > 0 else "reversed"
         numbered = self.numbers
-        if way == "reversed":
+        if way == "reversed" and numbered:
+            # Counted from the other end, missing slices too.
+            matrix[:3, 3] += self.matrix[:3, 0] * (numbered[-1] - len(self.planes))
             numbered = tuple(numbered[-1] + 1 - number for number in reversed(numbered))
         return shown, Grid.of(matrix, STATED), numbered, way
 

@@ -27,6 +27,7 @@ MAX_SLICES = 1000
 MAX_UPLOAD_PIXELS = 2**26
 """Pixels of one upload over all slices (67 million: 256 slices of 512×512), which take about 0.8 GB while they are read."""
 MAX_UNPACKED_BYTES = 500_000_000
+NOWHERE = Grid()
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Upload:
     """Of the slices in their scan, ascending."""
     is_scan: bool = False
     """Whether the slices are one scan: one grey window, neighbours shown to a model that wants them, volumes in ml."""
-    grid: Grid = Grid()
+    grid: Grid = NOWHERE
     """Where the voxels lie and how far they are apart, as far as the files say; its first slice is number 1."""
     axes: Axes = ()
     """See `core.data.volume.Volume`."""
@@ -146,7 +147,9 @@ def _read_volume(files: Sorted, count: int, title: str) -> Volume:
     if len(files.dicom) == count:
         return read_series(files.dicom, max_pixels=MAX_UPLOAD_PIXELS)
     if len(files.volumes) < count:
-        raise DatasetError("The files are not of one kind", value=title, todo="upload pictures, one volume or one series at a time")
+        raise DatasetError(
+            "The files are not of one kind", value=title, todo="upload pictures, one volume or one series at a time"
+        )
     if count > 1:
         raise DatasetError(f"There are {count} volumes", value=title, todo="upload one at a time, without its label map")
     return read_nifti_image(files.volumes[0], max_voxels=MAX_UPLOAD_PIXELS)

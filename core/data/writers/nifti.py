@@ -17,7 +17,8 @@ TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 def nifti_bytes(volume: LabelVolume | Volume) -> bytes:
     """A ``.nii.gz``: columns, rows, slices; millimetres; sform and qform where the place is known, else spacing only.
 
-    A sheared grid has an sform only, as a qform cannot hold it. Where nobody knows the spacing, 1 mm is written and said. Grey values keep their scale (``scl_slope``).
+    A sheared grid has an sform only, as a qform cannot hold it.
+    Where nobody knows the spacing, 1 mm is written and said. Grey values keep their scale (``scl_slope``).
     """
     import nibabel as nib
 

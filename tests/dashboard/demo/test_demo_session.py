@@ -240,7 +240,13 @@ class TestDownloads:
         made = demo.download(TAB, "report", DisplayOptions())
         page = made.content.decode()
         assert made.name.endswith("_report.html")
-        for text in ("&lt;b&gt;x", "Not a medical device", "Large bowel", "Volume, ml", "data:image/png;base64,"):
+        for text in (
+            "&lt;b&gt;x",
+            "Not a medical device",
+            "Large bowel",
+            "a single slice has no volume",
+            "data:image/png;base64,",
+        ):
             assert text in page
         assert "<b>x" not in page
         assert "http://" not in page.replace("http://www.w3.org", "")
