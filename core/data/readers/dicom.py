@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.data.grid import axes_of
 from core.data.readers.dicom_files import is_dicom, quiet, term, uid
 from core.data.readers.dicom_geometry import Plane, differ, planes_of, stack_of
 from core.data.readers.dicom_pixels import grey_volume
@@ -38,7 +39,8 @@ def read_series(source: SeriesFiles | Path | Sequence[Path], *, max_pixels: int 
     burnt = any(term(header, "BurnedInAnnotation", ("YES",)) for header in series.headers)
     notes = (*series.notes, *stack.notes, *((ACROSS,) if way == "across" else ()), *grey_notes, *((BURNT_IN,) if burnt else ()))
     kept = stack.planes[::-1] if way == "reversed" else stack.planes
-    return Volume(pixels, grid, grey, notes, _source(series, kept), order)
+    axes = () if stack.matrix is None else axes_of(stack.matrix, grid.matrix)
+    return Volume(pixels, grid, grey, notes, _source(series, kept), order, axes)
 
 
 def _only(found: list[SeriesFiles], source: Path | Sequence[Path]) -> SeriesFiles:
