@@ -4,8 +4,8 @@ import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -45,13 +45,21 @@ class Made:
     """Who drew or corrected it."""
 
 
+class Identity(NamedTuple):
+    """Whose a scan is, and which series it came from."""
+
+    source: DicomSource
+    header: Any
+    """A pydicom ``Dataset`` of patient and study."""
+
+
 @dataclass(frozen=True)
 class DicomContext:
     """What a writer needs beside the label map."""
 
     source: DicomSource
     header: Any
-    """A pydicom ``Dataset`` of patient and study."""
+    """See `Identity`."""
     made: Made
     scan: str = ""
     """Its name."""
@@ -106,8 +114,19 @@ def invented_source(content: str, slices: int) -> DicomSource:
     return DicomSource(study, series, frame, MR_IMAGE, tuple(uid_of(content, str(z)) for z in range(slices)), modality="MR")
 
 
+def renamed(source: DicomSource, names: Mapping[str, str]) -> DicomSource:
+    """A series under other UIDs, those that are not in ``names`` as they are."""
+    return replace(
+        source,
+        study_uid=names.get(source.study_uid, source.study_uid),
+        series_uid=names.get(source.series_uid, source.series_uid),
+        frame_of_reference_uid=names.get(source.frame_of_reference_uid, source.frame_of_reference_uid),
+        instance_uids=tuple(names.get(uid, uid) for uid in source.instance_uids),
+    )
+
+
 def pseudonymous(source: DicomSource, patient: str) -> Any:
-    """Patient and study under a pseudonym: every other tag is empty."""
+    """Patient and study under a pseudonym, or an ID alone: every other tag is empty."""
     from pydicom.dataset import Dataset
 
     header = Dataset()

@@ -4,7 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from core.data.manifest import ScanInfo
 from core.data.masks import LabelMap
 from core.data.scan import Scan
 from core.data.volume import DicomSource, GreyScale, LabelVolume, Volume
-from core.data.writers.dicom_context import DicomContext, Made, invented_source, pseudonymous
+from core.data.writers.dicom_context import DicomContext, Identity, Made, invented_source, pseudonymous
 from core.data.writers.nnunet import DATASET, case_files, dataset_json
 from core.data.writers.png import png_files
 from core.data.writers.run_lengths import run_length_table
@@ -74,6 +74,11 @@ class ScanLabels:
         frames = stated.frame_numbers[part]
         return replace(stated, frame_numbers=frames, instance_uids=stated.instance_uids if frames else stated.instance_uids[part])
 
+    def pseudonymous(self) -> Identity:
+        """Series, patient and study under the scan's pseudonym."""
+        source = self.source()
+        return Identity(source, pseudonymous(source, self.scan.patient))
+
 
 def native_size(plane: LabelMap, info: ScanInfo) -> LabelMap:
     """A slice's label map (H, W) at the size before the images were resized."""
@@ -83,11 +88,11 @@ def native_size(plane: LabelMap, info: ScanInfo) -> LabelMap:
     return np.asarray(cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
 
 
-def scan_files(labels: ScanLabels, fmt: FileFormat, header: Any = None) -> dict[str, bytes]:
+def scan_files(labels: ScanLabels, fmt: FileFormat, identity: Identity | None = None) -> dict[str, bytes]:
     """The files of one scan, by name.
 
     Args:
-        header: patient and study for DICOM (`SourceFolder.header`); by default pseudonyms.
+        identity: series, patient and study for DICOM; by default pseudonyms.
 
     Raises:
         DatasetError: slices are missing between those given, nobody knows where the scan lies, or its axes are not at right
@@ -109,16 +114,14 @@ def scan_files(labels: ScanLabels, fmt: FileFormat, header: Any = None) -> dict[
         return {f"{name}.csv": run_length_table([(stems, labels.native().labels)])}
     if fmt == "png":
         return dict(png_files(stems, labels.labels))
-    return _dicom_file(labels, fmt, header)
+    return _dicom_file(labels, fmt, identity or labels.pseudonymous())
 
 
-def _dicom_file(labels: ScanLabels, fmt: FileFormat, header: Any) -> dict[str, bytes]:
+def _dicom_file(labels: ScanLabels, fmt: FileFormat, identity: Identity) -> dict[str, bytes]:
     from core.data.writers.dicom_seg import seg_bytes
     from core.data.writers.rtstruct import rtstruct_bytes
 
-    source = labels.source()
-    header = header if header is not None else pseudonymous(source, labels.scan.patient)
-    context = DicomContext(source, header, labels.made, labels.scan.id)
+    context = DicomContext(*identity, labels.made, labels.scan.id)
     if fmt == "rtstruct":
         return {f"{labels.scan.id}.rtstruct.dcm": rtstruct_bytes(labels.native(), context)}
     kind: Literal["BINARY", "LABELMAP"] = "BINARY" if fmt == "dicom-seg" else "LABELMAP"
