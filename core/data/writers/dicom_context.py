@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -63,6 +64,15 @@ class DicomContext:
     made: Made
     scan: str = ""
     """Its name."""
+    matched: bool = True
+    """Whether each slice is one of the series', and not cut across them."""
+
+    def references(self, slices: int) -> list["Reference"] | None:
+        """The picture of each slice; ``None`` where the series' slices are not the volume's."""
+        found = [
+            Reference(uid, frame or None) for uid, frame in zip_longest(self.source.instance_uids, self.source.frame_numbers)
+        ]
+        return found if self.matched and len(found) == slices else None
 
 
 class Reference(NamedTuple):
@@ -71,14 +81,6 @@ class Reference(NamedTuple):
     instance_uid: str
     frame: int | None
     """From 1; ``None`` where the instance holds one frame."""
-
-
-def references(source: DicomSource, slices: int) -> list[Reference] | None:
-    """The picture of each slice; ``None`` where the series' slices are not the volume's."""
-    frames = source.frame_numbers or (None,) * len(source.instance_uids)
-    uids = source.instance_uids * len(frames) if len(source.instance_uids) == 1 else source.instance_uids
-    found = [Reference(uid, frame) for uid, frame in zip(uids, frames, strict=False)]
-    return found if len(found) == slices else None
 
 
 def image_class(source: DicomSource) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from core.data.grid import Grid
 from core.data.manifest import ScanInfo
 from core.data.masks import LabelMap
+from core.data.readers.dicom import ACROSS
 from core.data.scan import Scan
 from core.data.volume import DicomSource, GreyScale, LabelVolume, Volume
 from core.data.writers.dicom_context import DicomContext, Identity, Made, invented_source, pseudonymous
@@ -40,6 +41,8 @@ class ScanLabels:
     made: Made
     skipped: int = 0
     """Slices of the whole scan before the first of these."""
+    whole: int = 0
+    """Slices of the whole scan."""
 
     @property
     def grid(self) -> Grid:
@@ -70,9 +73,16 @@ class ScanLabels:
         stated, slices = self.scan.info.dicom, len(self.labels)
         if stated is None:
             return invented_source(sha256_of_array(self.scan.read_image()), slices)
+        if not self.matched:
+            return stated
         part = slice(self.skipped, self.skipped + slices)
-        frames = stated.frame_numbers[part]
-        return replace(stated, frame_numbers=frames, instance_uids=stated.instance_uids if frames else stated.instance_uids[part])
+        return replace(stated, frame_numbers=stated.frame_numbers[part], instance_uids=stated.instance_uids[part])
+
+    @property
+    def matched(self) -> bool:
+        """Whether each slice is one of the series', and not cut across them."""
+        stated = self.scan.info.dicom
+        return stated is None or (len(stated.instance_uids) == self.whole and ACROSS not in self.scan.info.notes)
 
     def pseudonymous(self) -> Identity:
         """Series, patient and study under the scan's pseudonym."""
@@ -121,7 +131,7 @@ def _dicom_file(labels: ScanLabels, fmt: FileFormat, identity: Identity) -> dict
     from core.data.writers.dicom_seg import seg_bytes
     from core.data.writers.rtstruct import rtstruct_bytes
 
-    context = DicomContext(*identity, labels.made, labels.scan.id)
+    context = DicomContext(*identity, labels.made, labels.scan.id, labels.matched)
     if fmt == "rtstruct":
         return {f"{labels.scan.id}.rtstruct.dcm": rtstruct_bytes(labels.native(), context)}
     kind: Literal["BINARY", "LABELMAP"] = "BINARY" if fmt == "dicom-seg" else "LABELMAP"
