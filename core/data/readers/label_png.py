@@ -83,7 +83,7 @@ class PngSource:
 
 
 def _labels(scan: str, paths: Sequence[Path], table: LabelTable) -> tuple[LabelMap, frozenset[str]]:
-    planes = stacked(scan, [read_label_png(path, table) for path in paths])
+    planes = stacked(scan, [read_label_png(path, table).astype(np.uint32) for path in paths])
     return table.apply(planes, paths[0].parent / scan)
 
 

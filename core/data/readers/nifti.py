@@ -18,6 +18,8 @@ from core.data.volume import LabelVolume, Volume
 from core.errors import ImageError, InputError, MaskError
 
 SUFFIXES = (".nii", ".nii.gz")
+LONGEST_SIDE = 32_767
+"""Voxels along one axis; NIfTI-1 can state no more."""
 MAX_VOXELS = 2**30
 """Largest volume that is read; 512×512×1,000 has a quarter of that."""
 HEADER_BYTES = {348: 1, 540: 2}
@@ -139,7 +141,7 @@ def _check_shape(path: Path, shape: tuple[int, ...], kind: type[InputError], max
     size = "×".join(map(str, shape))
     if len(shape) < 3 or min(shape) < 1 or any(side != 1 for side in shape[3:]):
         raise kind(f"The file holds no single 3D volume ({size})", value=path, todo="export one volume a file")
-    if np.prod(shape, dtype=np.float64) > max_voxels:
+    if np.prod(shape, dtype=np.float64) > max_voxels or max(shape) > LONGEST_SIDE:
         raise kind(f"The volume is too large ({size})", value=path, todo=f"use at most {max_voxels:,} voxels")
 
 
