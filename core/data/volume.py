@@ -51,7 +51,7 @@ class Volume:
     """What people should know of how it was read."""
     dicom: DicomSource | None = None
     numbers: tuple[int, ...] = ()
-    """Of the slices, from 1, where some are missing between them; the grid's first index is then number - 1. Empty where none is."""
+    """Of the slices, from 1, where some are missing between them; the grid then counts number - 1. Empty where none are."""
     axes: Axes = ()
     """How the file's own axes lie in this volume, see `core.data.grid.axes_of`; empty where it has them in the same order."""
 

@@ -89,7 +89,9 @@ class ScoreSet:
         # As a table: a row of each slice and organ as a dictionary takes ten times the memory.
         self._slices.append(frame(slice_rows(scan, pair.confusion, confidence=confidence, leak=self.leak)))
         self._scans += scan_rows(scan, scores, confidence=confidence, leak=self.leak)
-        self._errors += region_rows(scan, error_regions(reference, prediction, spacing, voxel_ml=voxel_ml))
+        self._errors += region_rows(
+            scan, error_regions(reference, prediction, spacing, voxel_ml=voxel_ml, partial=scan.is_partial)
+        )
         self.totals[scan.id] = pair.total
         if not scan.is_partial:
             self._competition.append(competition_terms(pair))
@@ -97,7 +99,7 @@ class ScoreSet:
             "patient": scan.patient,
             "slice_numbers": [each.name.number for each in scan.slices],
             "size": list(reference.shape[1:]),
-            "spacing_mm": scan.info.spacing_mm,
+            "spacing_mm": scan.info.grid.spacing_mm,
             "native_size": scan.info.native_size,
             "affine": scan.info.affine,
             "geometry": scan.info.geometry,

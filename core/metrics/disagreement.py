@@ -10,6 +10,7 @@ from scipy import ndimage
 from core.data.grid import Spacing
 from core.data.masks import LabelMap
 from core.labels import NUM_CLASSES
+from core.metrics.surface import ROUNDING
 
 Box = tuple[slice, slice, slice]
 Indices = NDArray[np.int64]
@@ -42,7 +43,7 @@ class Ball:
             box: shape of the box; what lies further than its sides is never looked at.
         """
         self.steps, self.radius = steps, radius
-        reach = [int(min(radius / step + 1e-9, side)) for step, side in zip(steps, box, strict=True)]
+        reach = [int(min(radius / step * (1 + ROUNDING), side)) for step, side in zip(steps, box, strict=True)]
         self.offsets: Indices | None = None
         """(K, 3), nearest first; ``None`` where they would be very many."""
         self.margin: Indices = np.ones(3, np.int64)
@@ -56,7 +57,7 @@ class Ball:
 
     def holds(self, squares: NDArray[np.float64]) -> Flags:
         """Whether squared distances lie within, but for rounding."""
-        within: Flags = squares <= self.radius**2 * (1 + 1e-9)
+        within: Flags = squares <= self.radius**2 * (1 + ROUNDING) ** 2
         return within
 
 
@@ -128,8 +129,8 @@ class Grid:
         if ball.offsets is None:
             for each in np.unique(classes):
                 mine = classes == each
-                if (volume == each).any():
-                    apart = ndimage.distance_transform_edt(volume != each, sampling=ball.steps)
+                if (flat == each).any():
+                    apart = ndimage.distance_transform_edt((flat != each).reshape(self.shape), sampling=ball.steps)
                     hit[mine] = ball.holds(apart.ravel()[points[mine]] ** 2)
             return hit
         for step in ball.offsets @ self._strides:

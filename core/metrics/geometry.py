@@ -9,7 +9,7 @@ KNOWN = "known"
 NO_SPACING = "the data set states no spacing"
 SLICES_MISSING = "slices are missing between those given"
 ONE_SLICE = "there is one slice alone"
-SHEARED = "the slices' axes are not at right angles (sheared), so only volumes are measured"
+SHEARED = "the axes of the voxels are not at right angles (sheared)"
 
 
 class Measures(NamedTuple):

@@ -12,6 +12,7 @@ from core.config import ArchiveConfig, PhantomConfig, SplitConfig, pick
 from core.data.identity import UW_MADISON_PATTERN
 from core.data.prepare.writer import Prepared
 from core.storage.workspace import Workspace
+from training.commands import prepare_dicom
 from training.commands.shared import option_of, print_json
 
 SOURCES = {
@@ -22,8 +23,6 @@ SOURCES = {
     "phantom": "synthetic scans, of no patient",
 }
 WITH_FOLDER = ("pairs", "kaggle", "dicom")
-
-
 OUT = "folder of the new data set; must be new or empty"
 
 
@@ -33,7 +32,7 @@ def parser(source: str) -> Parser:
     if source in WITH_FOLDER:
         made.add_argument("source", type=str, help=SOURCES[source])
     if source == "dicom":
-        add_dicom_options(made)
+        prepare_dicom.add_options(made, OUT)
     else:
         made.add_argument("--out", required=True, type=str, help=OUT)
     made.add_argument("--name", type=str | None, default=None, help="the data set's name; by default the folder's")
@@ -61,7 +60,8 @@ def main(argv: Sequence[str]) -> None:
     options = parser(source).read(rest)
     split = pick(SplitConfig, options | {"valid_patients": words_of(options.get("valid_patients", ""))})
     if options.get("list"):
-        return list_series(options)
+        prepare_dicom.list_series(options)
+        return
     with progress_bar(f"Preparing {source}") as progress:
         made = MAKERS[source](options, split, progress)
     report(made, as_json=options["json"])
@@ -106,6 +106,7 @@ MAKERS: dict[str, Callable[[dict[str, Any], SplitConfig, ReportProgress], Prepar
     "uw-madison": _uw_madison,
     "pairs": _pairs,
     "kaggle": _kaggle,
+    "dicom": prepare_dicom.make,
     "phantom": _phantom,
 }
 
@@ -117,7 +118,7 @@ def report(made: Prepared, *, as_json: bool) -> None:
     if as_json:
         counts = {split: {"patients": made.patients[split], "slices": made.slices[split]} for split in made.patients}
         facts = {"dataset": str(root), "name": made.manifest.name, "split": made.manifest.split, "splits": counts}
-        print_json(facts | {"contested_pixels": contested})
+        print_json(facts | {"contested_pixels": contested, "notes": list(made.manifest.notes)})
         return
     print(f"Data set: {root}")
     print(f"  divided {made.manifest.split}")
@@ -125,6 +126,8 @@ def report(made: Prepared, *, as_json: bool) -> None:
         print(f"  {split}: {patients} patients, {made.slices[split]} slices")
     if contested:
         print(f"  {contested} pixels were claimed by more than one organ and went to the smaller one.")
+    for note in made.manifest.notes:
+        print(f"  {note}")
     inside = root.parent.name == Workspace(root).datasets.name
     place = option_of(Workspace(root.parents[1])) if inside else ""
     print(f"Next: python -m training fit --data {shlex.quote(str(made.root))}{place}")

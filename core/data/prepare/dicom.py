@@ -12,7 +12,7 @@ from core.data.prepare.dicom_masks import reference_of
 from core.data.prepare.key_file import Key, extending, key_place
 from core.data.prepare.writer import Prepared, add_volume, writing_dataset
 from core.data.readers.dicom import read_series
-from core.data.readers.dicom_series import DicomFolder, files_of, look_through, nothing_found
+from core.data.readers.dicom_series import SEGMENTATION, STRUCTURE_SET, DicomFolder, files_of, look_through, nothing_found
 from core.data.readers.label_files import LabelTable
 from core.data.volume import DicomSource
 from core.errors import DatasetError
@@ -32,8 +32,13 @@ class FoundSeries:
     notes: tuple[str, ...]
 
 
-def list_dicom(source: Path, *, out: Path | None = None, key: Path | None = None) -> FoundSeries:
+def list_dicom(
+    source: Path, *, out: Path | None = None, key: Path | None = None, progress: ReportProgress = silent
+) -> FoundSeries:
     """Find the series below a folder, and enter their patients into the key.
+
+    Args:
+        out: folder of the data set that will be made, if it is known; the key's default place lies beside its workspace.
 
     Raises:
         DatasetError: no folder, or no series in it.
@@ -41,7 +46,7 @@ def list_dicom(source: Path, *, out: Path | None = None, key: Path | None = None
     """
     place = key_place(key, out)
     files = files_of(source)
-    folder = look_through(files)
+    folder = look_through(files, progress)
     if not folder.series:
         raise nothing_found(folder, files, source)
     with extending(place) as kept:
@@ -53,9 +58,10 @@ def list_dicom(source: Path, *, out: Path | None = None, key: Path | None = None
 
 def _notes(folder: DicomFolder, lines: Sequence[ListedSeries], moved: int) -> tuple[str, ...]:
     nameless = sum(patient_of(line.series).startswith("study ") for line in lines)
-    loose = len(folder.segmentations) + len(folder.structure_sets) - sum(len(line.masks) for line in lines)
+    loose = len({*folder.segmentations, *folder.structure_sets} - {path for line in lines for path in line.masks})
+    others = {kind: count for kind, count in folder.left_out.items() if kind not in (SEGMENTATION, STRUCTURE_SET)}
     found = (
-        (folder.note, True),
+        (replace(folder, left_out=others).note, True),
         (f"Series without a patient's ID: {nameless}; each of their studies counts as a patient.", nameless),
         (f"Segmentations and structure sets that were drawn on none of these series: {loose}.", loose),
         (f"Patients of whom an earlier study than any before was found: {moved}; days of other data sets begin later.", moved),
@@ -92,6 +98,9 @@ def prepare_dicom(
     manifest = DatasetManifest(name=name or out.resolve().name, source="DICOM series", pattern=DICOM_PATTERN)
     structure_sets = frozenset(found.folder.structure_sets)
     with writing_dataset(out, manifest, split) as draft:
+        left = sum(line.problem is not None for line in found.lines)
+        unread = (f"Series of the folder that cannot be prepared: {left}; --list says why.",) if left else ()
+        draft.manifest = replace(draft.manifest, notes=(*found.notes, *unread))
         for done, line in enumerate(lines):
             progress(done, len(lines), line.scan)
             volume = read_series(line.series)

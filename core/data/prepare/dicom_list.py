@@ -14,8 +14,7 @@ from core.data.prepare.key_file import Key
 from core.data.readers.dicom import MAX_SERIES_PIXELS, check_size
 from core.data.readers.dicom_files import numbers, text
 from core.data.readers.dicom_geometry import Plane, planes_of, stack_of
-from core.data.readers.dicom_labels import referenced_series
-from core.data.readers.dicom_series import DicomFolder, SeriesFiles
+from core.data.readers.dicom_series import DicomFolder, SeriesFiles, referenced_series
 from core.errors import GutCheckError
 
 DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
@@ -93,15 +92,12 @@ def date_of(series: SeriesFiles) -> date | None:
 
 
 def listed_series(folder: DicomFolder, key: Key) -> list[ListedSeries]:
-    """The series of a folder under their pseudonyms, which the key is extended by.
-
-    Raises:
-        MaskError: a segmentation or structure set that cannot be read.
-    """
+    """The series of a folder under their pseudonyms, which the key is extended by."""
     names, days = _names(folder.series, key)
     masks: dict[str, list[Path]] = {}
     for path in (*folder.segmentations, *folder.structure_sets):
-        masks.setdefault(referenced_series(path), []).append(path)
+        for series_uid in referenced_series(path):
+            masks.setdefault(series_uid, []).append(path)
     lines = []
     for series in folder.series:
         slices, size, grid, sequence, problem = _described(series)

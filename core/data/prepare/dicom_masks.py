@@ -8,7 +8,7 @@ import numpy as np
 from core.data.masks import LabelMap, merge_organs
 from core.data.readers.dicom_labels import placed_on
 from core.data.readers.dicom_seg import read_seg
-from core.data.readers.label_files import LabelTable
+from core.data.readers.label_files import OUR_NAMES, LabelTable, folded
 from core.data.readers.rtstruct import read_rtstruct
 from core.data.volume import LabelVolume, Volume
 from core.errors import DatasetError, MaskError
@@ -57,10 +57,8 @@ def _on_voxels(volume: Volume, path: Path, is_structure_set: bool) -> LabelVolum
     depth, height, width = volume.pixels.shape
     numbers = np.array(volume.numbers or range(1, depth + 1))
     shape = (int(numbers[-1]), height, width)
-    if is_structure_set:
-        labels = read_rtstruct(path, volume.grid, shape)
-    else:
-        labels = placed_on(read_seg(path), volume.grid, shape, path)
+    grid = volume.grid
+    labels = read_rtstruct(path, grid, shape) if is_structure_set else placed_on(read_seg(path), grid, shape, path)
     return LabelVolume(labels.labels[numbers - 1], labels.grid, labels.names, labels.notes, labels.contested_pixels)
 
 
@@ -76,7 +74,5 @@ def _in_classes(labels: LabelVolume, table: LabelTable, path: Path) -> LabelMap 
 
 
 def _known(names: Mapping[int, str], table: LabelTable) -> dict[int, str]:
-    from core.data.readers.label_files import OUR_NAMES, folded
-
     known = table.names if table.stated else OUR_NAMES
     return {label: name for label, name in names.items() if folded(name) in known}

@@ -83,17 +83,17 @@ class Key:
 
 
 def key_place(key: Path | None, out: Path | None) -> Path:
-    """Where the key lies: as stated, or else beside the workspace of the data set, or beside a data set that is in none.
+    """Where the key lies: as stated, or else beside the workspace that the data set is in, or that would be used by default.
 
     Raises:
         ConfigError: in the workspace or the data set, which are passed on.
     """
-    workspace = Workspace.locate().root
-    if out is not None and not out.resolve().is_relative_to(workspace):
-        there = out.resolve()
-        workspace = there.parents[1] if there.parent.name == Workspace(there).datasets.name else there
+    usual = Workspace.locate().root
+    there = out.resolve() if out is not None else usual
+    in_another = not there.is_relative_to(usual) and there.parent.name == Workspace(there).datasets.name
+    workspace = there.parents[1] if in_another else usual
     place = (key or workspace.with_name(workspace.name + SUFFIX)).resolve()
-    if any(place.is_relative_to(root) for root in (workspace, Workspace.locate().root)):
+    if any(place.is_relative_to(root) for root in (workspace, usual, there)):
         todo = "keep it elsewhere, for whoever has it knows whose the scans are"
         raise ConfigError("The key would lie in the workspace", value=place, todo=todo)
     if place.is_dir():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.data.grid import axes_of
-from core.data.readers.dicom_files import is_dicom, term, uid
+from core.data.readers.dicom_files import is_dicom, quiet, term, uid
 from core.data.readers.dicom_geometry import Plane, differ, planes_of, stack_of
 from core.data.readers.dicom_pixels import grey_volume
 from core.data.readers.dicom_series import SeriesFiles, find_series
@@ -19,6 +19,7 @@ BURNT_IN = "The files say that text is burnt into their pixels; a name may be le
 ACROSS = "Slices were cut across those of the series, along its axis of largest spacing."
 
 
+@quiet()
 def read_series(source: SeriesFiles | Path | Sequence[Path], *, max_pixels: int = MAX_SERIES_PIXELS) -> Volume:
     """Read one series in display order: a series that was found, or a folder or files that hold exactly one.
 

@@ -21,7 +21,7 @@ PREFIX_BYTES = 132
 LIBRARIES = ("pydicom", "pylibjpeg", "openjpeg", "libjpeg")
 """What they log and warn of quotes values of tags, and those can be a patient's."""
 _UID = re.compile(r"[0-9.]{1,64}")
-MODALITIES = frozenset("CR CT DX ES IO MG MR NM OT PT PX RF RG SC US XA XC".split())
+MODALITIES = frozenset(["CR", "CT", "DX", "ES", "IO", "MG", "MR", "NM", "OT", "PT", "PX", "RF", "RG", "SC", "US", "XA", "XC"])
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices")
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 WHO = ("PatientID", "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
@@ -88,7 +88,8 @@ def _read(path: Path, tags: list[Any], *, stop: bool) -> Any:
         file.seek(128)
         meta: Any = pydicom.filereader.read_file_meta_info(path) if file.read(4) == b"DICM" else {}
         if meta.get("TransferSyntaxUID") == DEFLATED:
-            file.seek(PREFIX_BYTES + 12 + int(meta["FileMetaInformationGroupLength"].value))
+            file.seek(PREFIX_BYTES)
+            pydicom.filereader.read_dataset(file, False, True, stop_when=lambda tag, *_: tag.group != 2)
             inflated = BytesIO(_inflated(file.read(), path))
             chosen: list[Any] = [pydicom.tag.Tag(name) for name in tags]
             dataset: Any = pydicom.filereader.read_dataset(inflated, False, True, specific_tags=chosen)

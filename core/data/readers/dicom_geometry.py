@@ -88,8 +88,8 @@ class Stack:
         way = "across" if step[0] == 0 else "kept" if step[0] > 0 else "reversed"
         numbered = self.numbers
         if way == "reversed" and numbered:
-            # Counted from the other end, missing slices too.
-            matrix[:3, 3] += self.matrix[:3, 0] * (numbered[-1] - len(self.planes))
+            # The whole stack begins as many steps further away as slices are missing.
+            matrix[:3, 3] += self.matrix[:3, 0] * (numbered[-1] - len(numbered))
             numbered = tuple(numbered[-1] + 1 - number for number in reversed(numbered))
         return shown, Grid.of(matrix, STATED), numbered, way
 

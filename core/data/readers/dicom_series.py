@@ -7,20 +7,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from core.cli.progress import ReportProgress, silent
 from core.data.identity import natural_key
-from core.data.readers.dicom_files import MODALITIES, is_dicom, numbers, read_header, term, text, uid
+from core.data.readers.dicom_files import MODALITIES, is_dicom, numbers, quiet, read_header, term, text, uid
 from core.errors import DatasetError, ImageError, InputError
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
-SEG_CLASSES = (STORAGE + "66.4", STORAGE + "66.7")
-"""Segmentations, and label maps as segmentations."""
-RTSTRUCT_CLASS = STORAGE + "481.3"
+SEGMENTATION, STRUCTURE_SET = "segmentation", "structure set"
 OTHERS = {
     "1.2.840.10008.1.3.10": "DICOMDIR",
     STORAGE + "11.": "presentation state",
     STORAGE + "88.": "report",
-    STORAGE + "66": "segmentation",
-    STORAGE + "481.3": "structure set",
+    STORAGE + "66": SEGMENTATION,
+    STORAGE + "481.3": STRUCTURE_SET,
     STORAGE + "481.": "radiotherapy object",
     STORAGE + "30": "parametric map",
 }
@@ -108,13 +107,15 @@ def files_of(paths: Path | Iterable[Path]) -> list[Path]:
     return sorted(shown, key=lambda path: natural_key(path.as_posix()))
 
 
-def look_through(files: Sequence[Path]) -> DicomFolder:
+@quiet()
+def look_through(files: Sequence[Path], progress: ReportProgress = silent) -> DicomFolder:
     """Sort DICOM files into series of grey pictures, segmentations, structure sets, and what is neither."""
     groups: dict[tuple[str, str], list[tuple[Path, Any]]] = {}
     left: Counter[str] = Counter()
-    objects: dict[str, list[Path]] = {"segmentation": [], "structure set": []}
+    objects: dict[str, list[Path]] = {SEGMENTATION: [], STRUCTURE_SET: []}
     seen: set[str] = set()
-    for path in files:
+    for done, path in enumerate(files):
+        progress(done, len(files), "reading headers")
         if not is_dicom(path):
             continue
         try:
@@ -130,14 +131,30 @@ def look_through(files: Sequence[Path]) -> DicomFolder:
             objects.get(kind, []).append(path)
         else:
             groups.setdefault((uid(header, "StudyInstanceUID"), uid(header, "SeriesInstanceUID")), []).append((path, header))
+    progress(len(files), len(files), "reading headers")
     series = [SeriesFiles(key[1], *(tuple(each) for each in zip(*members, strict=True))) for key, members in groups.items()]
     series.sort(key=lambda each: (each.study_uid, numbers(each.first, "SeriesNumber") or (math.inf,), natural_key(each.uid)))
-    return DicomFolder(tuple(series), tuple(objects["segmentation"]), tuple(objects["structure set"]), dict(left))
+    return DicomFolder(tuple(series), tuple(objects[SEGMENTATION]), tuple(objects[STRUCTURE_SET]), dict(left))
+
+
+@quiet()
+def referenced_series(path: Path) -> frozenset[str]:
+    """UIDs of the series that a segmentation or structure set was drawn on; none where the file does not say, or is damaged."""
+    found: set[str] = set()
+    try:
+        header = read_header(path)
+        found |= {uid(each, "SeriesInstanceUID") for each in header.get("ReferencedSeriesSequence") or ()}
+        for frame in header.get("ReferencedFrameOfReferenceSequence") or ():
+            for study in frame.get("RTReferencedStudySequence") or ():
+                found |= {uid(each, "SeriesInstanceUID") for each in study.get("RTReferencedSeriesSequence") or ()}
+    except Exception:  # a damaged sequence raises many kinds in pydicom
+        return frozenset()
+    return frozenset(found - {""})
 
 
 def kind_of(header: Any) -> str:
     """What a DICOM object is if it is no grey picture of a scan; empty for one that is."""
-    sop_class = uid(header, "SOPClassUID") or str(header.file_meta.get("MediaStorageSOPClassUID", ""))
+    sop_class = uid(header, "SOPClassUID") or uid(header.file_meta, "MediaStorageSOPClassUID")
     for start, kind in OTHERS.items():
         if sop_class == start or sop_class.startswith(start if start.endswith(".") else start + "."):
             return kind

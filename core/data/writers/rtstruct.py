@@ -136,9 +136,7 @@ def _contour(points: NDArray[np.float64], picture: Reference | None, context: Di
 
     made = _item(ContourGeometricType="CLOSED_PLANAR", NumberOfContourPoints=len(points))
     if picture is not None:
-        image = _item(
-            ReferencedSOPClassUID=image_class(context.source), ReferencedSOPInstanceUID=picture.instance_uid
-        )
+        image = _item(ReferencedSOPClassUID=image_class(context.source), ReferencedSOPInstanceUID=picture.instance_uid)
         if picture.frame is not None:
             image.ReferencedFrameNumber = picture.frame
         made.ContourImageSequence = [image]

@@ -36,10 +36,7 @@ def what_was_measured(evaluation: Evaluation) -> None:
             synthetic_badge()
         if evaluation.is_external:
             st.badge(OTHER_TOOL, color="gray", help="Its label maps were scored by `evaluate masks`; nothing was trained here.")
-        st.caption(
-            f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}; scores are of whole "
-            "volumes in 3D, background left out."
-        )
+        st.caption(f"{evaluation.extent}; scores are of volumes in 3D, background left out.")
 
 
 def _card(

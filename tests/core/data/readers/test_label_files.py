@@ -1,5 +1,6 @@
 """Label maps of other tools: pairing, mapping, geometry, and one sentence for each way in which files are wrong."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +10,8 @@ import pytest
 
 from core.data.images import write_png
 from core.data.readers.label_files import LabelTable
-from core.data.readers.label_pairs import PNG, VOLUME, find_pairs
-from core.data.readers.label_png import PngSource, read_label_png
-from core.data.readers.label_rows import read_table
+from core.data.readers.label_pairs import VOLUME, find_pairs
+from core.data.readers.label_png import PngSource
 from core.data.readers.label_volumes import VolumeSource
 from core.errors import ConfigError, DatasetError, GutCheckError, MaskError
 
@@ -78,6 +78,42 @@ def test_a_label_given_twice() -> None:
         LabelTable.parse("6=stomach,6=large_bowel")
 
 
+def test_names_decide_where_a_file_names_its_labels() -> None:
+    names = {4: "Bowel_Small", 9: "STOMACH", 2: "Large  bowel", 3: "liver"}
+    labels, ignored = LabelTable().apply(np.array([0, 4, 9, 2, 3]), "a", names)
+    assert (labels.tolist(), ignored) == ([0, 2, 1, 3, 0], {"3 (liver)"})
+    labels, ignored = LabelTable.parse("Magen=stomach,4=large_bowel").apply(
+        np.array([4, 9, 2]), "a", {9: "magen", 2: "Large bowel"}
+    )
+    assert (labels.tolist(), ignored) == ([3, 1, 0], {"2 (Large bowel)"})
+
+
+def test_names_that_are_none_of_ours() -> None:
+    with pytest.raises(MaskError, match=r"^Labels 1 \(GTV\) have no class: a; say which is which"):
+        LabelTable().apply(np.array([0, 1]), "a", {1: "GTV"})
+    with pytest.raises(MaskError, match=r"^The label map gives its labels no names: a; map numbers"):
+        LabelTable.parse("Magen=stomach").apply(np.array([0, 1]), "a")
+
+
+@pytest.mark.parametrize(
+    ("preset", "classes"),
+    [("totalsegmentator-mr", {6: 1, 13: 2, 15: 3}), (" totalsegmentator-ct", {6: 1, 18: 2, 20: 3})],
+)
+def test_presets(preset: str, classes: dict[int, int]) -> None:
+    assert LabelTable.parse(preset) == LabelTable(classes)
+    assert LabelTable.parse(preset).to_json() == {str(label): class_id for label, class_id in classes.items()}
+
+
+def test_colours_and_labels_do_not_mix() -> None:
+    assert LabelTable.parse("", "#0000ff=stomach") == LabelTable.parse("#0000FF=stomach") == LabelTable(colours={255: 1})
+    assert LabelTable.parse("uw-madison-course").to_json() == {"#0000ff": 1, "#00ff00": 2, "#ff0000": 3}
+    assert LabelTable().to_json() is None
+    with pytest.raises(ConfigError, match=r"^Labels and colours are mapped together: "):
+        LabelTable.parse("6=stomach", "#0000ff=stomach")
+    with pytest.raises(ConfigError, match=r"^The label map has an entry that cannot be used: 6=stomach; "):
+        LabelTable.parse("", "6=stomach")
+
+
 # folders
 
 
@@ -95,6 +131,29 @@ def test_pairs_by_name(tmp_path: Path) -> None:
     found = find_pairs(truth, prediction, images)
     assert (found.kind, list(found.files)) == (VOLUME, ["s9", "s10"])
     assert [path.name for path in found.files["s9"] if path] == ["s9.nii", "s9.nii.gz", "s9_0000.nii.gz"]
+
+
+def test_what_predict_writes_is_paired_with_what_it_was_given(tmp_path: Path) -> None:
+    truth = touch(tmp_path / "t", "a.png", "b.PNG", "._a.png", "Thumbs.db")
+    prediction = touch(tmp_path / "p", "a_mask.png", "a_overlay.png", "b_mask.png", "b_overlay.png")
+    pictures = touch(tmp_path / "i", "a.png", "a_mask.png", "b.png", "c.png")
+    found = find_pairs(truth, prediction, pictures)
+    assert {stem: [path.name for path in paths if path] for stem, paths in found.files.items()} == {
+        "a": ["a.png", "a_mask.png", "a.png"],
+        "b": ["b.PNG", "b_mask.png", "b.png"],
+    }
+    assert list(find_pairs(prediction, truth, None).files) == ["a", "b"]
+
+
+def test_umlauts_of_a_mac_and_of_others_are_one_name(tmp_path: Path) -> None:
+    truth = touch(tmp_path / "t", unicodedata.normalize("NFC", "Jürgen_1.png"))
+    found = find_pairs(truth, touch(tmp_path / "p", unicodedata.normalize("NFD", "Jürgen_1.png")), None)
+    assert list(found.files) == ["Jürgen_1"]
+
+
+def test_a_folder_of_lossy_files(tmp_path: Path) -> None:
+    with pytest.raises(MaskError, match=r"^Truth: The folder holds JPEG or WebP files, which change labels: "):
+        find_pairs(touch(tmp_path / "t", "a.jpg"), touch(tmp_path / "p", "a.png"), None)
 
 
 @pytest.mark.parametrize(
