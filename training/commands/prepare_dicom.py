@@ -18,13 +18,8 @@ if TYPE_CHECKING:
 HEADS = ("Scan", "Date", "", "Sequence", "Slices", "Size", "mm", "Axes", "Masks", "UID")
 
 
-def add_options(made: Parser, out: str) -> None:
-    """What only this source understands.
-
-    Args:
-        out: what ``--out`` is for, in the words of the other sources.
-    """
-    made.add_argument("--out", type=str, default="", help=f"{out}; needed unless --list is given")
+def add_options(made: Parser) -> None:
+    """What only this source understands."""
     made.add_argument("--list", action="store_true", help="print the series, and make nothing but the key")
     made.add_argument("--series", type=str, default="", help="UIDs or scans of the list, comma-separated, or all")
     made.add_argument("--map", type=str, default="", help="which structure is which organ, such as 'GTV bowel=small_bowel'")

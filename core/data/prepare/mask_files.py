@@ -20,10 +20,10 @@ def read_labels(path: Path, shape: tuple[int, int], labels: LabelTable) -> tuple
     Raises:
         MaskError: it cannot be used as class ids of an image of that size.
     """
-    if labels.classes is None:
-        label_map = read_mask(path, shape=shape)
+    if labels.stated:
+        label_map = check_label_map(labels.apply(read_label_png(path, labels), path)[0], source=path, shape=shape)
     else:
-        label_map = check_label_map(labels.apply(read_label_png(path), path)[0], source=path, shape=shape)
+        label_map = read_mask(path, shape=shape)
     with Image.open(path) as picture:
-        as_it_is = labels.classes is None and picture.format == "PNG" and picture.mode == "L"
+        as_it_is = not labels.stated and picture.format == "PNG" and picture.mode == "L"
     return label_map, path.read_bytes() if as_it_is else encode_png(label_map)

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import pandas as pd
-
 from core.data.identity import UW_MADISON_PATTERN, SliceName, check_pattern, listed, look_alikes, natural_key, parse_slice_name
+from core.data.prepare.tables import read_columns
 from core.errors import DatasetError
 
 VOLUME_PATTERN = r"(?P<patient>.+)_day(?P<day>\d+)$"
@@ -61,18 +60,12 @@ def read_patients(table: Path) -> dict[str, str]:
     """Patients by file name without ending, of a table with the columns ``name`` and ``patient``.
 
     Raises:
-        DatasetError: the table is missing, is not CSV, lacks a column or a value, or names two patients for one file.
+        DatasetError: the table cannot be read, lacks a column or a value, or names two patients for one file.
     """
-    todo = "give a table with the columns name and patient"
-    try:
-        rows = pd.read_csv(table, usecols=["name", "patient"], dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise DatasetError("The table of patients cannot be read", value=table, todo=todo) from error
+    rows = read_columns(table, ("name", "patient"), "The table of patients")
     found: dict[str, str] = {}
-    for name, patient in zip(rows["name"].str.strip(), rows["patient"].str.strip(), strict=True):
-        if not name or not patient:
-            raise DatasetError("A row of the table of patients is not complete", value=f"{table}: {name or patient}", todo=todo)
+    for name, patient in zip(rows["name"], rows["patient"], strict=True):
         if found.setdefault(name, patient) != patient:
-            todo = "leave one row a name"
-            raise DatasetError("The table of patients names two patients for one file", value=f"{table}: {name}", todo=todo)
+            what = "The table of patients names two patients for one file"
+            raise DatasetError(what, value=f"{table}: {name}", todo="leave one row a name")
     return found

@@ -165,11 +165,12 @@ class Draft:
         """Stems to validate on, where the split is kept."""
 
 
-def add_volume(draft: Draft, scan: str, patient: str, volume: Volume, labels: LabelVolume | None) -> None:
-    """Write a scan as slices ``SCAN_slice_0001.png``, and what is known of it to `Draft.scans`.
+def add_volume(draft: Draft, scan: str, patient: str | None, volume: Volume, labels: LabelVolume | None) -> set[str]:
+    """Write a scan as slices ``SCAN_slice_0001.png``, and what is known of it to `Draft.scans`; return its slices' names.
 
     Args:
         scan: its id, a name of a file as `core.data.identity.clean_name` gives it.
+        patient: whose it is; ``None`` where nobody knows, so that its scores get the leak badge ``unknown``.
         labels: in our classes, voxel by voxel on the volume; ``None`` for a scan without a reference.
 
     Raises:
@@ -181,12 +182,14 @@ def add_volume(draft: Draft, scan: str, patient: str, volume: Volume, labels: La
         raise MaskError(f"Image and labels of a scan differ in size ({sizes})", value=scan, todo="export them on one grid")
     if scan in draft.scans:
         raise DatasetError("Two scans have one name", value=scan, todo="rename one of them")
-    for position, number in enumerate(volume.numbers or range(1, len(volume.pixels) + 1)):
+    numbers = volume.numbers or range(1, len(volume.pixels) + 1)
+    stems = [f"{scan}_slice_{number:04d}" for number in numbers]
+    for position, (stem, plane) in enumerate(zip(stems, volume.pixels, strict=True)):
         mask = None if labels is None else labels.labels[position]
         draft.writer.add(
-            f"{scan}_slice_{number:04d}",
-            patient,
-            image_png=encode_png(volume.pixels[position]),
+            stem,
+            patient or scan,
+            image_png=encode_png(plane),
             mask_png=None if mask is None else encode_png(mask),
             annotated=mask is not None and bool(mask.any()),
         )
@@ -199,6 +202,7 @@ def add_volume(draft: Draft, scan: str, patient: str, volume: Volume, labels: La
         geometry=grid.origin,
         grey=None if stored == GreyScale() else stored,
         dicom=volume.dicom,
-        notes=(*volume.notes, *(labels.notes if labels else ())),
-        patient=patient,
+        notes=tuple(dict.fromkeys((*volume.notes, *(labels.notes if labels else ())))),
+        patient=patient or "",
     )
+    return set(stems)

@@ -52,14 +52,16 @@ def test_a_table_of_patients(tmp_path: Path) -> None:
     table = tmp_path / "who.csv"
     table.write_bytes("\ufeffname,patient,note\r\na_1,A,x\r\na_2, A ,\r\nb_1,B,\r\n".encode())
     assert read_patients(table) == {"a_1": "A", "a_2": "A", "b_1": "B"}
+    table.write_text("Name;Patient\na;A\n")
+    assert read_patients(table) == {"a": "A"}
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name,who\na,b\n", "^The table of patients cannot be read: .*who.csv; give a table with the columns name and patient"),
+        ("name,who\na,b\n", "^The table of patients has no patient: .*who.csv; give a CSV file with the columns name, patient"),
         ("", "^The table of patients cannot be read"),
-        ("name,patient\na,\n", "^A row of the table of patients is not complete: .*who.csv: a; "),
+        ("name,patient\na,\n", "^The table of patients has a row without patient: .*who.csv, line 2; "),
         ("name,patient\na,A\na,B\n", "^The table of patients names two patients for one file: .*who.csv: a; leave one row"),
     ],
 )
