@@ -1,5 +1,6 @@
 """DICOM segmentations, binary, fractional or label maps, as label volumes: frames are placed by their positions."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,19 +63,31 @@ def _name(segment: Any) -> str:
 
 def _labels(dataset: Any, planes: NDArray[np.int64], shape: tuple[int, int, int]) -> tuple[NDArray[Any], int]:
     """(Z, H, W) in the order of the stack, and the number of contested voxels."""
-    from pydicom.pixels.utils import iter_pixels
-
     size = shape[1] * shape[2]
     if dataset.SegmentationType == "LABELMAP":
         labels = np.zeros(shape, np.uint8 if int(dataset.BitsAllocated) == 8 else np.uint16)
-        for plane, frame in zip(planes, iter_pixels(dataset, raw=True), strict=True):
+        for plane, frame in zip(planes, _frames(dataset), strict=True):
             labels[plane] = frame.reshape(shape[1:])
         return labels, 0
     enough = 1.0 if dataset.SegmentationType == "BINARY" else float(dataset.get("MaximumFractionalValue") or 255) / 2
     found: dict[int, list[NDArray[np.int64]]] = {}
-    for plane, number, frame in zip(planes, _numbers(dataset), iter_pixels(dataset, raw=True), strict=True):
+    for plane, number, frame in zip(planes, _numbers(dataset), _frames(dataset), strict=True):
         found.setdefault(number, []).append(np.flatnonzero(frame >= enough) + int(plane) * size)
     return merged({number: np.unique(np.concatenate(parts)) for number, parts in found.items()}, shape)
+
+
+def _frames(dataset: Any) -> Iterator[NDArray[Any]]:
+    """Each frame, (H, W), one unpacked at a time."""
+    from pydicom.pixels.utils import iter_pixels
+
+    if int(dataset.BitsAllocated) != 1 or dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        yield from iter_pixels(dataset, raw=True)
+        return
+    # The library takes frames to begin at whole bytes; here one may begin inside the last byte of the frame before.
+    packed, size = np.frombuffer(dataset.PixelData, np.uint8), int(dataset.Rows) * int(dataset.Columns)
+    for start in range(0, size * len(dataset.PerFrameFunctionalGroupsSequence), size):
+        bits = np.unpackbits(packed[start // 8 : (start + size + 7) // 8], bitorder="little")
+        yield bits[start % 8 : start % 8 + size].reshape(int(dataset.Rows), int(dataset.Columns))
 
 
 def _numbers(dataset: Any) -> list[int]:

@@ -47,7 +47,7 @@ def read_rtstruct(path: Path, grid: Grid, shape: Sequence[int]) -> LabelVolume:
         dataset = open_dicom(path, STRUCTURE_SET, KIND)
         names, structures = _structures(dataset, np.linalg.inv(grid.matrix))
         if not structures:
-            raise MaskError(f"The {KIND} holds no closed contour", value=path, todo="export the structures' contours")
+            return _empty(dataset, grid, shape, names, path)
         axis = _slice_axis([each for contours in structures.values() for each in contours], path)
         order = [axis, *(other for other in range(3) if other != axis)]
         turned = [int(shape[each]) for each in order]
@@ -64,7 +64,14 @@ def read_rtstruct(path: Path, grid: Grid, shape: Sequence[int]) -> LabelVolume:
         return LabelVolume(voxels, grid, {label: names[label] for label in structures}, notes, contested)
 
 
-def _structures(dataset: Any, inverse: NDArray[np.float64]) -> tuple[dict[int, str], dict[int, list[Contour]]]:
+def _empty(dataset: Any, grid: Grid, shape: Sequence[int], names: dict[int, str], path: Path) -> LabelVolume:
+    """Background, where nothing was outlined at all. Raises: MaskError where what was outlined has no inside."""
+    if any(roi.get("ContourSequence") for roi in dataset.get("ROIContourSequence") or ()):
+        raise MaskError(f"The {KIND} holds no closed contour", value=path, todo="export the structures' contours")
+    return LabelVolume(np.zeros(tuple(shape), np.uint8), grid, names, ("No structure of the file has a contour.",))
+
+
+def _structures(dataset: Any, inverse: NDArray[Any]) -> tuple[dict[int, str], dict[int, list[Contour]]]:
     """Names and closed contours by label."""
     numbers = {int(roi.ROINumber): label for label, roi in enumerate(dataset.StructureSetROISequence, start=1)}
     codes = {
@@ -85,7 +92,7 @@ def _structures(dataset: Any, inverse: NDArray[np.float64]) -> tuple[dict[int, s
     return names, structures
 
 
-def _contour(item: Any, inverse: NDArray[np.float64]) -> Contour:
+def _contour(item: Any, inverse: NDArray[Any]) -> Contour:
     # The library would make an object of every number: seconds for a scan.
     raw = item.get_item("ContourData").value
     words = raw.split(b"\\") if isinstance(raw, bytes) else raw

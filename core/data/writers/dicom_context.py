@@ -53,6 +53,8 @@ class DicomContext:
     header: Any
     """A pydicom ``Dataset`` of patient and study."""
     made: Made
+    scan: str = ""
+    """Its name."""
 
 
 class Reference(NamedTuple):
@@ -149,7 +151,7 @@ class SourceFolder:
         wanted = [*PATIENT_AND_STUDY, "SeriesInstanceUID", "SOPInstanceUID"]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)  # type: ignore[arg-type]
+            found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
             series, instance = str(found.SeriesInstanceUID), str(found.SOPInstanceUID)
             self._headers.setdefault(series, found)
         self._instances.setdefault(series, set()).add(instance)
@@ -177,10 +179,11 @@ class SourceFolder:
         return header
 
 
-def check_grid(grid: Grid, kind: str, *, sheared: bool) -> None:
+def check_grid(grid: Grid, kind: str, scan: str, *, sheared: bool) -> None:
     """Check that a file of this kind can say where the grid lies.
 
     Args:
+        scan: to name in a sentence.
         sheared: whether it can where the axes are not at right angles.
 
     Raises:
@@ -188,10 +191,10 @@ def check_grid(grid: Grid, kind: str, *, sheared: bool) -> None:
     """
     if grid.affine is None:
         what = f"A {kind} has to say where the scan lies in the patient, and nobody knows"
-        raise DatasetError(what, value=grid.origin or None, todo="export nifti, nnunet, rle or png")
+        raise DatasetError(what, value=scan, todo="export nifti, nnunet, rle or png")
     if grid.sheared and not sheared:
         what = f"A {kind} cannot hold a scan whose axes are not at right angles"
-        raise DatasetError(what, value=grid.origin or None, todo="export nifti or rtstruct")
+        raise DatasetError(what, value=scan, todo="export nifti or rtstruct")
 
 
 class SliceGeometry(NamedTuple):

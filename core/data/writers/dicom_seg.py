@@ -34,7 +34,7 @@ def seg_bytes(volume: LabelVolume, context: DicomContext, kind: SegKind) -> byte
     """
     import highdicom
 
-    check_grid(volume.grid, "DICOM segmentation", sheared=False)
+    check_grid(volume.grid, "DICOM segmentation", context.scan, sheared=False)
     pictures = references(context.source, len(volume.labels))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on names of patients that are no names

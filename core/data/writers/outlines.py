@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 
 def outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
-    """Closed polygons around a mask, holes included; a pixel is inside where an odd number of them surrounds it.
+    """Closed polygons around a mask, one for each island; pixels that touch only at a corner are not joined.
 
-    Pixels that touch only at a corner belong to different polygons, so that none crosses itself.
+    A hole is reached by a level keyhole, a cut of no width that is run through in both directions: some programs fill a hole
+    that has a polygon of its own. As cuts lie on pixel edges, no pixel's centre lies on one.
 
     Args:
         mask: (H, W).
@@ -39,7 +40,7 @@ def outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
     above_first = np.where(falling, second, ~second)
     over = _partners(np.lexsort((above_first, rows, columns)))
     corners = np.stack([rows - 0.5, columns - 0.5], axis=1)
-    return [corners[ring] for ring in _rings(beside.tolist(), over.tolist())]
+    return _with_keyholes([corners[ring] for ring in _rings(beside.tolist(), over.tolist())], mask)
 
 
 def _partners(order: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -62,3 +63,40 @@ def _rings(beside: list[int], over: list[int]) -> list[list[int]]:
         if ring:
             rings.append(ring)
     return rings
+
+
+def _with_keyholes(rings: list[NDArray[np.float64]], mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    """Join each hole to what lies left of its highest corner: its island, or a hole that was joined before."""
+    outer, holes = [], []
+    for ring in rings:
+        first = int(np.lexsort((ring[:, 1], ring[:, 0]))[0])
+        turned = np.roll(ring, -first, axis=0)
+        row, column = (turned[0] + 0.5).astype(int)
+        (outer if mask[row, column] else holes).append(turned)
+    for hole in sorted(holes, key=lambda each: (each[0, 0], each[0, 1])):
+        at, edge, corner = _left_of(hole[0], outer)
+        island = outer[at]
+        inner = hole if _area(hole) * _area(island) < 0 else np.roll(hole[::-1], 1, axis=0)
+        cut = np.concatenate([[corner], inner, hole[:1], [corner]])
+        outer[at] = np.concatenate([island[: edge + 1], cut, island[edge + 1 :]])
+    return outer
+
+
+def _left_of(corner: NDArray[np.float64], polygons: list[NDArray[np.float64]]) -> tuple[int, int, NDArray[np.float64]]:
+    """The nearest upright edge to the left of a corner: its polygon, its number there, and the point on it."""
+    found = (-1, -1, np.array([corner[0], -np.inf]))
+    for number, polygon in enumerate(polygons):
+        ends = np.roll(polygon, -1, axis=0)
+        spans = (polygon[:, 1] == ends[:, 1]) & (polygon[:, 1] < corner[1])
+        spans &= (np.minimum(polygon[:, 0], ends[:, 0]) <= corner[0]) & (corner[0] <= np.maximum(polygon[:, 0], ends[:, 0]))
+        edges = np.flatnonzero(spans)
+        if edges.size and polygon[edges, 1].max() > found[2][1]:
+            edge = int(edges[polygon[edges, 1].argmax()])
+            found = number, edge, np.array([corner[0], polygon[edge, 1]])
+    return found
+
+
+def _area(polygon: NDArray[np.float64]) -> float:
+    """Twice the area, negative where the polygon runs the other way round."""
+    after = np.roll(polygon, -1, axis=0)
+    return float((polygon[:, 0] * after[:, 1] - after[:, 0] * polygon[:, 1]).sum())

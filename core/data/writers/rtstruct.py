@@ -28,7 +28,7 @@ DECIMALS = 6
 
 
 def rtstruct_bytes(volume: LabelVolume, context: DicomContext) -> bytes:
-    """A structure set of our organs; holes and islands are contours of their own, which exclude each other (XOR).
+    """A structure set of our organs: a contour for each island, with keyholes to its holes (`core.data.writers.outlines`).
 
     Sheared grids are written too: every corner says where it lies.
 
@@ -38,7 +38,7 @@ def rtstruct_bytes(volume: LabelVolume, context: DicomContext) -> bytes:
     Raises:
         DatasetError: nobody knows where the volume lies.
     """
-    check_grid(volume.grid, "DICOM structure set", sheared=True)
+    check_grid(volume.grid, "DICOM structure set", context.scan, sheared=True)
     made = _header(context)
     made.ReferencedFrameOfReferenceSequence = [_referenced(context)]
     made.StructureSetROISequence = [_structure(organ, context) for organ in ORGANS]
@@ -71,7 +71,7 @@ def _header(context: DicomContext) -> Any:
     made.ApprovalStatus = "UNAPPROVED"
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = STRUCTURE_SET, made.SOPInstanceUID
+    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = STRUCTURE_SET, made.SOPInstanceUID  # type: ignore[assignment, unused-ignore]
     return made
 
 

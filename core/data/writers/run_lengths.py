@@ -9,7 +9,7 @@ from core.labels import ORGANS
 from core.storage.csv_cells import escape_formula
 
 
-def run_length_csv(scans: Iterable[tuple[Sequence[str], LabelMap]]) -> bytes:
+def run_length_table(scans: Iterable[tuple[Sequence[str], LabelMap]]) -> bytes:
     """The table of label maps.
 
     Args:
