@@ -14,6 +14,7 @@ import pytest
 from core.data.index import load_index
 from core.data.manifest import FILE_NAME, ScanInfo, read_manifest
 from core.data.masks import read_label_volume
+from core.data.readers.dicom import ACROSS
 from core.data.readers.dicom_labels import placed_on
 from core.data.readers.dicom_seg import read_seg
 from core.data.readers.rtstruct import read_rtstruct
@@ -159,6 +160,21 @@ def test_a_scan_from_no_series_always_refers_to_the_same_one(evaluation: Evaluat
     assert len({each.SOPInstanceUID for each in found}) == 3
     other = scan_labels(evaluation, "case2_day7", "prediction").source()
     assert other.study_uid != found[0].StudyInstanceUID
+
+
+def test_slices_cut_across_the_series_refer_to_it_as_a_whole(evaluation: Evaluation, tmp_path: Path) -> None:
+    for slices, notes in ((DEPTH + 9, ()), (DEPTH, (ACROSS,))):
+        state(evaluation, affine=AFFINE, dicom=series(slices), notes=notes)
+        for fmt in ("dicom-seg", "rtstruct"):
+            (tmp_path / "x.dcm").write_bytes(export_scan(evaluation, SCAN, "prediction", fmt)[1])  # type: ignore[arg-type]
+            made = pydicom.dcmread(tmp_path / "x.dcm")
+            if fmt == "rtstruct":
+                whole = made.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0].RTReferencedSeriesSequence[0]
+                assert len(whole.ContourImageSequence) == slices
+                assert "ContourImageSequence" not in made.ROIContourSequence[0].ContourSequence[0]
+            else:
+                assert len(made.ReferencedSeriesSequence[0].ReferencedInstanceSequence) == slices
+                assert not any(frame.DerivationImageSequence for frame in made.PerFrameFunctionalGroupsSequence)
 
 
 def test_without_a_place_there_is_no_dicom(evaluation: Evaluation) -> None:

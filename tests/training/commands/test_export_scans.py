@@ -13,7 +13,10 @@ import pytest
 from core.cli.command import run_command
 from core.data.manifest import FILE_NAME, read_manifest
 from core.data.masks import read_label_volume
+from core.data.prepare.key_file import KeptPatient, Key, key_bytes
 from core.data.readers.rtstruct import read_rtstruct
+from core.data.volume import DicomSource
+from core.data.writers.dicom_context import renamed
 from core.data.writers.scan_files import FILE_FORMATS
 from core.reviews.corrections import save_correction
 from core.reviews.store.store import ReviewStore
@@ -49,6 +52,10 @@ def said(capsys: pytest.CaptureFixture[str], workspace: Workspace, *words: objec
     """Exit code, standard output and standard error of ``export`` in a workspace."""
     code = run_command(lambda: main(["export", *(str(word) for word in words), "--workspace", str(workspace.root)]))
     return code, *capsys.readouterr()
+
+
+def uids_of(source: DicomSource) -> tuple[str, ...]:
+    return source.study_uid, source.series_uid, source.frame_of_reference_uid, *source.instance_uids
 
 
 OF_RUN = ("--run", RUN, "--evaluation", "small-valid")
@@ -101,6 +108,38 @@ def test_the_original_series_gives_patient_and_study(
     assert error.startswith(f"The folder lacks the series that scan {SCANS[1]} came from: ")
     assert PATIENT not in error
     assert not list(tmp_path.glob("*other*"))
+
+
+def test_the_key_tells_the_patient_and_the_original_series(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `prepare dicom --new_uids` leaves it: the data set has other UIDs than the files, and a pseudonym for a patient."""
+    root = workspace.dataset("small")
+    manifest, original = read_manifest(root), {}
+    key = Key({"case2": KeptPatient(PATIENT, -400)})
+    for scan in SCANS:
+        original[scan] = manifest.scan_info(scan).dicom
+        new = renamed(original[scan], {uid: key.new_uid(uid) for uid in uids_of(original[scan])})
+        manifest.scans[scan] = replace(manifest.scan_info(scan), dicom=new)
+    write_json(root / FILE_NAME, manifest.to_json())
+    place = tmp_path / "the.key.json"
+    place.write_bytes(key_bytes(key))
+    words = (*OF_RUN, "--what", "prediction", "--format", "dicom-seg")
+    error = said(capsys, workspace, *words, "--source", tmp_path / "series", "--out", tmp_path / "none")[2]
+    assert error.startswith("The folder lacks the series that scan")
+    for more, name in (((), ""), (("--source", tmp_path / "series"), "Real^Name")):
+        out = tmp_path / f"out{len(more)}"
+        assert said(capsys, workspace, *words, "--key", place, *more, "--out", out)[0] == 0
+        for scan in SCANS:
+            made = pydicom.dcmread(out / f"{scan}.seg.dcm")
+            assert (made.PatientID, str(made.PatientName).rstrip("^")) == (PATIENT, name or PATIENT)
+            assert made.StudyInstanceUID == original[scan].study_uid
+            used = {each.ReferencedSOPInstanceUID for each in made.ReferencedSeriesSequence[0].ReferencedInstanceSequence}
+            assert used == set(original[scan].instance_uids)
+    place.write_bytes(key_bytes(Key()))
+    code, _, error = said(capsys, workspace, *words, "--key", place, "--out", tmp_path / "none")
+    assert (code, error[:37]) == (2, "The key has no such patient: case2; g")
+    assert not list(tmp_path.glob("*none*"))
 
 
 def test_corrections_of_a_reader(workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

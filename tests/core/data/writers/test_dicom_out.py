@@ -186,7 +186,7 @@ def test_headers_say_who_made_it_from_what(tmp_path: Path) -> None:
 def test_frames_of_an_enhanced_file_are_named(tmp_path: Path) -> None:
     volume, made_up = LabelVolume(small_labels(), Grid.of(STACKS["axial"])), invented_source("x", 1)
     source = DicomSource(
-        made_up.study_uid, made_up.series_uid, made_up.frame_of_reference_uid, ENHANCED_MR, made_up.instance_uids,
+        made_up.study_uid, made_up.series_uid, made_up.frame_of_reference_uid, ENHANCED_MR, made_up.instance_uids * 9,
         tuple(range(11, 20)), "MR",
     )  # fmt: skip
     context, path = DicomContext(source, pseudonymous(source, "case7"), MADE), tmp_path / "x.dcm"
