@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,27 +93,21 @@ def evaluate_masks(
     """
     source, home = open_folders(folders, workspace, name)
     run = workspace.run(name)
-    _check_free(run, home)
+    _check(run, home, source)
     paths = run.evaluation(f"{home.name}-{home.split}")
-    scores = ScoreSet(leak=UNKNOWN.text, config=scoring or ScoringConfig())
-    for scan in source.ids:
-        check_name(scan, "scan")
-    ignored: set[str] = set()
-    said: dict[str, list[str]] = defaultdict(list)
+    scores, said = ScoreSet(leak=UNKNOWN.text, config=scoring or ScoringConfig()), _Said()
     with new_folder(paths.root, replace=True) as folder, _dataset(home, source) as dataset:
         for done, scan in enumerate(source.ids):
             progress(done, len(source.ids), scan)
             loaded = source.read(scan)
             scores.add(loaded.scan, image=loaded.image, reference=loaded.reference, prediction=loaded.prediction)
-            ignored |= loaded.ignored
-            for note in loaded.notes:
-                said[note].append(scan)
+            said.add(loaded)
             write_label_volume(EvaluationPaths(folder).mask(scan), loaded.prediction)
             if dataset is not None:
                 dataset.add(loaded)
         data = {"name": home.name, "root": str(home.root), "synthetic": home.synthetic}
         leak = leak_badge(None, {facts["patient"] for facts in scores.facts.values()})
-        summary = scores.write(EvaluationPaths(folder), name, data, home.split, leak, _made_by(folders, source, ignored, said))
+        summary = scores.write(EvaluationPaths(folder), name, data, home.split, leak, _made_by(folders, source, said))
         progress(len(source.ids), len(source.ids), "written")
     write_status(run, RunStatus("finished", started_at=time.time(), message=NOT_TRAINED))
     return Evaluation(name, paths.root.name, paths, summary)
@@ -158,20 +152,34 @@ def _dataset_of(folders: MaskFolders) -> DatasetIndex | None:
     return load_index(split.parent) if ours and not folders.truth_table.stated and folders.images is None else None
 
 
-def _check_free(paths: RunPaths, home: ReviewDataset) -> None:
+def _check(paths: RunPaths, home: ReviewDataset, source: LabelSource) -> None:
+    for scan in source.ids:
+        check_name(scan, "scan")
+    source.check()
     if paths.manifest.exists() or paths.model.exists() or paths.config.exists():
         raise WorkspaceError("A training run has this name", value=paths.root, todo="choose another --name")
     if home.write and home.root.exists() and not read_manifest(home.root).source.startswith(SOURCE):
         raise WorkspaceError("A data set has this name", value=home.root, todo="choose another --name")
 
 
-def _made_by(
-    folders: MaskFolders, source: LabelSource, ignored: Iterable[str], said: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    """What the scores rest on; ``said`` has the scans to which each note belongs."""
-    left = sorted(ignored, key=natural_key)
+class _Said:
+    """What there is to say of the files."""
+
+    def __init__(self) -> None:
+        self.ignored: set[str] = set()
+        self.notes: dict[str, list[str]] = defaultdict(list)
+        """The scans to which each note belongs."""
+
+    def add(self, loaded: LabelScan) -> None:
+        self.ignored |= loaded.ignored
+        for note in loaded.notes:
+            self.notes[note].append(loaded.scan.id)
+
+
+def _made_by(folders: MaskFolders, source: LabelSource, said: _Said) -> dict[str, Any]:
+    left = sorted(said.ignored, key=natural_key)
     others = [f"{len(left)} other labels count as background: {', '.join(left)}"] if left else []
-    notes = [note if len(scans) == len(source.ids) else f"{listed(scans)}: {note}" for note, scans in said.items()]
+    notes = [note if len(scans) == len(source.ids) else f"{listed(scans)}: {note}" for note, scans in said.notes.items()]
     external = {
         "truth": str(folders.truth.resolve()),
         "prediction": str(folders.prediction.resolve()),

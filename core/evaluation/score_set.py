@@ -95,15 +95,8 @@ class ScoreSet:
         self.totals[scan.id] = pair.total
         if not scan.is_partial:
             self._competition.append(competition_terms(pair))
-        self.facts[scan.id] = {
-            "patient": scan.patient,
-            "slice_numbers": [each.name.number for each in scan.slices],
+        self.facts[scan.id] = _place(scan) | {
             "size": list(reference.shape[1:]),
-            "spacing_mm": scan.info.grid.spacing_mm,
-            "native_size": scan.info.native_size,
-            "affine": scan.info.affine,
-            "geometry": scan.info.geometry,
-            "partial": scan.is_partial,
             "image_sha256": "" if image is None else sha256_of_array(image),
             "reference_sha256": sha256_of_array(reference),
             "prediction_sha256": sha256_of_array(prediction),
@@ -182,3 +175,16 @@ class ScoreSet:
         score = competition_score(self._competition)
         left_out = len(self.totals) - len(self._competition)
         return None if score is None else score.to_json() | {"scans_left_out": left_out, "leak": self.leak}
+
+
+def _place(scan: Scan) -> dict[str, Any]:
+    """Whose scan it is, which slices, and where they lie."""
+    return {
+        "patient": scan.patient,
+        "slice_numbers": [each.name.number for each in scan.slices],
+        "partial": scan.is_partial,
+        "spacing_mm": scan.info.grid.spacing_mm,
+        "native_size": scan.info.native_size,
+        "affine": scan.info.affine,
+        "geometry": scan.info.geometry,
+    }

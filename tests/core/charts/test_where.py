@@ -32,6 +32,13 @@ def test_along_the_body_pools_voxels_and_names_the_worst_slice() -> None:
     assert (foot["centre"], foot["scans"], foot["dice"]) == (0.75, 1, 0.5)
 
 
+def test_partial_scans_have_no_place_along_the_body() -> None:
+    rows = [("a", 0, "stomach", 10, 10, 10, 0.9), ("a", 1, "stomach", 10, 10, 5, 0.9), ("b", 0, "stomach", 10, 10, 0, 0.9)]
+    table = slice_table([*rows, ("c", 0, "stomach", 10, 10, 0, 0.9), ("c", 1, "stomach", 10, 10, 0, 0.9)])
+    table.loc[table["scan"] == "c", "slice"] = [5, 9]
+    assert along_body(table, bins=2)["dice"].tolist() == [1.0, 0.5]
+
+
 def test_along_the_body_of_nothing_is_empty() -> None:
     assert along_body(slice_table([("a", 0, "stomach", 0, 0, 0, NAN)])).empty
 
