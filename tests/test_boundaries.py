@@ -33,7 +33,6 @@ MAY_IMPORT_HEAVY: dict[str, str] = {
 }
 """Files of dashboard/ with a heavy import at the top, and the reason."""
 LONG_FUNCTIONS = {
-    "core/data/prepare/pairs.py prepare_pairs": "seven keywords and their documentation take half of it",
     "dashboard/viewer/component.py viewer": "nine keywords and their documentation take most of it",
 }
 
