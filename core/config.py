@@ -211,7 +211,7 @@ class SplitConfig:
     """How `prepare` divides patients between training and validation."""
 
     valid_fraction: float = 0.2
-    """Share of the patients (or of each patient's slices) held out for validation, 0 to 1, both excluded."""
+    """Share of the patients (or of each patient's slices) held out for validation, above 0; with 1 all are, to evaluate on."""
     seed: int = 42
     """Seed of the draw."""
     valid_patients: tuple[str, ...] = ()
@@ -222,8 +222,8 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         problems = []
-        if not 0 < self.valid_fraction < 1:
-            problems.append(f"valid_fraction {self.valid_fraction} is not between 0 and 1")
+        if not 0 < self.valid_fraction <= 1:
+            problems.append(f"valid_fraction {self.valid_fraction} is not above 0 and at most 1")
         if self.valid_patients and self.split_by == "slice":
             problems.append("valid_patients holds out whole patients, but split_by says slice")
         _refuse(problems, self)

@@ -37,7 +37,7 @@ def _shuffled(patient_of: Mapping[str, str], config: SplitConfig) -> frozenset[s
         # A generator of its own each: another patient's slices change nothing for this one.
         random.Random(f"{config.seed} {patient}").shuffle(stems)
         valid |= set(stems[: round(config.valid_fraction * len(stems))])
-    if not valid or len(valid) == len(patient_of):
+    if not valid or (len(valid) == len(patient_of) and config.valid_fraction < 1):
         todo = "add slices, or change --valid_fraction"
         raise DatasetError("One side of the split would have no slices", value=f"{len(patient_of)} slices", todo=todo)
     return frozenset(valid)
@@ -56,9 +56,12 @@ def split_patients(annotated_slices: dict[str, int], config: SplitConfig) -> fro
         DatasetError: fewer than two patients, or a patient to hold out that is not there or leaves none to train on.
     """
     patients = sorted(annotated_slices, key=lambda p: (-annotated_slices[p], natural_key(p)))
+    if patients and config.valid_fraction == 1 and not config.valid_patients:
+        return frozenset(patients)
     if len(patients) < 2:
         what = "A split by patient needs two patients or more, but there is one" if patients else "There are no patients"
-        raise DatasetError(what, value=patients[0] if patients else None, todo="add slices of another patient")
+        todo = "add slices of another patient, or hold all out to evaluate on: --valid_fraction 1"
+        raise DatasetError(what, value=patients[0] if patients else None, todo=todo)
     if config.valid_patients:
         return _chosen(config.valid_patients, patients)
     count = min(max(round(config.valid_fraction * len(patients)), 1), len(patients) - 1)
@@ -79,6 +82,8 @@ def _chosen(wanted: tuple[str, ...], patients: list[str]) -> frozenset[str]:
 
 def describe_split(config: SplitConfig) -> str:
     """How the data set is divided, in the words that ``dataset.json`` keeps."""
+    if config.valid_fraction == 1 and not config.valid_patients:
+        return "all held out, to evaluate on"
     if config.split_by == "slice":
         share = f"{config.valid_fraction:.0%} for validation, seed {config.seed}"
         return f"by slice, shuffled inside each patient as the course does, {share}: patients are on both sides"

@@ -54,9 +54,9 @@ def test_both_ends_of_the_opacity_are_possible(opacity: float) -> None:
     assert InferenceConfig(opacity=opacity).opacity == opacity
 
 
-@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.2, float("nan")])
-def test_the_share_for_validation_excludes_its_ends(fraction: float) -> None:
-    with pytest.raises(ConfigError, match=rf"valid_fraction {fraction} is not between 0 and 1"):
+@pytest.mark.parametrize("fraction", [0.0, 1.1, -0.2, float("nan")])
+def test_the_share_for_validation_is_some_or_all(fraction: float) -> None:
+    with pytest.raises(ConfigError, match=rf"valid_fraction {fraction} is not above 0 and at most 1"):
         SplitConfig(valid_fraction=fraction)
 
 

@@ -237,7 +237,8 @@ def report(made: Prepared, *, as_json: bool) -> None:
         return
     inside = root.parent.name == Workspace(root).datasets.name
     place = option_of(Workspace(root.parents[1])) if inside else ""
-    print(f"Next: python -m training fit --data {shlex.quote(str(made.root))}{place}")
+    what = "fit" if "train" in made.slices else "evaluate --run RUN"
+    print(f"Next: python -m training {what} --data {shlex.quote(str(made.root))}{place}")
 
 
 def _scan_notes(made: Prepared) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.cli.progress import ReportProgress, silent
 from core.config import SplitConfig
-from core.data.identity import SCAN_PATTERN, clean_name, listed
+from core.data.identity import SCAN_PATTERN, clean_name, listed, natural_key
 from core.data.manifest import DatasetManifest
 from core.data.prepare.patients import VOLUME_PATTERN, PatientRule
 from core.data.prepare.scan_files import read_image_volume, read_label_volume
@@ -114,5 +114,5 @@ def _names(scans: Sequence[ScanFiles]) -> dict[str, str]:
 
 def _note_ignored(draft: Draft, ignored: set[str]) -> None:
     if ignored:
-        note = f"Labels without a class of ours are background: {listed(sorted(ignored))}."
+        note = f"Labels without a class of ours are background: {listed(sorted(ignored, key=natural_key))}."
         draft.manifest = replace(draft.manifest, notes=(*draft.manifest.notes, note))

@@ -57,13 +57,13 @@ def test_nobody_left_to_train_on() -> None:
 
 
 def test_one_patient_cannot_be_split() -> None:
-    sentence = r"^A split by patient needs two patients or more, but there is one: case1; add slices of another patient\.$"
+    sentence = r"^A split by patient needs two patients or more, but there is one: case1; add slices of another patient"
     with pytest.raises(DatasetError, match=sentence):
         split_patients({"case1": 9}, SplitConfig())
 
 
 def test_no_patient_at_all() -> None:
-    with pytest.raises(DatasetError, match=r"^There are no patients; add slices of another patient\.$"):
+    with pytest.raises(DatasetError, match=r"^There are no patients; add slices of another patient"):
         split_patients({}, SplitConfig())
 
 
@@ -107,3 +107,10 @@ def test_by_patient_all_slices_of_a_patient_are_held_out() -> None:
 def test_by_slice_holds_out_no_patients() -> None:
     with pytest.raises(ConfigError, match="valid_patients holds out whole patients, but split_by says slice"):
         SplitConfig(split_by="slice", valid_patients=("a",))
+
+
+def test_all_can_be_held_out_to_evaluate_on() -> None:
+    everything = SplitConfig(valid_fraction=1.0)
+    assert split_patients({"a": 3}, everything) == {"a"}
+    assert describe_split(everything) == "all held out, to evaluate on"
+    assert held_out(slices({"a": 2}), {}, SplitConfig(valid_fraction=1.0, split_by="slice")) == {"a_slice_0000", "a_slice_0001"}
