@@ -19,6 +19,7 @@ from core.errors import DatasetError
 
 DICOM_PATTERN = r"(?P<scan>(?P<patient>pt[0-9a-z]+)(?:_day(?P<day>\d+))?(?:_s\d+)?)_slice_(?P<slice>\d+)"
 ALL = "all"
+UNNAMED = "What was drawn on the series has no name that is known here, so it has no reference; name the organs with --map."
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def prepare_dicom(
             progress(done, len(lines), line.scan)
             volume = _read(line, found.key if new_uids else None)
             reference = reference_of(volume, line.masks, structure_sets, table or LabelTable())
+            if line.masks and reference is None:
+                volume = replace(volume, notes=(*volume.notes, UNNAMED))
             add_volume(draft, line.scan, line.patient, volume, reference)
         progress(len(lines), len(lines), "hashing")
     return draft.result
