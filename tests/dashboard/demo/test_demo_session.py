@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from core.config import InferenceConfig, InputRecipe
 from core.data.grid import Grid
 from core.data.images import Window, model_window, volume_window
 from core.data.index import DatasetIndex, load_index
+from core.data.manifest import DatasetManifest, ScanInfo
 from core.data.masks import LabelMap
 from core.data.phantom.scan import make_scan
 from core.data.readers.uploads import Upload, read_upload
@@ -38,7 +38,6 @@ from dashboard.demo.linked_scan import linked_scan
 from dashboard.demo.models import ModelCache, ModelChoice, Segmenter
 from dashboard.demo.results import Segmentation, segment_upload
 from dashboard.demo.session import NOTHING_YET, Demo, DisplayOptions
-from dashboard.demo.tabs import TabUploads
 from tests.core.data.readers.odd_files import ODD_FILES, grey, png, sent, series
 from tests.rounding import both
 
@@ -295,41 +294,6 @@ class TestDownloads:
         assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-class TestTabUploads:
-    def test_the_oldest_goes_first_and_the_newest_stays(self) -> None:
-        tabs = TabUploads(kept_bytes=3000)
-        for tab in "abc":
-            tabs.put(tab, _upload_of_bytes(1000))
-        tabs.get("a")
-        tabs.put("d", _upload_of_bytes(1000))
-        assert [tab for tab in "abcd" if tabs.get(tab)] == ["a", "c", "d"]
-        tabs.put("e", _upload_of_bytes(9000))
-        assert [tab for tab in "abcde" if tabs.get(tab)] == ["e"]
-
-    def test_what_is_unused_for_long_is_forgotten(self) -> None:
-        now = [0.0]
-        tabs = TabUploads(kept_s=10, clock=lambda: now[0])
-        tabs.put("a", _upload_of_bytes(1))
-        now[0] = 9
-        assert tabs.get("a")
-        now[0] = 18
-        assert tabs.get("a")
-        now[0] = 29
-        assert tabs.get("a") is None
-        assert len(tabs) == 0
-
-    def test_closing_a_tab_forgets_it(self) -> None:
-        tabs = TabUploads()
-        tabs.put("a", _upload_of_bytes(1))
-        tabs.clear("a")
-        tabs.clear("never there")
-        assert len(tabs) == 0
-
-
-def _upload_of_bytes(count: int) -> Upload:
-    return Upload("a", (np.zeros((1, count), np.uint8),), ("a",), (1,))
-
-
 class TestLikeness:
     def test_numbers_by_hand(self) -> None:
         flat = np.full((224, 224), 51, np.uint8)
@@ -390,20 +354,11 @@ class TestLinks:
         assert (upload.numbers[position], position) == (int(query["slice"]), 3)
         assert upload.is_scan
 
-    def test_its_voxels_lie_where_the_data_set_says(self, folder: Path) -> None:
-        query = self.query(folder)
-        evaluation = open_run(folder / "runs" / "stub").evaluation("small-valid")
-        path = evaluation.dataset_root / "dataset.json"
-        before = path.read_text()
-        content = json.loads(before)
-        affine = [[0.0, 0, 2, -30], [0, 2, 0, -40], [-3, 0, 0, 50], [0, 0, 0, 1]]
-        unknown = {"spacing_mm": None, "native_size": None, "contested_pixels": 0}
-        content["scans"][query["case"]] = unknown | {"affine": affine, "geometry": "NIfTI sform"}
-        try:
-            path.write_text(json.dumps(content))
-            found = linked_scan(Workspace(folder), query)
-        finally:
-            path.write_text(before)
+    def test_its_voxels_lie_where_the_data_set_says(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        affine = ((0.0, 0.0, 2.0, -30.0), (0.0, 2.0, 0.0, -40.0), (-3.0, 0.0, 0.0, 50.0), (0.0, 0.0, 0.0, 1.0))
+        info = ScanInfo(native_size=None, affine=affine, geometry="NIfTI sform")
+        monkeypatch.setattr(DatasetManifest, "scan_info", lambda self, scan: info)
+        found = linked_scan(Workspace(folder), self.query(folder))
         assert found is not None
         assert found[0].grid.origin == "NIfTI sform"
         np.testing.assert_allclose(found[0].grid.points_mm(np.array([[0, 0, 0], [1, 2, 3]])), [[-30, -40, 50], [-24, -36, 47]])
