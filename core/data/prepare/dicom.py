@@ -14,11 +14,12 @@ from core.data.prepare.writer import Prepared, add_volume, writing_dataset
 from core.data.readers.dicom import read_series
 from core.data.readers.dicom_series import SEGMENTATION, STRUCTURE_SET, DicomFolder, files_of, look_through, nothing_found
 from core.data.readers.label_files import LabelTable
-from core.data.volume import DicomSource, Volume
+from core.data.volume import DicomSource, LabelVolume, Volume
 from core.errors import DatasetError
 
 DICOM_PATTERN = r"(?P<scan>(?P<patient>pt[0-9a-z]+)(?:_day(?P<day>\d+))?(?:_s\d+)?)_slice_(?P<slice>\d+)"
 ALL = "all"
+UNNAMED = "What was drawn on the series has no name that is known here, so it has no reference; name the organs with --map."
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,13 @@ class FoundSeries:
     key: Path
     """Where the key lies that tells whose they are."""
     notes: tuple[str, ...]
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """What people should know, with how many series cannot be prepared."""
+        left = sum(line.problem is not None for line in self.lines)
+        unread = (f"Series of the folder that cannot be prepared: {left}; --list says why.",) if left else ()
+        return (*self.notes, *unread)
 
 
 def list_dicom(
@@ -95,29 +103,28 @@ def prepare_dicom(
         WorkspaceError: ``out`` holds something already, or cannot be written.
     """
     lines = choose_series(found, chosen)
-    left = sum(line.problem is not None for line in found.lines)
-    unread = (f"Series of the folder that cannot be prepared: {left}; --list says why.",) if left else ()
     manifest = DatasetManifest(
-        name=name or out.resolve().name, source="DICOM series", pattern=DICOM_PATTERN, notes=(*found.notes, *unread)
+        name=name or out.resolve().name, source="DICOM series", pattern=DICOM_PATTERN, notes=found.all_notes
     )
-    structure_sets = frozenset(found.folder.structure_sets)
     with writing_dataset(out, manifest, split) as draft:
         for done, line in enumerate(lines):
             progress(done, len(lines), line.scan)
-            volume = _read(line, found.key if new_uids else None)
-            reference = reference_of(volume, line.masks, structure_sets, table or LabelTable())
+            volume, reference = _read(found, line, table or LabelTable(), new_uids=new_uids)
             add_volume(draft, line.scan, line.patient, volume, reference)
         progress(len(lines), len(lines), "hashing")
     return draft.result
 
 
-def _read(line: ListedSeries, key: Path | None) -> Volume:
-    """A series, with new identifiers where a key is given to keep them."""
+def _read(found: FoundSeries, line: ListedSeries, table: LabelTable, *, new_uids: bool) -> tuple[Volume, LabelVolume | None]:
+    """A series and what was drawn on it."""
     volume = read_series(line.series)
-    if key is None or volume.dicom is None:
-        return volume
-    with extending(key) as kept:
-        return replace(volume, dicom=with_new_uids(volume.dicom, kept))
+    reference = reference_of(volume, line.masks, frozenset(found.folder.structure_sets), table)
+    if line.masks and reference is None:
+        volume = replace(volume, notes=(*volume.notes, UNNAMED))
+    if new_uids and volume.dicom is not None:
+        with extending(found.key) as key:
+            volume = replace(volume, dicom=with_new_uids(volume.dicom, key))
+    return volume, reference
 
 
 def choose_series(found: FoundSeries, chosen: str) -> list[ListedSeries]:

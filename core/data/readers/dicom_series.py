@@ -26,6 +26,8 @@ OTHERS = {
 }
 """What holds no scan, by how its SOP class begins (PS3.6, annex A)."""
 DAMAGED, COPY, COLOUR, LOCALIZER, NO_PICTURE = "damaged file", "duplicate", "colour picture", "localizer", "other object"
+BY_MODALITY = {"PR": "presentation state", "SR": "report", "KO": "report"}
+"""Where an object without a picture has another class."""
 ALONE = {COLOUR: "The DICOM file is in colour", NO_PICTURE: "The DICOM file holds no picture"}
 
 
@@ -161,7 +163,7 @@ def kind_of(header: Any) -> str:
             return kind
     colours = text(header, "PhotometricInterpretation")
     if not colours or not all(numbers(header, name) for name in ("Rows", "Columns")):
-        return NO_PICTURE
+        return BY_MODALITY.get(text(header, "Modality"), NO_PICTURE)
     if not colours.startswith("MONOCHROME") or (numbers(header, "SamplesPerPixel") or (1.0,)) != (1.0,):
         return COLOUR
     return LOCALIZER if "LOCALIZER" in text(header, "ImageType").upper().split("\\") else ""

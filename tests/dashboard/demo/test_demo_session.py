@@ -19,6 +19,7 @@ from core.config import InferenceConfig, InputRecipe
 from core.data.grid import Grid
 from core.data.images import Window, model_window, volume_window
 from core.data.index import DatasetIndex, load_index
+from core.data.manifest import DatasetManifest, ScanInfo
 from core.data.masks import LabelMap
 from core.data.phantom.scan import make_scan
 from core.data.readers.uploads import Upload, read_upload
@@ -37,7 +38,6 @@ from dashboard.demo.linked_scan import linked_scan
 from dashboard.demo.models import ModelCache, ModelChoice, Segmenter
 from dashboard.demo.results import Segmentation, segment_upload
 from dashboard.demo.session import NOTHING_YET, Demo, DisplayOptions
-from dashboard.demo.tabs import TabUploads
 from tests.core.data.readers.odd_files import ODD_FILES, grey, png, sent, series
 from tests.rounding import both
 
@@ -189,6 +189,25 @@ def test_spacing_is_the_files_or_else_the_users_and_unknown_where_slices_are_mis
     assert "no volumes" in demo.view(TAB, stated).scan_statistics
 
 
+def test_partial_uploads_have_no_volume_and_say_why(demo: Demo) -> None:
+    known = Grid(None, (4.0, 1.0, 1.0))
+    for numbers, planes, why in (((1, 3), 2, "slices are missing, so no volumes"), ((1,), 1, "a single slice has no volume")):
+        upload = Upload("a", tuple(grey(n) for n in range(planes)), ("a",) * planes, numbers, is_scan=True, grid=known)
+        demo.open(TAB, upload)
+        demo.segment(TAB, None)
+        view = demo.view(TAB, DisplayOptions())
+        assert f"spacing 1 × 1 × 4 mm; {why}." in view.statistics
+        assert " ml |" not in view.statistics + view.scan_statistics
+
+
+def test_a_sheared_scan_has_the_determinant_s_volume(demo: Demo) -> None:
+    grid = Grid.of(np.array([[0, 0, 2.0, 0], [1.5, 2.0, 0, 0], [5.0, 0, 0, 0], [0, 0, 0, 1]]))
+    demo.open(TAB, Upload("a", (grey(), grey(1)), ("a", "b"), (1, 2), is_scan=True, grid=grid))
+    demo.segment(TAB, None)
+    voxels = int((np.stack(_result(demo).label_maps) == 3).sum())
+    assert f"| {voxels * 0.02:.1f} |" in demo.view(TAB, DisplayOptions()).scan_statistics
+
+
 class TestDownloads:
     def test_pngs_of_a_picture(self, demo: Demo) -> None:
         demo.open(TAB, Upload("a b.png", (grey(),), ("a b.png",), (1,)))
@@ -222,6 +241,29 @@ class TestDownloads:
         seen = volume_window(voxels).apply(voxels)
         np.testing.assert_array_equal(np.asarray(back.dataobj) == 3, seen > 127)
 
+    @pytest.mark.parametrize("axes", ["ijk", "jki", "kij"])
+    def test_nifti_has_the_file_s_own_order_of_axes(self, demo: Demo, tmp_path: Path, axes: str) -> None:
+        voxels = np.random.default_rng(0).integers(0, 999, (48, 40, 20)).astype(np.int16)
+        affine = np.diag([-2.0, 2.0, -5.0, 1.0])
+        turn = ["ijk".index(axis) for axis in axes]
+        nib.Nifti1Image(voxels.transpose(turn), affine[:, [*turn, 3]]).to_filename(tmp_path / "a.nii")
+        demo.open_files(TAB, sent([tmp_path / "a.nii"]))
+        demo.segment(TAB, None)
+        mask = self._image(demo.download(TAB, "nifti", DisplayOptions()).content)
+        np.testing.assert_allclose(mask.affine, affine[:, [*turn, 3]])
+        seen = volume_window(voxels).apply(voxels.transpose(turn))
+        np.testing.assert_array_equal(np.asarray(mask.dataobj) == 3, seen > 127)
+
+    def test_missing_slices_are_empty_where_the_scan_lies_somewhere(self, demo: Demo) -> None:
+        grid = Grid.of(np.diag([5.0, 2.0, 2.0, 1.0]))
+        full = np.full((20, 20), 255, np.uint8)
+        half = np.where(np.arange(20) < 10, full, 0)
+        for place, depth in ((grid, 4), (Grid(None, (5.0, 2.0, 2.0)), 2)):
+            demo.open(TAB, Upload("a", (half, half), ("a", "b"), (1, 4), is_scan=True, grid=place))
+            demo.segment(TAB, None)
+            drawn = np.asarray(self._image(demo.download(TAB, "nifti", DisplayOptions()).content).dataobj).any(axis=(0, 1))
+            assert (drawn.tolist(), len(drawn)) == ([True, *([False] * (depth - 2)), True], depth)
+
     def test_nifti_says_when_its_spacing_is_assumed(self, demo: Demo) -> None:
         demo.open(TAB, Upload("a.png", (grey(),), ("a.png",), (1,)))
         demo.segment(TAB, None)
@@ -250,41 +292,6 @@ class TestDownloads:
             assert text in page
         assert "<b>x" not in page
         assert "http://" not in page.replace("http://www.w3.org", "")
-
-
-class TestTabUploads:
-    def test_the_oldest_goes_first_and_the_newest_stays(self) -> None:
-        tabs = TabUploads(kept_bytes=3000)
-        for tab in "abc":
-            tabs.put(tab, _upload_of_bytes(1000))
-        tabs.get("a")
-        tabs.put("d", _upload_of_bytes(1000))
-        assert [tab for tab in "abcd" if tabs.get(tab)] == ["a", "c", "d"]
-        tabs.put("e", _upload_of_bytes(9000))
-        assert [tab for tab in "abcde" if tabs.get(tab)] == ["e"]
-
-    def test_what_is_unused_for_long_is_forgotten(self) -> None:
-        now = [0.0]
-        tabs = TabUploads(kept_s=10, clock=lambda: now[0])
-        tabs.put("a", _upload_of_bytes(1))
-        now[0] = 9
-        assert tabs.get("a")
-        now[0] = 18
-        assert tabs.get("a")
-        now[0] = 29
-        assert tabs.get("a") is None
-        assert len(tabs) == 0
-
-    def test_closing_a_tab_forgets_it(self) -> None:
-        tabs = TabUploads()
-        tabs.put("a", _upload_of_bytes(1))
-        tabs.clear("a")
-        tabs.clear("never there")
-        assert len(tabs) == 0
-
-
-def _upload_of_bytes(count: int) -> Upload:
-    return Upload("a", (np.zeros((1, count), np.uint8),), ("a",), (1,))
 
 
 class TestLikeness:
@@ -346,6 +353,15 @@ class TestLinks:
         np.testing.assert_array_equal(np.stack(upload.slices), source.read_image())
         assert (upload.numbers[position], position) == (int(query["slice"]), 3)
         assert upload.is_scan
+
+    def test_its_voxels_lie_where_the_data_set_says(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        affine = ((0.0, 0.0, 2.0, -30.0), (0.0, 2.0, 0.0, -40.0), (-3.0, 0.0, 0.0, 50.0), (0.0, 0.0, 0.0, 1.0))
+        info = ScanInfo(native_size=None, affine=affine, geometry="NIfTI sform")
+        monkeypatch.setattr(DatasetManifest, "scan_info", lambda self, scan: info)
+        found = linked_scan(Workspace(folder), self.query(folder))
+        assert found is not None
+        assert found[0].grid.origin == "NIfTI sform"
+        np.testing.assert_allclose(found[0].grid.points_mm(np.array([[0, 0, 0], [1, 2, 3]])), [[-30, -40, 50], [-24, -36, 47]])
 
     @pytest.mark.parametrize(
         ("other", "sentence"),

@@ -10,7 +10,7 @@ import pytest
 
 from core.config import SplitConfig
 from core.data.index import UNLABELLED, load_index
-from core.data.prepare.dicom import FoundSeries, list_dicom, prepare_dicom
+from core.data.prepare.dicom import UNNAMED, FoundSeries, list_dicom, prepare_dicom
 from core.data.prepare.key_file import read_key
 from core.data.readers.label_files import LabelTable
 from core.errors import ConfigError, DatasetError, MaskError
@@ -181,7 +181,9 @@ def test_other_names_need_a_map_and_are_not_shown(source: Path, tmp_path: Path) 
         del each.RTROIIdentificationCodeSequence
     dataset.save_as(path)
     found = list_dicom(source / "a", out=out(tmp_path))
-    assert prepare_dicom(found, out(tmp_path), split=SPLIT).slices == {UNLABELLED: 6}
+    unnamed = prepare_dicom(found, out(tmp_path), split=SPLIT)
+    assert unnamed.slices == {UNLABELLED: 6}
+    assert [info.notes for info in unnamed.manifest.scans.values()] == [(UNNAMED,)]
     mapped = LabelTable.parse("Doe stomach=stomach,doe colon=large_bowel")
     made = prepare_dicom(found, out(tmp_path, "two"), split=SPLIT, table=mapped)
     assert made.slices == {"train": 3, "valid": 3}

@@ -22,6 +22,7 @@ def test_what_is_no_scan_is_left_out_and_counted(tmp_path: Path) -> None:
     nothing = {"PixelData": None, "Rows": None, "Columns": None, "PhotometricInterpretation": None}
     other(tmp_path / "a.dcm", SOPClassUID=BasicTextSRStorage, SOPInstanceUID=UID + "31", **nothing)
     other(tmp_path / "b.dcm", SOPClassUID=GrayscaleSoftcopyPresentationStateStorage, SOPInstanceUID=UID + "32", **nothing)
+    other(tmp_path / "g.dcm", Modality="PR", SOPInstanceUID=UID + "36", **nothing)
     other(tmp_path / "c.dcm", SOPClassUID=SegmentationStorage, SOPInstanceUID=UID + "33")
     other(tmp_path / "d.dcm", PhotometricInterpretation="PALETTE COLOR", SOPInstanceUID=UID + "34")
     other(tmp_path / "e.dcm", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], SOPInstanceUID=UID + "35")
@@ -29,7 +30,7 @@ def test_what_is_no_scan_is_left_out_and_counted(tmp_path: Path) -> None:
     (tmp_path / "f.dcm").write_bytes(paths[0].read_bytes()[:140])
     (tmp_path / "notes.txt").write_text("no DICOM")
     (tmp_path / "._im1.dcm").write_bytes(paths[0].read_bytes())
-    left = "1 colour picture, 1 duplicate, 1 localizer, 1 other object, 1 presentation state, 1 report, 1 segmentation"
+    left = "1 colour picture, 1 duplicate, 1 localizer, 1 other object, 2 presentation states, 1 report, 1 segmentation"
     volume = read_series(tmp_path)
     assert volume.pixels.shape == (3, 40, 48)
     assert volume.notes == (f"Left out beside the series: {left}.",)
