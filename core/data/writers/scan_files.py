@@ -15,7 +15,7 @@ from core.data.masks import LabelMap
 from core.data.readers.dicom import ACROSS
 from core.data.scan import Scan
 from core.data.volume import DicomSource, GreyScale, LabelVolume, Volume
-from core.data.writers.dicom_context import DicomContext, Identity, Made, invented_source, pseudonymous
+from core.data.writers.dicom_context import DicomContext, Identity, Made, invented_source, pseudonymous, uid_of
 from core.data.writers.nnunet import DATASET, case_files, dataset_json
 from core.data.writers.png import png_files
 from core.data.writers.run_lengths import run_length_table
@@ -73,6 +73,9 @@ class ScanLabels:
         stated, slices = self.scan.info.dicom, len(self.labels)
         if stated is None:
             return invented_source(sha256_of_array(self.scan.read_image()), slices)
+        # Old series state none; a file has to name one, and all of a series the same.
+        frame = stated.frame_of_reference_uid or uid_of(stated.series_uid, "frame of reference")
+        stated = replace(stated, frame_of_reference_uid=frame)
         if not self.matched:
             return stated
         part = slice(self.skipped, self.skipped + slices)

@@ -177,6 +177,16 @@ def test_slices_cut_across_the_series_refer_to_it_as_a_whole(evaluation: Evaluat
                 assert not any(frame.DerivationImageSequence for frame in made.PerFrameFunctionalGroupsSequence)
 
 
+def test_a_series_without_a_frame_of_reference(evaluation: Evaluation, tmp_path: Path) -> None:
+    state(evaluation, affine=AFFINE, dicom=replace(series(), frame_of_reference_uid="", sop_class_uid="", modality=""))
+    found = set()
+    for fmt in ("dicom-seg", "dicom-labelmap", "rtstruct"):
+        (tmp_path / "x.dcm").write_bytes(export_scan(evaluation, SCAN, "prediction", fmt)[1])  # type: ignore[arg-type]
+        found.add(str(pydicom.dcmread(tmp_path / "x.dcm").FrameOfReferenceUID))
+    assert len(found) == 1
+    assert next(iter(found)).startswith("2.25.")
+
+
 def test_without_a_place_there_is_no_dicom(evaluation: Evaluation) -> None:
     with pytest.raises(DatasetError, match=r"^A DICOM structure set has to say where the scan lies.*; export nifti, nnunet, rle"):
         export_scan(evaluation, SCAN, "prediction", "rtstruct")
