@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from core.cli.command import Command, dispatch, run_command
 
 COMMANDS = {
-    "prepare": Command("make a data set: uw-madison, kaggle DIR, pairs DIR, phantom", "training.commands.prepare"),
+    "prepare": Command("make a data set: uw-madison, kaggle, pairs, nifti, nnunet, table, phantom", "training.commands.prepare"),
     "estimate": Command("how long a run will take and how much memory", "training.commands.estimate"),
     "fit": Command("train a run on a data set", "training.commands.fit"),
     "evaluate": Command("score a run on a split of a data set", "training.commands.evaluate"),

@@ -173,9 +173,9 @@ def _spacing(values: list[float] | None) -> tuple[float, float, float] | None:
 
 
 def hash_files(root: Path) -> dict[str, str]:
-    """SHA-256 of every picture below ``root``, by its path with forward slashes; hidden folders, as the cache's, are left out."""
+    """SHA-256 of every picture below ``root``, by its path with forward slashes; what is hidden, as the cache, is left out."""
     files: list[Path] = []
     for folder, inside, names in os.walk(root):
         inside[:] = [name for name in inside if not name.startswith(".")]
-        files += (Path(folder) / name for name in names if name != FILE_NAME)
+        files += (Path(folder) / name for name in names if name != FILE_NAME and not name.startswith("."))
     return {path.relative_to(root).as_posix(): sha256_of(path) for path in sorted(files)}
