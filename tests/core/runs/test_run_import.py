@@ -225,6 +225,10 @@ ODD = {
     "no organs": ("evaluations/small-valid/evaluation.json", changed(organs={})),
     "one number": ("evaluations/small-valid/evaluation.json", changed(organs={}, all_organs=5)),
     "a word for a score": ("evaluations/small-valid/evaluation.json", changed(all_organs={"dice": "good"})),
+    "a place that is none": (
+        "evaluations/small-valid/evaluation.json",
+        changed(scans={"case1": {"patient": "a", "affine": [[1, 2]]}}),
+    ),
     "another table": ("evaluations/e-valid/errors.parquet", parquet(real_scores().scans())),
     "a column short": ("evaluations/e-valid/scans.parquet", parquet(real_scores().scans().drop(columns="dice"))),
     "a column of words": ("evaluations/e-valid/slices.parquet", parquet(real_scores().slices().assign(dice="good"))),
