@@ -22,7 +22,8 @@ import pandas as pd
 from core.cli.command import run_command
 from core.cli.progress import ReportProgress
 from core.data.duplicates import HASH_WORDS, difference_hash, near_pairs
-from core.data.index import SPLITS, DatasetIndex, load_index
+from core.data.images import read_image
+from core.data.index import SPLITS, UNLABELLED, DatasetIndex, load_index
 from core.data.manifest import FILE_NAME
 from core.data.scan import Scan, SliceFile
 from core.errors import BusyError, DatasetError, GutCheckError, WorkspaceError
@@ -82,6 +83,7 @@ class SurveyPaths:
 def stamp_of(root: Path) -> str:
     """Changes when a picture is added, removed or replaced by renaming, or ``dataset.json`` is written; reads no picture."""
     places = [root / FILE_NAME, *(root / split / kind for split in SPLITS for kind in ("images", "masks"))]
+    places.append(root / UNLABELLED / "images")
     return "-".join(str(place.stat().st_mtime_ns) for place in places if place.exists())
 
 
@@ -147,7 +149,8 @@ def survey(index: DatasetIndex, progress: ReportProgress) -> pd.DataFrame:
 
     Returns:
         One row a slice: split, patient, scan, day, slice, name, height, width, bits (8 or 16), pixels of each organ by its name,
-        the words of its difference hash (hash0 …), and ``problem``: why a picture cannot be read; then the counts are 0.
+        the words of its difference hash (hash0 …), and ``problem``: why a picture cannot be read; then the counts are 0, as in
+        a scan without a reference, where nobody knows them.
     """
     tasks = [(split, scan, each) for split, scans in index.splits.items() for scan in scans for each in scan.slices]
     rows = []
@@ -164,10 +167,10 @@ def _row(split: str, scan: Scan, each: SliceFile) -> dict[str, Any]:
     row = who | {"name": each.name.stem, "height": 0, "width": 0, "bits": 0, "problem": ""}
     row |= {organ.name: 0 for organ in ORGANS} | dict.fromkeys(HASH_COLUMNS, 0)
     try:
-        image, mask = each.read()
+        image, mask = (read_image(each.image), None) if each.mask is None else each.read()
     except GutCheckError as error:
         return row | {"problem": f"{error.what}; {error.todo}."}
-    counts = np.bincount(mask.ravel(), minlength=len(ORGANS) + 1)
+    counts = np.bincount([] if mask is None else mask.ravel(), minlength=len(ORGANS) + 1)
     seen = {"height": image.shape[0], "width": image.shape[1], "bits": image.dtype.itemsize * 8}
     seen |= {organ.name: int(counts[organ.id]) for organ in ORGANS}
     return row | seen | dict(zip(HASH_COLUMNS, difference_hash(image).tolist(), strict=True))

@@ -15,7 +15,7 @@ from core.data.grid import Spacing, stored_spacing
 from core.data.index import DatasetIndex, load_index
 from core.data.leakage import LeakBadge, LeakKind, leak_badge
 from core.data.manifest import FILE_NAME
-from core.data.scan import Scan
+from core.data.scan import Scan, are_partial
 from core.errors import GutCheckError, WorkspaceError
 from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
 from core.runs.evaluation_checks import check_summary
@@ -95,6 +95,12 @@ class Evaluation:
             DatasetError: the data set is gone or damaged, or has no such scan.
         """
         return load_index(self.dataset_root).scan(self.split, scan)
+
+    @property
+    def partial_scans(self) -> list[str]:
+        """Scans of one slice or with gaps, see `core.data.scan.Scan.is_partial`; older files tell it by their slices' numbers."""
+        known = self.facts.items()
+        return [scan for scan, facts in known if facts.get("partial", are_partial(facts.get("slice_numbers", (0, 1))))]
 
     def stored_spacing(self, scan: str, size: Sequence[int]) -> Spacing | None:
         """Spacing of an evaluated scan's pictures as they are stored, see `core.data.grid.stored_spacing`.

@@ -61,7 +61,7 @@ def evaluation(workspace: Workspace, tmp_path: Path, source: Scan, prediction: n
 def opened(body: bytes) -> tuple[dict[str, Any], bytes]:
     """Header and what follows it."""
     raw = gzip.decompress(body)
-    assert raw[:8] == b"GCSCAN3\0"
+    assert raw[:8] == b"GCSCAN4\0"
     (length,) = struct.unpack("<I", raw[8:12])
     header = json.loads(raw[12 : 12 + length])
     assert header["bytes"] == len(raw) - 12 - length
