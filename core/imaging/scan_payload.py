@@ -119,7 +119,7 @@ def image_payload(scan: Scan, part: Part = "scan") -> ScanPayload:
         volumes.append(np.zeros(image.shape, np.uint8))
     if part == "scan":
         numbers = [each.name.number for each in scan.slices]
-        facts = {"slice_numbers": numbers, "spacing_mm": scan.info.spacing_mm, "native_size": scan.info.native_size}
+        facts = {"slice_numbers": numbers, "spacing_mm": scan.info.grid.spacing_mm, "native_size": scan.info.native_size}
         nothing = {"reference": False, "leak": "", "confidence": None, "regions": []}
         header |= _geometry(scan, facts, image.shape[1:]) | nothing
     return ScanPayload(_packed(header, volumes), etag)

@@ -6,8 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import ORGANS
+from dashboard import cached
 from dashboard.components.common.badge import leak_badge, synthetic_badge
-from dashboard.components.common.headline import DOTS, counted
+from dashboard.components.common.headline import DOTS, counted, partial_words
 from dashboard.components.common.paging import page_of
 from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.row_table import row_table
@@ -30,7 +31,7 @@ def score_line(view: ReaderView) -> None:
         leak_badge(view.evaluation.badge)
         if summary["dataset"].get("synthetic"):
             synthetic_badge()
-        what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, whole volumes in 3D"
+        what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, in 3D"
         values = [("All organs", "", summary["all_organs"]["dice"])]
         values += [(each.title, f":{DOTS[each.name]}[●] ", summary["organs"][each.name]["dice"]) for each in ORGANS]
         shown = [f"{dot}{title} **{'undefined' if dice is None else f'{dice:.3f}'}**" for title, dot, dice in values]
@@ -49,8 +50,11 @@ def case_list(view: ReaderView) -> str | None:
     shown = view.worklist.rows(
         reader=view.reader, filter=view.queue.filter, order=view.queue.order, first=first, count=SCANS_A_PAGE
     )
+    partial = cached.partial_scans(view.evaluation)
+    if partial:
+        st.caption(partial_words(len(partial), view.evaluation.summary["scan_count"]))
     at_hand = {} if view.settings.blind else view.worklist.at_hand()
-    shown = shown.assign(at_hand=[at_hand.get(scan, "") for scan in shown["scan"]])
+    shown = shown.assign(at_hand=[at_hand.get(scan, "") for scan in shown["scan"]], partial=shown["scan"].isin(partial))
     columns = _columns(shown, blind=view.settings.blind)
     row = row_table(
         shown,
@@ -84,11 +88,12 @@ def _columns(shown: pd.DataFrame, *, blind: bool) -> dict[str, Any]:
         ),
         "leak": config.TextColumn("Leak", help="Whether the run was trained on this patient."),
         "disputed": config.CheckboxColumn("Disputed", help="The reference is known or said to be wrong."),
+        "partial": config.CheckboxColumn("Partial", help="One slice, or gaps between slices: slice scores only."),
         "slices": config.NumberColumn("Slices", format="%d", width="small"),
     }
     empty = {name for name in ("readers", "at_hand", "notes") if not shown[name].astype(bool).any()}
     empty |= {name for name in ("mean_dice", *(o.name for o in ORGANS), "change", "confidence") if shown[name].isna().all()}
     always = set() if blind else {"mean_dice", *(organ.name for organ in ORGANS)}
     empty |= {"leak"} if shown["leak"].nunique() == 1 else set()  # the badge above says it of all
-    empty |= set() if shown["disputed"].any() else {"disputed"}
+    empty |= {name for name in ("disputed", "partial") if not shown[name].any()}
     return {name: column for name, column in wide.items() if name not in empty - always}

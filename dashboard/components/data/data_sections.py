@@ -9,12 +9,14 @@ import streamlit as st
 from core.charts.dataset_contents import organs_per_slice as organs_chart
 from core.charts.dataset_contents import scans_overview, slices_of_organs
 from core.charts.style import as_text
+from core.data.index import UNLABELLED
 from core.data.manifest import DatasetManifest
 from core.data.statistics import (
     alike_scans,
     by_split,
     contested_scans,
     organs_per_slice,
+    partial_scans,
     scan_overview,
     shared_patients,
     sizes_and_spacings,
@@ -27,7 +29,7 @@ from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.badge import leak_badge, synthetic_badge
 from dashboard.components.common.charts import open_place, show_chart
-from dashboard.components.common.headline import counted
+from dashboard.components.common.headline import counted, partial_words
 from dashboard.components.common.hidden_scores import may_see_scores
 from dashboard.components.common.row_table import row_table
 from dashboard.components.common.sections import csv_button, headings
@@ -95,8 +97,12 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
     cards[0].metric("Patients", f"{whole['patients']:,}", border=True)
     cards[1].metric("Scans", f"{whole['scans']:,}", border=True)
     cards[2].metric("Slices", f"{whole['slices']:,}", border=True)
+    drawn = not pd.isna(whole["empty_slices"])
     cards[3].metric(
-        f"Empty: {whole['empty_share']:.0%}", f"{whole['empty_slices']:,}", border=True, help="Slices that show no organ."
+        f"Empty: {whole['empty_share']:.0%}" if drawn else "Empty",
+        f"{whole['empty_slices']:,}" if drawn else "unknown",
+        border=True,
+        help="Slices that show no organ; those without a reference are not counted.",
     )
     cards[4].metric(
         "Overlapping labels",
@@ -104,12 +110,18 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
         border=True,
         help="Pixels that more than one organ claimed in the source; the smaller organ got them.",
     )
+    partial = partial_scans(table)
+    if partial:
+        st.caption(partial_words(len(partial), table["scan"].nunique()))
     names = {f"{organ.name}_slices": f"{organ.title}, slices" for organ in ORGANS}
-    shown = counts.assign(empty_share=[f"{share:.0%}" for share in counts["empty_share"]])
+    shown = counts.assign(empty_share=["" if pd.isna(share) else f"{share:.0%}" for share in counts["empty_share"]])
     shown = shown.rename(columns=names | {"empty_slices": "empty slices", "empty_share": "empty"})
     st.dataframe(shown, hide_index=True, key="by_split", column_config=headings(shown))
     csv_button(counts, name=f"{name}-counts")
-    _charts(name, table, counts)
+    if drawn:
+        _charts(name, table, counts)
+    else:
+        st.info("No scan here has a reference, so nobody knows where the organs are.", icon=":material/image:")
     st.markdown("**Sizes and spacings** (pixels; millimetres along z, y, x)")
     sizes = sizes_and_spacings(table, manifest)
     st.dataframe(sizes, hide_index=True, key="sizes", column_config=headings(sizes))
@@ -148,7 +160,7 @@ def leaks(name: str, table: pd.DataFrame, alike: pd.DataFrame) -> None:
     patients = table["patient"].nunique()
     st.subheader("Patient leaks", anchor=False)
     if shared.empty:
-        sides = table["split"].nunique()
+        sides = table.loc[table["split"] != UNLABELLED, "split"].nunique()
         none = "No patient is on both sides." if sides > 1 else "There is only one side, so nothing can leak."
         st.success(none, icon=":material/verified:")
     else:

@@ -105,6 +105,10 @@ def organs(chosen: Selection) -> None:
 
 def where(chosen: Selection) -> None:
     """Dice along the body, and against the organ's volume."""
+    left_out = chosen.scans["scan"].isin(cached.partial_scans(chosen.evaluation))
+    if left_out.any():
+        count = counted(chosen.scans.loc[left_out, "scan"].nunique(), "partial scan")
+        st.caption(f"Along the body {count} left out: nobody knows how far down their slices lie.")
     along = along_body(chosen.slices)
     figure = dice_along_body(along, source=chosen.source)
     open_place(chosen.evaluation, show_chart(figure, key="along", name=f"{chosen.file_name}-along-body"))
