@@ -14,8 +14,10 @@ export const PLANES = {
 
 /** @type {Record<string, string>} by where the axis through it leads */
 const TITLES = { I: "Axial", S: "Axial", A: "Coronal", P: "Coronal", L: "Sagittal", R: "Sagittal" };
-/** @type {Record<string, string>} */
-const OPPOSITE = { L: "R", R: "L", A: "P", P: "A", I: "S", S: "I" };
+/** What a reader sees at an edge: F and H, of the feet and the head, as MR has them. @type {Record<string, string>} */
+const SHOWN = { L: "L", R: "R", A: "A", P: "P", I: "F", S: "H" };
+/** And at the one opposite. @type {Record<string, string>} */
+const OPPOSITE = { L: "R", R: "L", A: "P", P: "A", I: "H", S: "F" };
 const RANKS = ["LR", "AP", "IS"]; // of two axes the later leads down: from the front to the back, from the head to the feet
 
 /**
@@ -33,7 +35,8 @@ export function planesOf(orientation) {
     // The slices themselves stay as they are stored: they are what is drawn on.
     const [across, down] = through !== "z" && rank(plane.across) > rank(plane.down) ? [plane.down, plane.across] : [plane.across, plane.down];
     const [right, bottom] = [leads[across], leads[down]];
-    return { title: TITLES[leads[through]], across, down, through, edges: { top: OPPOSITE[bottom], right, bottom, left: OPPOSITE[right] } };
+    const edges = { top: OPPOSITE[bottom], right: SHOWN[right], bottom: SHOWN[bottom], left: OPPOSITE[right] };
+    return { title: TITLES[leads[through]], across, down, through, edges };
   };
   return { axial: known(PLANES.axial), coronal: known(PLANES.coronal), sagittal: known(PLANES.sagittal) };
 }

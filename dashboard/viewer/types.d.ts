@@ -9,7 +9,7 @@ export type { Pane, Viewer };
 export type OpenViewer = Viewer & { scan: Scan };
 export type PlaneName = "axial" | "coronal" | "sagittal";
 export type Axis = "x" | "y" | "z";
-/** Which axes a picture shows, and what lies at its edges: letters of L, R, A, P, I, S, where the orientation is known. */
+/** Which axes a picture shows, and what lies at its edges: letters of L, R, A, P, H, F, where the orientation is known. */
 export interface Plane {
   title: string;
   across: Axis;

@@ -48,7 +48,7 @@ def _choose(names: list[str]) -> str:
     if wanted and wanted not in names:
         st.warning(f"The link names a data set that has no scan without a reference here: {escape_markdown(wanted)}.")
     index = names.index(wanted) if wanted in names else 0
-    return str(st.selectbox("Data set", names, index=index, key="unlabelled_dataset", width=320))
+    return str(st.selectbox("Data set", names, index=index, key="unlabelled_dataset", width=320, label_visibility="collapsed"))
 
 
 def unlabelled_table(scans: tuple[Scan, ...]) -> pd.DataFrame:

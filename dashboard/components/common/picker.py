@@ -49,7 +49,7 @@ def page_title(title: str, *, store: ReviewStore | None = None, sections: Mappin
 
     Args:
         store: given on pages that keep the run of a blind round hidden.
-        sections: parts of the page to choose from beside its title, see `choose_section`.
+        sections: parts of the page to choose from beside its title, see `choose_section`; only the first is of an evaluation.
 
     Returns:
         The section that is open; empty where there are none.
@@ -61,7 +61,7 @@ def page_title(title: str, *, store: ReviewStore | None = None, sections: Mappin
     with left.container(horizontal=True, vertical_alignment="center"):
         st.title(title, anchor=False, width="content")
         section = choose_section(sections, key=f"{title.lower()}_section") if sections else ""
-    if not titles:
+    if not titles or section not in ("", *list(sections or {})[:1]):
         return section
     right.selectbox(
         "Evaluation: a run's predictions on one split of a data set",

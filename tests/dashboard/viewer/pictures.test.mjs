@@ -70,7 +70,7 @@ test("a voxel is where the pointer is, in every plane", () => {
 });
 
 /** Of each plane of a stack: its title, and the patient's sides above, right, below and left, as radiologists hang it. */
-const HUNG = { Axial: "ALPR", Coronal: "SLIR", Sagittal: "SPIA" };
+const HUNG = { Axial: "ALPR", Coronal: "HLFR", Sagittal: "HPFA" };
 const STACKS = { IPL: ["Axial", "Coronal", "Sagittal"], PIL: ["Coronal", "Axial", "Sagittal"], LIP: ["Sagittal", "Axial", "Coronal"] };
 
 test("planes are called by what they show, in the radiological convention", () => {
@@ -83,7 +83,7 @@ test("planes are called by what they show, in the radiological convention", () =
 
 test("a stack that is stored upside down says so, and one whose orientation nobody knows says nothing", () => {
   const { edges, title } = planesOf("SPL").coronal;
-  assert.deepEqual([title, edges.top, edges.bottom], ["Coronal", "I", "S"]);
+  assert.deepEqual([title, edges.top, edges.bottom], ["Coronal", "F", "H"]);
   for (const unknown of [null, undefined]) assert.ok(Object.values(planesOf(unknown)).every((plane) => !("edges" in plane)));
 });
 
