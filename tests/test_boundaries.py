@@ -47,7 +47,7 @@ ROOMS = {
         "duplicates", "survey", "statistics", "phantom", "prepare",
     ),
     "core.runs": ("status", "settings", "evaluation_checks", "import_checks", "registry", "library", "jobs", "plan"),
-    "core.reviews": ("store", "corrections", "queue", "round"),
+    "core.reviews": ("store", "corrections", "scan_files", "queue", "round"),
     "training": ("data", "model", "run", "cluster", "commands", "tools", "demo_weights", "reference"),
     "dashboard": ("state", "viewer", "web", "demo", "cached", "components", "views", "app", "server"),
     "dashboard.components": ("common", "cases", "review", "round", "metrics", "data", "training"),

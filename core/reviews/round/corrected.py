@@ -6,34 +6,31 @@ as in the source: images byte for byte, the other references, geometry, and who 
 comes to both sides who was not there before; who was trained on is in a run's manifest, and the leak badge follows from that.
 """
 
-import csv
-import io
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from core.cli.progress import ReportProgress, silent
 from core.config import SplitConfig
 from core.data.images import encode_png
-from core.data.index import DatasetIndex, load_index
+from core.data.index import load_index
 from core.data.manifest import DatasetManifest
-from core.data.masks import LabelMap, check_label_map, encode_rle, read_label_volume
+from core.data.masks import LabelMap, check_label_map, read_label_volume
 from core.data.prepare.writer import Draft, Prepared, writing_dataset
 from core.data.scan import Scan
+from core.data.writers.run_lengths import run_length_table
+from core.data.writers.scan_files import native_size
 from core.errors import ReviewError, WorkspaceError
 from core.evaluation.disputes import FILE_NAME as DISPUTED
-from core.labels import ORGANS
 from core.reviews.corrections import read_correction
 from core.reviews.store.events import Event, Verdict
 from core.reviews.store.readers import reader_key
 from core.reviews.store.state import ScanReview
 from core.runs.registry import Evaluation
-from core.storage.csv_cells import escape_formula
 from core.storage.files import sha256_of_array
 from core.storage.workspace import Workspace
 
@@ -175,31 +172,16 @@ def _checked(mask: FinalMask, scan: Scan, workspace: Workspace, evaluation: Eval
 
 
 def run_length_csv(workspace: Workspace, evaluation: Evaluation, masks: Mapping[str, FinalMask]) -> bytes:
-    """The masks in the competition's format: ``id,class,segmentation``, a row for each slice and organ, at native size.
+    """The masks in the competition's format at native size, see `core.data.writers.run_lengths`.
 
     Raises:
         DatasetError, MaskError: the data set or a mask cannot be read.
     """
     index = load_index(evaluation.dataset_root)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "class", "segmentation"])
-    for scan, mask in masks.items():
-        volume = mask.read(workspace, evaluation)
-        writer.writerows(_rows(index, evaluation.split, scan, volume))
-    return text.getvalue().encode()
 
+    def scans() -> Iterator[tuple[list[str], LabelMap]]:
+        for scan_id, mask in masks.items():
+            scan, volume = index.scan(evaluation.split, scan_id), mask.read(workspace, evaluation)
+            yield [each.name.stem for each in scan.slices], np.stack([native_size(plane, scan.info) for plane in volume])
 
-def _rows(index: DatasetIndex, split: str, scan_id: str, volume: LabelMap) -> list[tuple[str, str, str]]:
-    scan = index.scan(split, scan_id)
-    rows = []
-    for each, plane in zip(scan.slices, volume, strict=True):
-        drawn = _native(plane, scan.info.native_size)
-        rows += [(str(escape_formula(each.name.stem)), organ.name, encode_rle(drawn == organ.id)) for organ in ORGANS]
-    return rows
-
-
-def _native(plane: LabelMap, size: tuple[int, int] | None) -> LabelMap:
-    if size is None or size == plane.shape:
-        return plane
-    return np.asarray(cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+    return run_length_table(scans())
