@@ -16,6 +16,7 @@ from dashboard.components.common.reader import reader_name
 from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.case_header import case_header
+from dashboard.components.review.export_scan import export_panel
 from dashboard.components.review.findings import findings_panel
 from dashboard.components.review.in_3d import panel_in_3d
 from dashboard.components.review.largest_errors import regions_panel
@@ -88,9 +89,10 @@ def _below(view: ReaderView, scan: str, slice_number: int | None) -> None:
             leak_badge(evaluation.badge)
             slices = cached.slices(evaluation)
             st.plotly_chart(dice_along_scan(slices[slices["scan"] == scan]), key=f"along-{scan}")
+    with st.container(horizontal=True):
         if not view.settings.blind:
-            with st.container(horizontal=True):
-                _take_along(view, scan, slice_number)
+            _take_along(view, scan, slice_number)
+        export_panel(view, scan)
     panel_in_3d(evaluation, scan)
 
 
