@@ -44,15 +44,16 @@ def case_list(view: ReaderView) -> str | None:
     if not count:
         st.info("No case matches the filters; clear them to see all.", icon=":material/search_off:")
         return None
+    partial = cached.partial_scans(view.evaluation)
+    words = partial_words(len(partial), view.evaluation.summary["scan_count"])
     if count <= SCANS_A_PAGE:
-        st.caption(f"{counted(count, 'scan')}. A click on a row opens it, as does Enter; a click on a column's head sorts.")
+        words = f"{counted(count, 'scan')}. A click on a row opens it, as does Enter; a click on a column's head sorts. {words}"
+    if words:
+        st.caption(words)
     first = page_of(count, SCANS_A_PAGE, "scans. A click on a row opens it.", key="case_page").start
     shown = view.worklist.rows(
         reader=view.reader, filter=view.queue.filter, order=view.queue.order, first=first, count=SCANS_A_PAGE
     )
-    partial = cached.partial_scans(view.evaluation)
-    if partial:
-        st.caption(partial_words(len(partial), view.evaluation.summary["scan_count"]))
     at_hand = {} if view.settings.blind else view.worklist.at_hand()
     shown = shown.assign(at_hand=[at_hand.get(scan, "") for scan in shown["scan"]], partial=shown["scan"].isin(partial))
     columns = _columns(shown, blind=view.settings.blind)

@@ -93,6 +93,30 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
     """Counts, organs per slice, scans, sizes and spacings."""
     counts = by_split(table)
     whole = counts.iloc[-1]
+    _cards(whole, manifest)
+    partial = partial_scans(table)
+    if partial:
+        st.caption(partial_words(len(partial), table["scan"].nunique()))
+    names = {f"{organ.name}_slices": f"{organ.title}, slices" for organ in ORGANS}
+    shown = counts.assign(empty_share=[None if pd.isna(share) else f"{share:.0%}" for share in counts["empty_share"]])
+    shown = shown.rename(columns=names | {"empty_slices": "empty slices", "empty_share": "empty"})
+    st.dataframe(shown, hide_index=True, key="by_split", column_config=headings(shown), placeholder="unknown")
+    csv_button(counts, name=f"{name}-counts")
+    if whole["empty_slices"] is not pd.NA:
+        _charts(name, table, counts)
+    else:
+        st.info("No scan here has a reference, so nobody knows where the organs are.", icon=":material/image:")
+    st.markdown("**Sizes and spacings** (pixels; millimetres along z, y, x)")
+    sizes = sizes_and_spacings(table, manifest)
+    st.dataframe(sizes, hide_index=True, key="sizes", column_config=headings(sizes))
+    csv_button(sizes, name=f"{name}-sizes")
+    broken = unreadable(table)
+    if len(broken):
+        st.error(f"{counted(len(broken), 'slice')} cannot be read.", icon=":material/broken_image:")
+        st.dataframe(broken, hide_index=True, key="broken", column_config=headings(broken))
+
+
+def _cards(whole: "pd.Series[Any]", manifest: DatasetManifest) -> None:
     cards = st.columns(5)
     cards[0].metric("Patients", f"{whole['patients']:,}", border=True)
     cards[1].metric("Scans", f"{whole['scans']:,}", border=True)
@@ -110,26 +134,6 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
         border=True,
         help="Pixels that more than one organ claimed in the source; the smaller organ got them.",
     )
-    partial = partial_scans(table)
-    if partial:
-        st.caption(partial_words(len(partial), table["scan"].nunique()))
-    names = {f"{organ.name}_slices": f"{organ.title}, slices" for organ in ORGANS}
-    shown = counts.assign(empty_share=["" if pd.isna(share) else f"{share:.0%}" for share in counts["empty_share"]])
-    shown = shown.rename(columns=names | {"empty_slices": "empty slices", "empty_share": "empty"})
-    st.dataframe(shown, hide_index=True, key="by_split", column_config=headings(shown))
-    csv_button(counts, name=f"{name}-counts")
-    if drawn:
-        _charts(name, table, counts)
-    else:
-        st.info("No scan here has a reference, so nobody knows where the organs are.", icon=":material/image:")
-    st.markdown("**Sizes and spacings** (pixels; millimetres along z, y, x)")
-    sizes = sizes_and_spacings(table, manifest)
-    st.dataframe(sizes, hide_index=True, key="sizes", column_config=headings(sizes))
-    csv_button(sizes, name=f"{name}-sizes")
-    broken = unreadable(table)
-    if len(broken):
-        st.error(f"{counted(len(broken), 'slice')} cannot be read.", icon=":material/broken_image:")
-        st.dataframe(broken, hide_index=True, key="broken", column_config=headings(broken))
 
 
 def _charts(name: str, table: pd.DataFrame, counts: pd.DataFrame) -> None:

@@ -108,7 +108,7 @@ def where(chosen: Selection) -> None:
     left_out = chosen.scans["scan"].isin(cached.partial_scans(chosen.evaluation))
     if left_out.any():
         count = counted(chosen.scans.loc[left_out, "scan"].nunique(), "partial scan")
-        st.caption(f"Along the body {count} left out: nobody knows how far down their slices lie.")
+        st.caption(f"The Dice along the body leaves out {count}: nobody knows how far down their slices lie.")
     along = along_body(chosen.slices)
     figure = dice_along_body(along, source=chosen.source)
     open_place(chosen.evaluation, show_chart(figure, key="along", name=f"{chosen.file_name}-along-body"))
