@@ -43,8 +43,8 @@ ROOMS = {
         "reviews", "charts", "reports", "demo", "commands", "onnx_export",
     ),
     "core.data": (
-        "identity", "grid", "images", "volume", "masks", "manifest", "scan", "readers", "writers", "index", "split", "leakage",
-        "duplicates", "survey", "statistics", "phantom", "prepare",
+        "identity", "grid", "images", "volume", "grey", "masks", "manifest", "scan", "readers", "writers", "index", "split",
+        "leakage", "duplicates", "survey", "statistics", "phantom", "prepare",
     ),
     "core.runs": ("status", "settings", "evaluation_checks", "import_checks", "registry", "library", "jobs", "plan"),
     "core.reviews": ("store", "corrections", "scan_files", "queue", "round"),

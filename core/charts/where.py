@@ -21,7 +21,7 @@ def along_body(slices: pd.DataFrame, *, bins: int = BINS) -> pd.DataFrame:
     """Dice by relative position along z, over all whole scans: 0 is a scan's first slice (the head's end), 1 its last.
 
     The Dice of a part pools the voxels of every slice that lies there: 2·Σ|A∩B| / Σ(|A| + |B|). Parts in which no scan has
-    the organ are left out, and so are partial scans (one slice, or gaps): nobody knows how far down their slices lie.
+    the organ are left out, and so are partial scans (one slice alone, or slices missing), whose place in the body nobody knows.
 
     Args:
         slices: ``slices.parquet``, see `core.metrics.tables.slice_rows`.
@@ -30,11 +30,10 @@ def along_body(slices: pd.DataFrame, *, bins: int = BINS) -> pd.DataFrame:
         Columns `ALONG_COLUMNS`: ``centre`` of the part from 0 to 1, ``scans`` with the organ there (in reference or
         prediction), and the slice with the most differing voxels: ``scan`` and ``slice``.
     """
-    spans = slices.groupby("scan", observed=True)[["position", "slice"]].agg(["min", "max"])
-    steps = spans["position", "max"]
-    whole = spans.index[(steps > 0) & (spans["slice", "max"] - spans["slice", "min"] == steps)]
-    slices = slices[slices["scan"].isin(whole)]
-    table = slices[(slices["reference_voxels"] + slices["prediction_voxels"]) > 0]
+    by_scan = slices.groupby("scan", observed=True)[["slice", "position"]]
+    extent = by_scan.max() - by_scan.min()
+    whole = extent.index[(extent["slice"] == extent["position"]) & (extent["position"] > 0)]
+    table = slices[((slices["reference_voxels"] + slices["prediction_voxels"]) > 0) & slices["scan"].isin(whole)]
     if table.empty:
         return pd.DataFrame(columns=ALONG_COLUMNS)
     last = slices.groupby("scan", observed=True)["position"].max()

@@ -111,7 +111,8 @@ class Reordered(NamedTuple):
 def in_display_order(voxels: NDArray[Any], matrix: NDArray[np.float64]) -> Reordered:
     """Turn a volume so that slices run along its axis of largest spacing, each in the radiological convention.
 
-    Where the largest spacings are alike (within 1%), slices run along the one that leads most to the head, then to the back.
+    Where the largest spacings are alike (within 1%), slices run along the one that leads most to the head, then to the back. A
+    single slice is one slice, however thin.
 
     Args:
         voxels: (I, J, K), any order.
@@ -123,7 +124,9 @@ def in_display_order(voxels: NDArray[Any], matrix: NDArray[np.float64]) -> Reord
     """
     places = _nearest_axes(matrix)
     steps = np.linalg.norm(matrix[:3, :3], axis=0)
-    along = max((axis for axis in range(3) if steps[axis] >= (1 - TIE) * steps.max()), key=lambda axis: places[axis][0])
+    flat = [axis for axis in range(3) if voxels.shape[axis] == 1]
+    largest = flat if len(flat) == 1 else [axis for axis in range(3) if steps[axis] >= (1 - TIE) * steps.max()]
+    along = max(largest, key=lambda axis: places[axis][0])
     wanted = DISPLAY[LETTERS[places[along][0]][1]]
     order, turned = [], np.eye(4)
     turned[:3, :3] = 0

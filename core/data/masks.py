@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
+from PIL import Image
 
 from core.data.images import check_picture, decode, is_grey, to_grey
 from core.errors import ImageError, MaskError
@@ -17,6 +18,11 @@ from core.storage.files import write_whole
 
 LabelMap = NDArray[np.uint8]
 VOLUME_SUFFIX = ".npy.zst"
+MAX_LABEL = 65_535
+NEARLY_WHOLE = 1e-3
+LOSSY = ("JPEG", "MPO", "JPEG2000")
+FEW_BITS = {bytes((1, 0)): 255, bytes((2, 0)): 85, bytes((4, 0)): 17}
+"""Factor by which decoders stretch grey pixels of 1, 2 and 4 bits, by a PNG's bits and colour type."""
 MAX_VOLUME_BYTES = 2**31
 """Largest label volume that is unpacked; 144 slices of 360×310 are 16 MB."""
 
@@ -28,18 +34,83 @@ def read_mask(path: Path, *, shape: tuple[int, int] | None = None) -> LabelMap:
         shape: (height, width) that the image has; checked when given.
 
     Raises:
-        MaskError: unreadable, in colour, of another size, of more than 8 bits, or with a class that is not in the table.
+        MaskError: see `decode_labels`; or in colour, of another size, of more than 8 bits, or with a class that is not in the
+            table.
     """
     try:
-        check_picture(path)
-        mask = decode(path)
-    except ImageError as error:
+        mask = decode_labels(path)
+    except MaskError as error:
         raise MaskError(f"Mask: {error.what}", value=path, todo=error.todo) from error
     if mask.dtype != np.uint8 or not is_grey(mask):
         # Turning colours to grey could round a class to background unseen.
         kind = "is in colour" if mask.dtype == np.uint8 else f"has {mask.dtype.itemsize * 8} bits a pixel"
         raise MaskError(f"A mask {kind}", value=path, todo="export class ids as one channel of 8 bits")
     return check_label_map(to_grey(mask), source=path, shape=shape)
+
+
+def decode_labels(path: Path, *, colours: bool = False) -> NDArray[Any]:
+    """Decode a picture of labels without touching them: a palette's indices, not its colours, and 1, 2 or 4 bits as stored.
+
+    Args:
+        colours: take a palette's colours, and grey as it is shown.
+
+    Returns:
+        (H, W), or (H, W, 3 or 4) in BGR order, 8 or 16 bits.
+
+    Raises:
+        MaskError: unreadable, or of a kind that changes labels (JPEG, lossy WebP).
+    """
+    try:
+        check_picture(path)
+        with Image.open(path) as picture:
+            _check_exact(path, picture.format or "")
+            if picture.mode in ("P", "1") and not colours:
+                return np.asarray(picture).astype(np.uint8)
+        labels = decode(path)
+    except ImageError as error:
+        raise MaskError(error.what, value=path, todo=error.todo) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise MaskError("The picture is damaged", value=path, todo="export or copy it again") from error
+    few = labels.ndim == 2 and labels.dtype == np.uint8 and not colours
+    return labels // np.uint8(FEW_BITS.get(_png_kind(path), 1)) if few else labels
+
+
+def _check_exact(path: Path, kind: str) -> None:
+    lossy = kind in LOSSY or (kind == "WEBP" and b"VP8L" not in path.read_bytes()[:64])
+    if lossy:
+        what = f"The label map is a {'JPEG' if kind in LOSSY else 'lossy WebP'} file, which changes labels"
+        raise MaskError(what, value=path, todo="export it again as PNG")
+
+
+def _png_kind(path: Path) -> bytes:
+    """Bits and colour type in a PNG's header (PNG specification, 11.2.1); no more than that."""
+    with path.open("rb") as file:
+        return file.read(26)[24:]
+
+
+def to_labels(values: NDArray[Any], path: object) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Numbers of any kind as labels: those within a thousandth of a whole number are that number.
+
+    Scale factors such as 3/255 leave labels a little off.
+
+    Raises:
+        MaskError: no number, between whole numbers, or outside 0 to 65,535; ``path`` is named.
+    """
+    if values.dtype.kind == "f":
+        if np.isnan(values).any():
+            what = f"A label map holds voxels that are no number ({int(np.isnan(values).sum()):,})"
+            raise MaskError(what, value=path, todo="export 0 where there is no label")
+        values = np.clip(values, -2.0, MAX_LABEL + 2.0)
+        whole = np.rint(values)
+        if np.abs(values - whole).max(initial=0) > NEARLY_WHOLE:
+            todo = "export labels, not probabilities"
+            raise MaskError("A label map holds values between whole numbers", value=path, todo=todo)
+        values = whole
+    if values.size and (values.min() < 0 or values.max() > MAX_LABEL):
+        raise MaskError(f"A label map holds labels outside 0 to {MAX_LABEL}", value=path, todo="export labels")
+    labels: NDArray[np.uint8] | NDArray[np.uint16]
+    labels = values.astype(np.uint8) if values.max(initial=0) <= 255 else values.astype(np.uint16)
+    return labels
 
 
 def check_label_map(mask: NDArray[Any], *, source: object, shape: tuple[int, ...] | None = None) -> LabelMap:

@@ -1,6 +1,7 @@
 """Scoring label maps of any tool: the scores, tables and masks of an evaluation, and a data set to show them on."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -10,14 +11,17 @@ from typing import Any
 from core.cli.progress import ReportProgress, silent
 from core.config import ScoringConfig
 from core.data.grid import Spacing
+from core.data.identity import listed, natural_key
 from core.data.images import encode_png
 from core.data.index import SPLITS, DatasetIndex, load_index
 from core.data.leakage import leak_badge
 from core.data.manifest import FILE_NAME, DatasetManifest, ScanInfo, hash_files, read_manifest
 from core.data.masks import write_label_volume
-from core.data.readers.label_files import PATTERN, LabelScan, LabelSource, LabelTable, find_pairs
-from core.data.readers.label_nifti import NiftiSource
+from core.data.readers.label_files import PATTERN, LabelScan, LabelSource, LabelTable
+from core.data.readers.label_pairs import VOLUME, find_pairs
 from core.data.readers.label_png import PngSource
+from core.data.readers.label_rows import read_table
+from core.data.readers.label_volumes import VolumeSource
 from core.errors import ConfigError, WorkspaceError
 from core.evaluation.score_set import ScoreSet
 from core.runs.registry import Evaluation, RunStatus, write_status
@@ -43,9 +47,16 @@ class MaskFolders:
     truth_table: LabelTable = AS_THEY_ARE
     prediction_table: LabelTable = AS_THEY_ARE
     spacing_mm: Spacing | None = None
-    """Distance of voxel centres (z, y, x) of PNG slices; NIfTI files state their own."""
+    """Distance of voxel centres (z, y, x) of PNG slices; volumes state their own."""
     pattern: str = PATTERN
     """How the names of PNG slices tell patient, scan and slice."""
+    table: Path | None = None
+    """A table that names the files, see `read_table`; folders are then not looked at."""
+
+    @classmethod
+    def of_table(cls, table: Path, labels: LabelTable, predicted: LabelTable, spacing_mm: Spacing | None) -> "MaskFolders":
+        """The files that a table names."""
+        return cls(table, table, truth_table=labels, prediction_table=predicted, spacing_mm=spacing_mm, table=table)
 
 
 @dataclass(frozen=True)
@@ -82,17 +93,16 @@ def evaluate_masks(
     """
     source, home = open_folders(folders, workspace, name)
     run = workspace.run(name)
-    _check_free(run, home)
+    _check_names(run, home, source)
     paths = run.evaluation(f"{home.name}-{home.split}")
-    scores = ScoreSet(leak=UNKNOWN.text, config=scoring or ScoringConfig())
-    said: list[tuple[frozenset[int], tuple[str, ...]]] = []
+    scores, said = ScoreSet(leak=UNKNOWN.text, config=scoring or ScoringConfig()), _Said()
     with new_folder(paths.root, replace=True) as folder, _dataset(home, source) as dataset:
         for done, scan in enumerate(source.ids):
             progress(done, len(source.ids), scan)
             loaded = source.read(scan)
             scores.add(loaded.scan, image=loaded.image, reference=loaded.reference, prediction=loaded.prediction)
-            said.append((loaded.ignored, loaded.notes))
-            write_label_volume(EvaluationPaths(folder).mask(check_name(scan, "scan")), loaded.prediction)
+            said.add(loaded)
+            write_label_volume(EvaluationPaths(folder).mask(scan), loaded.prediction)
             if dataset is not None:
                 dataset.add(loaded)
         data = {"name": home.name, "root": str(home.root), "synthetic": home.synthetic}
@@ -111,56 +121,73 @@ def open_folders(folders: MaskFolders, workspace: Workspace, name: str) -> tuple
         DatasetError: see `find_pairs`.
     """
     index = _dataset_of(folders)
-    images = folders.images if index is None else folders.truth.resolve().parent / "images"
-    kind, pairs = find_pairs(folders.truth, folders.prediction, images)
     tables = folders.truth_table, folders.prediction_table
+    if folders.table is not None:
+        pairs = read_table(folders.table)
+    else:
+        images = folders.images if index is None else folders.truth.resolve().parent / "images"
+        pairs = find_pairs(folders.truth, folders.prediction, images)
     if index is not None:
         split = folders.truth.resolve().parent.name
         manifest = index.manifest
         infos = {scan.id: scan.info for scan in index.scans(split)}
-        source: LabelSource = PngSource(pairs, *tables, spacing_mm=folders.spacing_mm, pattern=manifest.pattern, infos=infos)
-        return source, ReviewDataset(index.name, index.root.resolve(), split, manifest.pattern, manifest.synthetic)
-    if kind == "nifti":
-        if folders.spacing_mm is not None:
-            todo = "leave --spacing_mm out"
-            raise ConfigError("NIfTI files state their own spacing", value=folders.spacing_mm, todo=todo)
-        source = NiftiSource(pairs, *tables)
-    else:
-        source = PngSource(pairs, *tables, spacing_mm=folders.spacing_mm, pattern=folders.pattern)
-    root = workspace.dataset(name) if images else folders.truth.resolve()
-    return source, ReviewDataset(name, root, SPLIT, PATTERN if kind == "nifti" else folders.pattern, write=images is not None)
+        ours = PngSource(pairs.files, *tables, spacing_mm=folders.spacing_mm, pattern=manifest.pattern, infos=infos)
+        return ours, ReviewDataset(index.name, index.root.resolve(), split, manifest.pattern, manifest.synthetic)
+    if pairs.kind == VOLUME and folders.spacing_mm is not None:
+        raise ConfigError("Volumes state their own spacing", value=folders.spacing_mm, todo="leave --spacing_mm out")
+    pattern = PATTERN if pairs.kind == VOLUME or folders.table else folders.pattern
+    source: LabelSource = (
+        VolumeSource(pairs.files, *tables, pairs.patients)
+        if pairs.kind == VOLUME
+        else PngSource(pairs.files, *tables, spacing_mm=folders.spacing_mm, pattern=pattern, patients=pairs.patients)
+    )
+    root = workspace.dataset(name) if source.has_images else folders.truth.resolve()
+    return source, ReviewDataset(name, root, SPLIT, pattern, write=source.has_images)
 
 
 def _dataset_of(folders: MaskFolders) -> DatasetIndex | None:
     """The data set whose masks the truth is; nothing where it is none, or where its labels are mapped."""
     split = folders.truth.resolve().parent
     ours = folders.truth.resolve().name == "masks" and split.name in SPLITS and (split / "images").is_dir()
-    return load_index(split.parent) if ours and folders.truth_table.classes is None and folders.images is None else None
+    return load_index(split.parent) if ours and not folders.truth_table.stated and folders.images is None else None
 
 
-def _check_free(paths: RunPaths, home: ReviewDataset) -> None:
+def _check_names(paths: RunPaths, home: ReviewDataset, source: LabelSource) -> None:
+    for scan in source.ids:
+        check_name(scan, "scan")
     if paths.manifest.exists() or paths.model.exists() or paths.config.exists():
         raise WorkspaceError("A training run has this name", value=paths.root, todo="choose another --name")
     if home.write and home.root.exists() and not read_manifest(home.root).source.startswith(SOURCE):
         raise WorkspaceError("A data set has this name", value=home.root, todo="choose another --name")
 
 
-def _made_by(folders: MaskFolders, source: LabelSource, said: list[tuple[frozenset[int], tuple[str, ...]]]) -> dict[str, Any]:
-    ignored = sorted(frozenset[int]().union(*(labels for labels, _ in said)))
-    others = [f"{len(ignored)} other labels count as background: {ignored}"] if ignored else []
+class _Said:
+    """What there is to say of the files."""
+
+    def __init__(self) -> None:
+        self.ignored: set[str] = set()
+        self.notes: dict[str, list[str]] = defaultdict(list)
+        """The scans to which each note belongs."""
+
+    def add(self, loaded: LabelScan) -> None:
+        self.ignored |= loaded.ignored
+        for note in loaded.notes:
+            self.notes[note].append(loaded.scan.id)
+
+
+def _made_by(folders: MaskFolders, source: LabelSource, said: _Said) -> dict[str, Any]:
+    left = sorted(said.ignored, key=natural_key)
+    others = [f"{len(left)} other labels count as background: {', '.join(left)}"] if left else []
+    notes = [note if len(scans) == len(source.ids) else f"{listed(scans)}: {note}" for note, scans in said.notes.items()]
     external = {
         "truth": str(folders.truth.resolve()),
         "prediction": str(folders.prediction.resolve()),
-        "truth_labels": _table(folders.truth_table),
-        "prediction_labels": _table(folders.prediction_table),
+        "truth_labels": folders.truth_table.to_json(),
+        "prediction_labels": folders.prediction_table.to_json(),
         "images": source.has_images,
-        "notes": [*([] if source.has_images else [NO_IMAGES]), *others, *(note for _, notes in said for note in notes)],
+        "notes": [*([] if source.has_images else [NO_IMAGES]), *others, *notes],
     }
     return {"inference": None, "weights_sha256": None, "external": external}
-
-
-def _table(table: LabelTable) -> dict[str, int] | None:
-    return None if table.classes is None else {str(label): class_id for label, class_id in table.classes.items()}
 
 
 class _DatasetDraft:

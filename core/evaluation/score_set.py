@@ -17,7 +17,7 @@ from core.labels import CLASSES, NUM_CLASSES
 from core.metrics.bootstrap import METHOD
 from core.metrics.competition import CompetitionTerms, competition_score, competition_terms
 from core.metrics.confidence import Confidence
-from core.metrics.geometry import KNOWN, grid_spacing, is_whole
+from core.metrics.geometry import KNOWN, measures
 from core.metrics.overlap import Confusion
 from core.metrics.regions import error_regions, region_rows, regions_frame
 from core.metrics.scan_scores import ScanScores, score_pair
@@ -82,23 +82,21 @@ class ScoreSet:
             confidence: the network's own; ``None`` where nobody knows.
         """
         pair = VolumePair.of(reference=reference, prediction=prediction)
-        spacing, reason = grid_spacing(scan, (reference.shape[1], reference.shape[2]))
+        spacing, voxel_ml, reason = measures(scan, (reference.shape[1], reference.shape[2]))
         if reason != KNOWN:
             self._unmeasured[reason].append(scan.id)
-        scores = score_pair(pair, spacing, self.config.tolerances_mm)
+        scores = score_pair(pair, spacing, self.config.tolerances_mm, voxel_ml=voxel_ml)
         # As a table: a row of each slice and organ as a dictionary takes ten times the memory.
         self._slices.append(frame(slice_rows(scan, pair.confusion, confidence=confidence, leak=self.leak)))
         self._scans += scan_rows(scan, scores, confidence=confidence, leak=self.leak)
-        self._errors += region_rows(scan, error_regions(reference, prediction, spacing))
+        self._errors += region_rows(
+            scan, error_regions(reference, prediction, spacing, voxel_ml=voxel_ml, partial=scan.is_partial)
+        )
         self.totals[scan.id] = pair.total
-        if is_whole(scan):
+        if not scan.is_partial:
             self._competition.append(competition_terms(pair))
-        self.facts[scan.id] = {
-            "patient": scan.patient,
-            "slice_numbers": [each.name.number for each in scan.slices],
+        self.facts[scan.id] = _place(scan) | {
             "size": list(reference.shape[1:]),
-            "spacing_mm": scan.info.spacing_mm,
-            "native_size": scan.info.native_size,
             "image_sha256": "" if image is None else sha256_of_array(image),
             "reference_sha256": sha256_of_array(reference),
             "prediction_sha256": sha256_of_array(prediction),
@@ -125,6 +123,7 @@ class ScoreSet:
             "all_organs": over_all_organs(table),
             "confusion": self._confusion(),
             "competition": self._competition_json(),
+            "partial_count": sum(facts["partial"] for facts in self.facts.values()),
             "without_distances": dict(self._unmeasured),
             "tolerances_mm": list(self.config.tolerances_mm),
             "conventions": CONVENTIONS,
@@ -176,3 +175,16 @@ class ScoreSet:
         score = competition_score(self._competition)
         left_out = len(self.totals) - len(self._competition)
         return None if score is None else score.to_json() | {"scans_left_out": left_out, "leak": self.leak}
+
+
+def _place(scan: Scan) -> dict[str, Any]:
+    """Whose scan it is, which slices, and where they lie."""
+    return {
+        "patient": scan.patient,
+        "slice_numbers": [each.name.number for each in scan.slices],
+        "partial": scan.is_partial,
+        "spacing_mm": scan.info.grid.spacing_mm,
+        "native_size": scan.info.native_size,
+        "affine": scan.info.affine,
+        "geometry": scan.info.geometry,
+    }

@@ -1,5 +1,6 @@
 """Where two label volumes differ: which voxels are near the outline, what hangs together, and a place to look at."""
 
+import math
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import ndimage
 from core.data.grid import Spacing
 from core.data.masks import LabelMap
 from core.labels import NUM_CLASSES
+from core.metrics.surface import ROUNDING
 
 Box = tuple[slice, slice, slice]
 Indices = NDArray[np.int64]
@@ -27,14 +29,36 @@ def box_of(reference: LabelMap, prediction: LabelMap) -> Box | None:
     return box[0], box[1], box[2]
 
 
-def ball(steps: Spacing, radius: float) -> Indices:
-    """Offsets (K, 3) of the voxels whose centres lie within ``radius``, nearest first."""
-    reach = [int(radius / step + 1e-9) for step in steps]
-    offsets = np.array(list(product(*(range(-r, r + 1) for r in reach))), np.int64)
-    squares = ((offsets * np.array(steps)) ** 2).sum(axis=1)
-    order = np.argsort(squares, kind="stable")
-    inside: Indices = offsets[order[squares[order] <= radius**2 * (1 + 1e-9)]]
-    return inside
+MANY_OFFSETS = 20_000
+"""Voxels in a ball from which distances over the whole box are the cheaper way; a tolerance of 3 mm at 1 mm has 123."""
+
+
+class Ball:
+    """The voxels around one whose centres lie within a radius; bounded by the box in which it is used."""
+
+    def __init__(self, steps: Spacing, radius: float, box: tuple[int, ...]) -> None:
+        """
+        Args:
+            steps: distance of voxel centres (z, y, x), in the radius's unit.
+            box: shape of the box; what lies further than its sides is never looked at.
+        """
+        self.steps, self.radius = steps, radius
+        reach = [int(min(radius / step * (1 + ROUNDING), side)) for step, side in zip(steps, box, strict=True)]
+        self.offsets: Indices | None = None
+        """(K, 3), nearest first; ``None`` where they would be very many."""
+        self.margin: Indices = np.ones(3, np.int64)
+        """Voxels by which the box is to be padded so that no offset leads out of it."""
+        if math.prod(2 * r + 1 for r in reach) <= MANY_OFFSETS:
+            offsets = np.array(list(product(*(range(-r, r + 1) for r in reach))), np.int64)
+            squares = ((offsets * np.array(steps)) ** 2).sum(axis=1)
+            order = np.argsort(squares, kind="stable")
+            self.offsets = offsets[order[self.holds(squares[order])]]
+            self.margin = np.maximum(np.abs(self.offsets).max(axis=0), 1)
+
+    def holds(self, squares: NDArray[np.float64]) -> Flags:
+        """Whether squared distances lie within, but for rounding."""
+        within: Flags = squares <= self.radius**2 * (1 + ROUNDING) ** 2
+        return within
 
 
 NEIGHBOURS: Indices = np.array([offset for offset in product((-1, 0, 1), repeat=3) if any(offset)], np.int64)
@@ -51,15 +75,15 @@ class Grid:
         self.wanted: LabelMap = reference.ravel()[self.points]
         self.drawn: LabelMap = prediction.ravel()[self.points]
 
-    def near(self, offsets: Indices) -> Flags:
+    def near(self, ball: Ball) -> Flags:
         """Which voxels lie within the ball of the outline that they should follow."""
         extra, missing = np.flatnonzero(self.drawn), np.flatnonzero(self.wanted)
         near = np.ones(len(self.points), np.bool_)
-        near[extra] = self._within(extra, self.reference, self.drawn, offsets)
+        near[extra] = self._within(extra, self.reference, self.drawn, ball)
         missing = missing[near[missing]]
-        near[missing] = self._within(missing, self.prediction, self.wanted, offsets)
+        near[missing] = self._within(missing, self.prediction, self.wanted, ball)
         missing = missing[near[missing]]
-        near[missing] = self._within(missing, _surface(self.reference), self.wanted, offsets)
+        near[missing] = self._within(missing, _surface(self.reference), self.wanted, ball)
         return near
 
     def attached(self, labels: Indices, core: Flags) -> Flags:
@@ -77,14 +101,14 @@ class Grid:
                 left = left[~found[labels[left]]]
         return found
 
-    def label(self, near: Flags, offsets: Indices) -> tuple[Indices, Flags]:
+    def label(self, near: Flags, ball: Ball) -> tuple[Indices, Flags]:
         """Each voxel's region, from 0; and which voxels are far or belong to something far."""
         pairs = (self.wanted * np.uint8(NUM_CLASSES) + self.drawn).astype(np.uint8)
         codes = np.zeros(self.reference.size, np.uint8)
         codes[self.points[~near]] = pairs[~near]
         core = ~near
         rim = np.flatnonzero(near)
-        core[rim] = self._within(rim, codes, pairs, offsets)
+        core[rim] = self._within(rim, codes, pairs, ball)
         codes[self.points] = pairs + np.uint8(NUM_CLASSES**2) * core
         return self._components(codes.reshape(self.shape)), core
 
@@ -98,11 +122,18 @@ class Grid:
                 count += regions
         return labels.ravel()[self.points].astype(np.int64) - 1
 
-    def _within(self, chosen: Indices, volume: NDArray[np.uint8], classes: LabelMap, offsets: Indices) -> Flags:
-        """Whether each chosen voxel has a voxel of its class in ``volume`` at one of the offsets."""
-        flat, hit, left = volume.ravel(), np.zeros(len(chosen), np.bool_), np.arange(len(chosen))
-        points, classes = self.points[chosen], classes[chosen]
-        for step in offsets @ self._strides:
+    def _within(self, chosen: Indices, volume: NDArray[np.uint8], classes: LabelMap, ball: Ball) -> Flags:
+        """Whether each chosen voxel has a voxel of its class in ``volume`` within the ball."""
+        hit, left = np.zeros(len(chosen), np.bool_), np.arange(len(chosen))
+        points, classes, flat = self.points[chosen], classes[chosen], volume.ravel()
+        if ball.offsets is None:
+            for each in np.unique(classes):
+                mine = classes == each
+                if (flat == each).any():
+                    apart = ndimage.distance_transform_edt((flat != each).reshape(self.shape), sampling=ball.steps)
+                    hit[mine] = ball.holds(apart.ravel()[points[mine]] ** 2)
+            return hit
+        for step in ball.offsets @ self._strides:
             found = flat[points[left] + step] == classes[left]
             hit[left[found]] = True
             left = left[~found]

@@ -40,7 +40,7 @@ from core.data.grid import Spacing, ml_a_voxel
 from core.data.masks import LabelMap
 from core.data.scan import Scan
 from core.labels import CLASSES, NUM_CLASSES
-from core.metrics.disagreement import Flags, Grid, Indices, ball, box_of, representatives
+from core.metrics.disagreement import Ball, Flags, Grid, Indices, box_of, representatives
 from core.metrics.overlap import check_shapes
 
 BOUNDARY_MM = 3.0
@@ -121,7 +121,9 @@ def error_regions(
     spacing_mm: Spacing | None,
     *,
     tolerance_mm: float = BOUNDARY_MM,
+    voxel_ml: float | None = None,
     head_first: bool = True,
+    partial: bool = False,
 ) -> list[ErrorRegion]:
     """Find and class every region where two label volumes differ, largest first.
 
@@ -129,27 +131,31 @@ def error_regions(
         reference, prediction: (Z, H, W) uint8.
         spacing_mm: distance of voxel centres (z, y, x); ``None`` where unknown.
         tolerance_mm: the ``t`` of the kinds' definitions.
+        voxel_ml: volume of a voxel, where the spacing alone does not tell it.
         head_first: whether the volume's first slice is the one nearest the head, as in the UW-Madison set (its stomachs lie
             26 slices before its small bowels on average) and in what `core.evaluation.external` reads.
+        partial: whether slices are missing, so that nobody knows where an organ ends.
     """
     check_shapes(reference, prediction)
     box = box_of(reference, prediction)
     if box is None:
         return []
     steps = spacing_mm or (1.0, 1.0, 1.0)
-    offsets = ball(steps, tolerance_mm if spacing_mm else TOLERANCE_VOXELS)
-    pad = np.maximum(np.abs(offsets).max(axis=0), 1)
+    ball = Ball(steps, tolerance_mm if spacing_mm else TOLERANCE_VOXELS, reference[box].shape)
+    pad = ball.margin
     grid = Grid(np.pad(reference[box], [(p, p) for p in pad]), np.pad(prediction[box], [(p, p) for p in pad]))
     if not len(grid.points):
         return []
-    near = grid.near(offsets)
-    labels, core = grid.label(near, offsets)
+    near = grid.near(ball)
+    labels, core = grid.label(near, ball)
     corner = np.array([side.start for side in box]) - pad
-    return _regions(grid, labels, near, core, corner, ml_a_voxel(spacing_mm) if spacing_mm else float("nan"), head_first)
+    known = ml_a_voxel(spacing_mm) if voxel_ml is None and spacing_mm else voxel_ml
+    lead = None if partial else head_first
+    return _regions(grid, labels, near, core, corner, float("nan") if known is None else known, lead)
 
 
 def _regions(
-    grid: Grid, labels: Indices, near: Flags, core: Flags, corner: Indices, voxel_ml: float, head_first: bool
+    grid: Grid, labels: Indices, near: Flags, core: Flags, corner: Indices, voxel_ml: float, head_first: bool | None
 ) -> list[ErrorRegion]:
     count = int(labels.max()) + 1
     voxels = np.bincount(labels, minlength=count)
@@ -165,7 +171,7 @@ def _regions(
     regions = []
     for each, place in enumerate(some):
         wanted, drawn = int(grid.wanted[place]), int(grid.drawn[place])
-        ends = _end(int(head[each]), int(foot[each]), int(voxels[each])) if touching[each] else ""
+        ends = _end(int(head[each]), int(foot[each]), int(voxels[each])) if touching[each] and head_first is not None else ""
         absent = not (shown if wanted else seen)[wanted or drawn]
         kind = _kind(wanted, drawn, absent=absent, near=bool(is_near[each]), ends=bool(ends), touching=bool(touching[each]))
         regions.append(
@@ -174,7 +180,7 @@ def _regions(
                 kind=kind,
                 other=CLASSES[drawn].name if wanted and drawn else "",
                 side="exchanged" if wanted and drawn else "missing" if wanted else "extra",
-                end=_named(ends, head_first) if kind in (ErrorKind.ENDS_EARLY, ErrorKind.ENDS_LATE) else "",
+                end=_named(ends, bool(head_first)) if kind in (ErrorKind.ENDS_EARLY, ErrorKind.ENDS_LATE) else "",
                 voxels=int(voxels[each]),
                 volume_ml=int(voxels[each]) * voxel_ml,
                 first_position=int(first[each]),

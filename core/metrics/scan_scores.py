@@ -56,13 +56,20 @@ class ScanScores:
     tolerances_mm: tuple[float, ...]
 
 
-def score_pair(pair: VolumePair, spacing_mm: Spacing | None, tolerances_mm: Sequence[float] = TOLERANCES_MM) -> ScanScores:
+def score_pair(
+    pair: VolumePair,
+    spacing_mm: Spacing | None,
+    tolerances_mm: Sequence[float] = TOLERANCES_MM,
+    *,
+    voxel_ml: float | None = None,
+) -> ScanScores:
     """Score one scan as a volume.
 
     Args:
         spacing_mm: of that grid (z, y, x); ``None`` where it is unknown or slices are missing between those given:
-            distances and volumes are then NaN.
+            distances are then NaN, and volumes too unless ``voxel_ml`` is given.
         tolerances_mm: of the NSD.
+        voxel_ml: volume of a voxel, where the spacing alone does not tell it: in a sheared grid.
 
     >>> import numpy as np
     >>> reference, prediction = np.zeros((2, 3, 8, 8), np.uint8)
@@ -72,6 +79,7 @@ def score_pair(pair: VolumePair, spacing_mm: Spacing | None, tolerances_mm: Sequ
     (0.75, 1.5, (1.0, 1.0), 0.324)
     """
     surfaces = surface_scores(pair, spacing_mm=spacing_mm, tolerances_mm=tolerances_mm)
-    voxel_ml = math.nan if spacing_mm is None else ml_a_voxel(spacing_mm)
-    organs = {organ.name: OrganScores(pair.overlap(organ.id), surfaces[organ.id], voxel_ml) for organ in ORGANS}
+    known = ml_a_voxel(spacing_mm) if voxel_ml is None and spacing_mm else voxel_ml
+    volume = math.nan if known is None else known
+    organs = {organ.name: OrganScores(pair.overlap(organ.id), surfaces[organ.id], volume) for organ in ORGANS}
     return ScanScores(pair.confusion, organs, tuple(tolerances_mm))

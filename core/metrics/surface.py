@@ -33,7 +33,7 @@ from core.metrics.volume_pair import VolumePair
 
 TOLERANCES_MM: tuple[float, ...] = (1.5, 3.0)
 PERCENTILE = 95.0
-ROUNDING = 1e-9
+ROUNDING = 1e-6
 """Share of the tolerance by which a distance may exceed it and still count as equal."""
 
 

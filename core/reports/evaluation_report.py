@@ -46,9 +46,8 @@ def evaluation_report(evaluation: Evaluation, disputed: Mapping[str, str]) -> st
         _mistakes(scans, errors, source),
         Section("How these numbers are made", [table(_conventions(summary["conventions"]))]),
     ]
-    what = f"{summary['scan_count']:,} scans of {summary['patient_count']:,} patients"
     title = f"Evaluation of {evaluation.run} on {evaluation.name}"
-    made = f"{what}, evaluated {summary['created_at'][:10]}"
+    made = f"{evaluation.extent}, evaluated {summary['created_at'][:10]}"
     return html_page(title, sections, badge=leak, subtitle=made)
 
 

@@ -17,6 +17,7 @@ from core.data.leakage import LeakBadge, LeakKind, leak_badge
 from core.data.manifest import FILE_NAME
 from core.data.scan import Scan, are_partial
 from core.errors import GutCheckError, WorkspaceError
+from core.metrics.geometry import SLICES_MISSING
 from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
 from core.runs.evaluation_checks import check_summary
 from core.runs.status import ACTIVE, DIED, RunStatus, State, is_working, read_status, write_status
@@ -68,6 +69,14 @@ class Evaluation:
     def is_external(self) -> bool:
         """Whether another tool drew the label maps (``evaluate masks``): nothing was trained here."""
         return bool(self.summary.get("external"))
+
+    @property
+    def extent(self) -> str:
+        """Over how much was measured, for people; scans of which nothing is known along z are counted apart."""
+        summary = self.summary
+        partial = summary.get("partial_count", len(summary.get("without_distances", {}).get(SLICES_MISSING, ())))
+        apart = f", {partial:,} of them partial (one slice alone, or slices missing)" if partial else ""
+        return f"{_plural(summary['scan_count'], 'scan')} of {_plural(summary['patient_count'], 'patient')}{apart}"
 
     @property
     def badge(self) -> LeakBadge:
@@ -326,3 +335,7 @@ def badge_for(manifest: dict[str, Any] | None, index: DatasetIndex, split: str) 
         stated = None
     known = isinstance(stated, list) and not index.unparsed(split)
     return leak_badge(stated if known else None, index.patients(split))
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

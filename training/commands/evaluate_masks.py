@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.cli.options import Parser, spacing_of
 from core.cli.progress import progress_bar
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.evaluation.external import MaskFolders
     from core.runs.registry import Evaluation
 
+MAP_HELP = "6=stomach,13=small_bowel, names that a file gives, or a preset such as totalsegmentator-mr"
 COMMAND = "python -m training evaluate masks"
 
 
@@ -23,11 +24,20 @@ def parser() -> Parser:
     """The options of ``evaluate masks``."""
     made = Parser(COMMAND, "Score label maps of any tool, PNG slices or NIfTI volumes, per scan and in 3D.")
     made.add_argument("--config", action="config", help="YAML file with options; those after it on the command line win")
-    made.add_argument("--truth", required=True, type=str, help="folder of the reference: PNG slices, or one NIfTI a scan")
-    made.add_argument("--prediction", required=True, type=str, help="folder of the predictions, with files of the same names")
+    made.add_argument("--truth", type=str | None, default=None, help="folder of the reference: PNG slices, or one NIfTI a scan")
+    made.add_argument(
+        "--prediction", type=str | None, default=None, help="folder of the predictions, with files of the same names"
+    )
     made.add_argument("--images", type=str | None, default=None, help="folder of the images, so that Review can show them")
-    made.add_argument("--map", type=str, default="", help="labels to score: 6=stomach,18=small_bowel; others are background")
+    made.add_argument(
+        "--table", type=str | None, default=None, help="instead of folders, a CSV: scan,reference,prediction[,image]"
+    )
+    made.add_argument("--map", type=str, default="", help=f"labels to score: {MAP_HELP}; others are background")
     made.add_argument("--map_truth", type=str | None, default=None, help="the same for the reference, where its labels differ")
+    made.add_argument("--colours", type=str, default="", help="the same by colour: '#0000ff=stomach,#00ff00=small_bowel'")
+    made.add_argument(
+        "--colours_truth", type=str | None, default=None, help="the same for the reference, where its colours differ"
+    )
     made.add_argument("--spacing_mm", type=str, default="", help="distance of voxel centres of PNG slices: z,y,x in mm")
     made.add_argument("--pattern", type=str | None, default=None, help="how PNG names tell patient, scan and slice")
     made.add_argument("--name", type=str | None, default=None, help="the result's name; by default the prediction folder's")
@@ -43,20 +53,28 @@ def main(argv: Sequence[str]) -> None:
     from core.evaluation.external import MaskFolders, evaluate_masks
 
     options = parser().read(argv)
-    truth, prediction = Path(options["truth"]), Path(options["prediction"])
-    if truth.resolve() == prediction.resolve():
-        raise ConfigError("--truth and --prediction are one folder", value=truth, todo="give two")
-    drawn = LabelTable.parse(options["map"])
-    folders = MaskFolders(
-        truth,
-        prediction,
-        images=Path(options["images"]) if options["images"] else None,
-        truth_table=drawn if options["map_truth"] is None else LabelTable.parse(options["map_truth"]),
-        prediction_table=drawn,
-        spacing_mm=spacing_of(options["spacing_mm"]),
-        pattern=options["pattern"] or PATTERN,
+    drawn = LabelTable.parse(options["map"], options["colours"])
+    its_own = options["map_truth"] is not None or options["colours_truth"] is not None
+    reference = LabelTable.parse(options["map_truth"] or "", options["colours_truth"] or "") if its_own else drawn
+    spacing = spacing_of(options["spacing_mm"])
+    if options["table"]:
+        table_file = Path(options["table"])
+        if options["truth"] or options["prediction"] or options["images"]:
+            raise ConfigError("--table and folders are given together", value=table_file, todo="give one of them")
+        folders = MaskFolders.of_table(table_file, reference, drawn, spacing)
+    else:
+        folders = MaskFolders(
+            *_folders(options),
+            images=Path(options["images"]) if options["images"] else None,
+            truth_table=reference,
+            prediction_table=drawn,
+            spacing_mm=spacing,
+            pattern=options["pattern"] or PATTERN,
+        )
+    name = check_name(
+        options["name"] or (folders.prediction.resolve().stem if folders.table else folders.prediction.resolve().name),
+        "name for the result",
     )
-    name = check_name(options["name"] or prediction.resolve().name, "name for the result")
     workspace, scoring = Workspace.locate(options["workspace"]), pick(ScoringConfig, options)
     with progress_bar("Scoring") as progress:
         done = evaluate_masks(folders, workspace, name, scoring=scoring, progress=progress)
@@ -64,6 +82,16 @@ def main(argv: Sequence[str]) -> None:
         print_json(summary(done))
     else:
         report(done, folders)
+
+
+def _folders(options: dict[str, Any]) -> tuple[Path, Path]:
+    for name in ("truth", "prediction"):
+        if not options[name]:
+            raise ConfigError(f"No --{name} is given", todo="give --truth and --prediction, or --table")
+    truth, prediction = Path(options["truth"]), Path(options["prediction"])
+    if truth.resolve() == prediction.resolve():
+        raise ConfigError("--truth and --prediction are one folder", value=truth, todo="give two")
+    return truth, prediction
 
 
 def report(done: "Evaluation", folders: "MaskFolders") -> None:

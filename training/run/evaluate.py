@@ -7,6 +7,7 @@ from core.cli.tables import text_table
 from core.config import InferenceConfig, ScoringConfig
 from core.data.index import DatasetIndex
 from core.labels import ORGANS
+from core.metrics.geometry import SHEARED
 from core.metrics.surface import nsd_column
 from core.runs.registry import Evaluation, Run
 
@@ -51,10 +52,9 @@ def table(done: Evaluation) -> str:
     rows = [COLUMNS, *(_row(title, each, nsd_column(tolerance)) for title, each in organs.items())]
     data = content["dataset"]
     synthetic = ", synthetic" if data["synthetic"] else ""
-    scans = f"{content['scan_count']} scans of {content['patient_count']} patients"
     return "\n".join(
         [
-            f"{content['run']} on {data['name']}, split {content['split']}: {scans}{synthetic}",
+            f"{content['run']} on {data['name']}, split {content['split']}: {done.extent}{synthetic}",
             "",
             text_table(rows, right=range(1, len(COLUMNS))),
             "",
@@ -62,10 +62,14 @@ def table(done: Evaluation) -> str:
             "Means over scans, 3D; background left out; scans where neither has the organ are absent and left out.",
             f"All organs: {content['conventions']['all_organs']}.",
             f"NSD at {tolerance:g} mm. A missed organ or a false alarm scores 0; its distance is the diagonal of the scan.",
-            *(f"No distances or volumes for {len(names)} scans: {why}." for why, names in content["without_distances"].items()),
+            *(f"{_missing(why)} for {len(names)} scans: {why}." for why, names in content["without_distances"].items()),
             f"Evaluation: {done.paths.root}",
         ]
     )
+
+
+def _missing(why: str) -> str:
+    return "No distances" if why == SHEARED else "No distances or volumes"
 
 
 def _row(title: str, organ: dict[str, Any], nsd: str) -> tuple[str, ...]:

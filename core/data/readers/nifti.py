@@ -1,143 +1,179 @@
-"""Reading NIfTI volumes into the order of our slices: head first, rows from front to back, columns from right to left."""
+"""Reading NIfTI files as volumes: slices in display order, where they lie in the patient, labels or grey values."""
 
-import logging
-import warnings
+import gzip
+import io
 import zlib
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from core.data.images import Pixels
-from core.errors import MaskError
+from core.data.grey import to_pixels
+from core.data.grid import Grid, in_display_order
+from core.data.masks import to_labels
+from core.data.readers.nifti_header import TO_LPS, Place, Unusable, place_of
+from core.data.volume import LabelVolume, Volume
+from core.errors import ImageError, InputError, MaskError
 
 SUFFIXES = (".nii", ".nii.gz")
-ORIENTATION = ("L", "P", "I")
-"""Where columns, rows and slices lead: to the patient's left, back and feet, as axial slices are shown and as the
-UW-Madison set numbers its slices."""
 MAX_VOXELS = 2**30
 """Largest volume that is read; 512×512×1,000 has a quarter of that."""
-MAX_PIXEL = 65_535
-"""Brightest value of 16 bits."""
-SAME_PLACE_MM = 0.1
-"""Two volumes lie in the same place if no corner of one is further than this from the other's."""
+HEADER_BYTES = {348: 1, 540: 2}
+"""Version of the format by the header's size, which is its first number."""
+NO_DISTANCES = "The axes are not at right angles (sheared), so distances are not measured."
+
+
+class Stored(NamedTuple):
+    """A file as it was read."""
+
+    voxels: NDArray[Any]
+    """(Z, H, W) in display order, scaled as the header says."""
+    grid: Grid
+    notes: tuple[str, ...]
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the name ends as NIfTI's do, in any case."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def stem_of(path: Path) -> str:
+    """The file's name without ``.nii`` or ``.nii.gz``, in any case."""
+    return path.name[: -len(".nii.gz")] if path.name.lower().endswith(".gz") else path.name[: -len(".nii")]
+
+
+def read_nifti_image(path: Path, *, max_voxels: int = MAX_VOXELS) -> Volume:
+    """Read a picture; see `read_stored`, whose errors are `ImageError` here.
+
+    Raises:
+        ImageError: also where no voxel holds a finite number.
+    """
+    stored = read_stored(path, ImageError, max_voxels=max_voxels)
+    pixels, grey, remarks = to_pixels(stored.voxels)
+    if grey.non_finite == pixels.size:
+        raise ImageError("The volume holds no finite number", value=path, todo="export it again")
+    return Volume(pixels, stored.grid, grey, (*stored.notes, *remarks))
+
+
+def read_nifti_labels(path: Path, *, max_voxels: int = MAX_VOXELS) -> LabelVolume:
+    """Read a label map; see `read_stored`, whose errors are `MaskError` here, and `core.data.masks.to_labels`."""
+    stored = read_stored(path, MaskError, max_voxels=max_voxels)
+    return LabelVolume(to_labels(stored.voxels, path), stored.grid, notes=stored.notes)
+
+
+def read_stored(path: Path, kind: type[InputError], *, max_voxels: int = MAX_VOXELS) -> Stored:
+    """Read one volume of numbers, in display order.
+
+    Args:
+        kind: of error.
+        max_voxels: a file whose header states more is refused before anything is unpacked.
+
+    Raises:
+        InputError: of that kind: the file is damaged or no NIfTI, holds something other than one volume of numbers, or its
+            header states a place or distances that cannot be.
+    """
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        with _opened(path) as stream:
+            voxels, place = _read(path, cast(io.BufferedIOBase, stream), kind, max_voxels)
+    except FileNotFoundError as error:
+        raise kind("The volume does not exist", value=path, todo="check the path") from error
+    except Unusable as error:
+        raise kind(str(error), value=path, todo="export it again with its spacing") from error
+    except (HeaderDataError, OSError, EOFError, zlib.error, ValueError, KeyError, MemoryError) as error:
+        raise kind("The volume is damaged or no NIfTI file", value=path, todo="export or copy it again") from error
+    turned = in_display_order(voxels, place.matrix)
+    grid = Grid.of(turned.matrix, place.origin)
+    sheared = (NO_DISTANCES,) if place.stated and grid.sheared else ()
+    if not place.stated:
+        grid = Grid(None, grid.spacing_mm if place.spaced else None, place.origin)
+    return Stored(turned.voxels, grid, (*place.notes, *sheared))
+
+
+def _opened(path: Path) -> Any:
+    """The file, unpacked where its first bytes are gzip's, whatever its name."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if packed else path.open("rb")
+
+
+def _read(path: Path, stream: io.BufferedIOBase, kind: type[InputError], max_voxels: int) -> tuple[NDArray[Any], Place]:
+    from nibabel.volumeutils import apply_read_scaling, array_from_file
+
+    header = _header(stream.read(max(HEADER_BYTES)))
+    shape = tuple(int(side) for side in header.get_data_shape())
+    _check_shape(path, shape, kind, max_voxels)
+    dtype = header.get_data_dtype()
+    if dtype.kind not in "biuf":
+        raise kind("The volume holds no plain numbers", value=path, todo="export one number a voxel")
+    place = place_of(header, shape[:3])
+    first = max(int(header["vox_offset"]), header.single_vox_offset)
+    stored = array_from_file(shape[:3], dtype, stream, first, mmap=False)
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or not np.isfinite(slope):
+        return stored, place
+    voxels: NDArray[Any] = apply_read_scaling(stored, slope, inter if np.isfinite(inter) else 0.0)
+    return voxels, place
+
+
+def _header(start: bytes) -> Any:
+    """The header of a single file, in either version and byte order. Raises: ValueError where it is none."""
+    import nibabel as nib
+
+    sizes = {int.from_bytes(start[:4], order): order for order in ("little", "big")}
+    size = next((size for size in HEADER_BYTES if size in sizes and len(start) >= size), None)
+    if size is None:
+        raise ValueError("no NIfTI header")
+    kinds: Any = {1: nib.Nifti1Header, 2: nib.Nifti2Header}
+    # Unchecked, since nibabel's check mends a distance of 0 to 1 mm.
+    header = kinds[HEADER_BYTES[size]](start[:size], check=False)
+    if bytes(header["magic"].item())[:3] not in (b"n+1", b"n+2"):
+        raise ValueError("another format, or the header of a pair of files")
+    return header
+
+
+def _check_shape(path: Path, shape: tuple[int, ...], kind: type[InputError], max_voxels: int) -> None:
+    size = "×".join(map(str, shape))
+    if len(shape) < 3 or min(shape) < 1 or any(side != 1 for side in shape[3:]):
+        raise kind(f"The file holds no single 3D volume ({size})", value=path, todo="export one volume a file")
+    if np.prod(shape, dtype=np.float64) > max_voxels:
+        raise kind(f"The volume is too large ({size})", value=path, todo=f"use at most {max_voxels:,} voxels")
 
 
 @dataclass(frozen=True)
 class NiftiVolume:
-    """A volume in the order of our slices."""
+    """A volume as the demo's readers still take it."""
 
     voxels: NDArray[Any]
-    """(Z, H, W), as stored or scaled by the header."""
     affine: NDArray[np.float64]
-    """(4, 4), from (column, row, slice) to mm in the patient."""
+    """(4, 4), from (column, row, slice) to mm as NIfTI has it."""
     path: Path
     stated: bool
-    """Whether the header states where the volume lies; without, its axes are taken as left, front and head."""
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Distance of voxel centres (z, y, x)."""
         x, y, z = (float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
         return z, y, x
 
 
-def stem_of(path: Path) -> str:
-    """The file's name without ``.nii`` or ``.nii.gz``."""
-    return path.name.removesuffix(".gz").removesuffix(".nii")
-
-
 def read_nifti(path: Path, *, max_voxels: int = MAX_VOXELS) -> NiftiVolume:
-    """Read a volume and turn it into the order of our slices.
-
-    Args:
-        max_voxels: a file whose header states more is refused before anything is unpacked.
-
-    Raises:
-        MaskError: the file is damaged or no NIfTI, holds something other than one volume of numbers, or states no usable
-            geometry.
-    """
-    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            # What nibabel finds odd in a header and mends itself.
-            warnings.simplefilter("ignore")
-            image: Any = nib.load(path)  # type: ignore[attr-defined, unused-ignore]
-            _check_shape(path, image.shape, max_voxels)
-            voxels = np.asanyarray(image.dataobj)
-            header = image.header
-            stated = bool(header.get("sform_code", 0)) or bool(header.get("qform_code", 0))
-            affine = np.asarray(image.affine, np.float64)
-    except FileNotFoundError as error:
-        raise MaskError("The volume does not exist", value=path, todo="check the path") from error
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError, AttributeError) as error:
-        raise MaskError("The volume is damaged or no NIfTI file", value=path, todo="export or copy it again") from error
-    if voxels.dtype.kind not in "biuf":
-        raise MaskError("The volume holds no plain numbers", value=path, todo="export one number a voxel")
-    return in_slice_order(path, voxels.reshape(voxels.shape[:3]), affine, stated=stated)
-
-
-def _check_shape(path: Path, shape: tuple[int, ...], max_voxels: int) -> None:
-    size = "×".join(map(str, shape))
-    if len(shape) < 3 or min(shape) < 1 or any(side != 1 for side in shape[3:]):
-        raise MaskError(f"The file holds no single 3D volume ({size})", value=path, todo="export one volume a file")
-    if np.prod(shape, dtype=np.float64) > max_voxels:
-        raise MaskError(f"The volume is too large ({size})", value=path, todo=f"use at most {max_voxels:,} voxels")
+    stored = read_stored(path, MaskError, max_voxels=max_voxels)
+    stated = stored.grid.affine is not None
+    steps = stored.grid.spacing_mm or (1.0, 1.0, 1.0)
+    matrix = stored.grid.matrix if stated else np.diag([*steps, 1.0])[[2, 1, 0, 3]] * np.array([[1], [1], [-1], [1]])
+    return NiftiVolume(stored.voxels, TO_LPS @ matrix[:, [2, 1, 0, 3]], path, stated)
 
 
 def in_slice_order(path: Path, voxels: NDArray[Any], affine: NDArray[np.float64], *, stated: bool) -> NiftiVolume:
-    """Turn a volume into the order of our slices.
+    import nibabel as nib
 
-    Args:
-        voxels: (X, Y, Z).
-        affine: (4, 4), from indices to mm in the patient (right to left, back to front and feet to head, as NIfTI has it).
-
-    Raises:
-        MaskError: the affine is no geometry.
-    """
-    usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9
-    if not usable:
-        raise MaskError("The volume's affine is no geometry", value=path, todo="export it again with its spacing")
     tools: Any = nib.orientations
-    turn = tools.ornt_transform(tools.io_orientation(affine), tools.axcodes2ornt(ORIENTATION))
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        raise MaskError("The volume's affine is no geometry", value=path, todo="export it again with its spacing")
+    turn = tools.ornt_transform(tools.io_orientation(affine), tools.axcodes2ornt(("L", "P", "I")))
     turned = tools.apply_orientation(voxels, turn)
     moved = affine @ tools.inv_ornt_aff(turn, voxels.shape)
     return NiftiVolume(np.ascontiguousarray(turned.transpose(2, 1, 0)), moved, path, stated)
-
-
-def check_same_place(truth: NiftiVolume, other: NiftiVolume) -> None:
-    """Check that two volumes have the same voxels in the same places.
-
-    Raises:
-        MaskError: they differ in shape, or a corner of one lies more than `SAME_PLACE_MM` from the other's.
-    """
-    if truth.voxels.shape != other.voxels.shape:
-        sizes = " and ".join("×".join(map(str, volume.voxels.shape[::-1])) for volume in (truth, other))
-        raise MaskError(f"The volumes differ in shape ({sizes})", value=_both(truth, other), todo="resample one to the other")
-    ends = np.array(truth.voxels.shape[::-1]) - 1
-    corners = np.array([[*corner, 1] for corner in product(*((0, end) for end in ends))], np.float64)
-    apart = float(np.linalg.norm((corners @ (truth.affine - other.affine).T)[:, :3], axis=1).max())
-    if apart > SAME_PLACE_MM:
-        what = f"The volumes do not lie in the same place (corners up to {apart:.3g} mm apart)"
-        raise MaskError(what, value=_both(truth, other), todo="resample one to the other, or mend its header")
-
-
-def _both(truth: NiftiVolume, other: NiftiVolume) -> str:
-    return f"{truth.path} and {other.path}"
-
-
-def to_pixels(voxels: NDArray[Any]) -> Pixels:
-    """Numbers of any kind as 8- or 16-bit pixels: whole numbers are kept but for an offset, others stretched over 16 bits."""
-    if voxels.dtype in (np.uint8, np.uint16):
-        return voxels
-    values = np.nan_to_num(voxels.astype(np.float64))
-    low, span = values.min(), max(values.max() - values.min(), 1.0)
-    keep = span <= MAX_PIXEL and np.array_equal(values, np.rint(values))
-    pixels: NDArray[np.uint16] = np.rint((values - low) * (1 if keep else MAX_PIXEL / span)).astype(np.uint16)
-    return pixels

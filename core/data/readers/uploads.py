@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.grey import to_pixels
 from core.data.grid import Spacing
 from core.data.identity import natural_key
 from core.data.images import SUFFIXES, Pixels, Window, volume_window
 from core.data.readers.archive import unpack
 from core.data.readers.dicom import is_dicom, read_series
 from core.data.readers.nifti import SUFFIXES as NIFTI_SUFFIXES
-from core.data.readers.nifti import NiftiVolume, read_nifti, to_pixels
+from core.data.readers.nifti import NiftiVolume, read_nifti
 from core.data.readers.pictures import read_pictures
 from core.errors import DatasetError, GutCheckError, ImageError
 
@@ -172,7 +173,7 @@ def _of_volume(volume: NiftiVolume, title: str, notes: tuple[str, ...]) -> Uploa
             raise ImageError(f"The slices are too small ({width}×{height} pixels)", value=title, todo="use at least 16×16 pixels")
     if depth > MAX_SLICES:
         raise DatasetError(f"The scan has {depth:,} slices", value=title, todo=f"use one with at most {MAX_SLICES:,}")
-    pixels, numbers = to_pixels(volume.voxels), tuple(range(1, depth + 1))
+    (pixels, _, more), numbers = to_pixels(volume.voxels), tuple(range(1, depth + 1))
     names = tuple(f"slice {number}" for number in numbers)
     affine = volume.affine if volume.stated else None
-    return Upload(title, tuple(pixels), names, numbers, True, volume.spacing_mm, affine, notes=notes)
+    return Upload(title, tuple(pixels), names, numbers, True, volume.spacing_mm, affine, notes=(*notes, *more))

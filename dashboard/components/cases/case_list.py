@@ -31,7 +31,7 @@ def score_line(view: ReaderView) -> None:
         leak_badge(view.evaluation.badge)
         if summary["dataset"].get("synthetic"):
             synthetic_badge()
-        what = f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}, in 3D"
+        what = f"{view.evaluation.extent}; scores are of volumes in 3D"
         values = [("All organs", "", summary["all_organs"]["dice"])]
         values += [(each.title, f":{DOTS[each.name]}[●] ", summary["organs"][each.name]["dice"]) for each in ORGANS]
         shown = [f"{dot}{title} **{'undefined' if dice is None else f'{dice:.3f}'}**" for title, dot, dice in values]

@@ -38,8 +38,8 @@ def what_was_measured(evaluation: Evaluation) -> None:
         if evaluation.is_external:
             st.badge(OTHER_TOOL, color="gray", help="Its label maps were scored by `evaluate masks`; nothing was trained here.")
         st.caption(
-            f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}; scores are in 3D, "
-            f"background left out. {partial_words(len(cached.partial_scans(evaluation)), summary['scan_count'])}"
+            f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}; scores are of "
+            f"volumes in 3D, background left out. {partial_words(len(cached.partial_scans(evaluation)), summary['scan_count'])}"
         )
 
 

@@ -14,10 +14,13 @@ from core.data.index import load_index
 from core.data.manifest import DatasetManifest
 from core.data.masks import read_label_volume
 from core.data.readers.label_files import LabelTable
-from core.errors import ConfigError, DatasetError, MaskError, WorkspaceError
+from core.data.readers.nifti import NO_DISTANCES
+from core.data.volume import GreyScale
+from core.errors import ConfigError, DatasetError, ImageError, MaskError, WorkspaceError
 from core.evaluation.external import MaskFolders, evaluate_masks
 from core.evaluation.score_set import ScoreSet
 from core.imaging.scan_payload import scan_payload
+from core.metrics.geometry import ONE_SLICE, SHEARED, SLICES_MISSING
 from core.runs.registry import open_run
 from core.storage.files import write_json
 from core.storage.workspace import Workspace
@@ -68,7 +71,7 @@ def test_scores_by_hand(nifti: MaskFolders, workspace: Workspace) -> None:
     assert (stomach["hd95_mm"], stomach["nsd_3mm"]) == (2.0, 1.0)
     assert table.loc[("s1", "small_bowel"), "dice"] == 1
     assert table.loc[("s1", "large_bowel"), "outcome"] == "absent"
-    assert done.summary["external"]["notes"][1] == "1 other labels count as background: [5]"
+    assert done.summary["external"]["notes"][1] == "1 other labels count as background: 5"
     assert done.badge.text == "unknown"
     assert done.slices()["confidence"].isna().all()
 
@@ -146,7 +149,7 @@ def test_a_data_set_is_never_overwritten(nifti: MaskFolders, workspace: Workspac
 
 def test_a_failure_midway_leaves_nothing(nifti: MaskFolders, workspace: Workspace, images: Path) -> None:
     nib.save(nib.Nifti1Image(labels(0)[:, :, 1:], AFFINE), nifti.prediction / "s2.nii.gz")
-    with pytest.raises(MaskError, match=r"^The volumes differ in shape"):
+    with pytest.raises(MaskError, match=r"^The volumes of truth and prediction differ in shape"):
         evaluate_masks(with_images(nifti, images), workspace, "tool")
     assert [path for path in workspace.root.rglob("*") if path.is_file()] == []
 
@@ -158,7 +161,7 @@ def test_missing_partners_are_named(nifti: MaskFolders, workspace: Workspace) ->
 
 
 def test_a_spacing_for_files_that_state_their_own(nifti: MaskFolders, workspace: Workspace) -> None:
-    with pytest.raises(ConfigError, match=r"^NIfTI files state their own spacing: \(3.0, 1.5, 1.5\); "):
+    with pytest.raises(ConfigError, match=r"^Volumes state their own spacing: \(3.0, 1.5, 1.5\); "):
         evaluate_masks(replace(nifti, spacing_mm=(3.0, 1.5, 1.5)), workspace, "tool")
 
 
@@ -166,3 +169,82 @@ def test_progress_names_each_scan(nifti: MaskFolders, workspace: Workspace) -> N
     calls: list[tuple[int, int, str]] = []
     evaluate_masks(nifti, workspace, "tool", progress=lambda *call: calls.append(call))
     assert calls == [(0, 2, "s1"), (1, 2, "s2"), (2, 2, "written")]
+
+
+@pytest.mark.parametrize(("folder", "role"), [("truth", "Truth"), ("drawn", "Prediction")])
+def test_whose_file_is_at_fault_is_said(nifti: MaskFolders, workspace: Workspace, folder: str, role: str) -> None:
+    path = nifti.truth.parent / folder / "s2.nii.gz"
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(MaskError, match=rf"^{role}: The volume is damaged or no NIfTI file: {path}; export or copy it again"):
+        evaluate_masks(nifti, workspace, "tool")
+    nib.save(nib.Nifti1Image(labels(0) + 0.5, AFFINE), path)
+    with pytest.raises(MaskError, match=rf"^{role}: A label map holds values between whole numbers: "):
+        evaluate_masks(nifti, workspace, "tool")
+
+
+def test_a_damaged_image_is_said_to_be_the_image(nifti: MaskFolders, workspace: Workspace, images: Path) -> None:
+    (images / "s1.nii.gz").write_bytes(b"")
+    with pytest.raises(ImageError, match=r"^Image: The volume is damaged or no NIfTI file: "):
+        evaluate_masks(with_images(nifti, images), workspace, "tool")
+
+
+def test_the_data_set_made_for_review_has_geometry_and_grey_values(
+    nifti: MaskFolders, workspace: Workspace, images: Path
+) -> None:
+    done = evaluate_masks(with_images(nifti, images), workspace, "tool")
+    info = load_index(done.dataset_root).scan("valid", "s1").info
+    assert (info.grid.orientation, info.grid.spacing_mm, info.geometry) == ("IPL", (4.0, 2.0, 2.0), "NIfTI sform")
+    # The voxel that lies most to the right, the front and the head is at (46, 38, 20) in RAS.
+    np.testing.assert_allclose(info.grid.points_mm(np.zeros((1, 3))), [[-46.0, -38.0, 20.0]])
+    values = np.random.default_rng(0).integers(-1000, 2000, (24, 20, 6))
+    assert info.grey == GreyScale(intercept=float(values.min()))
+    facts = done.scan_facts("s1")
+    assert (facts["geometry"], facts["partial"], facts["affine"]) == ("NIfTI sform", False, info.affine)
+
+
+def test_a_sheared_volume_has_its_true_volume_and_no_distances(nifti: MaskFolders, workspace: Workspace) -> None:
+    tilted = AFFINE.copy()
+    tilted[1, 2] = 2.0
+    for folder, shift in ((nifti.truth, 0), (nifti.prediction, 1)):
+        nib.save(nib.Nifti1Image(labels(shift), tilted), folder / "s2.nii.gz")
+    done = evaluate_masks(nifti, workspace, "tool")
+    assert done.summary["without_distances"] == {SHEARED: ["s2"]}
+    table = done.scans().set_index(["scan", "organ"])
+    assert table.loc[("s2", "stomach"), "reference_ml"] == pytest.approx(6 * 8 * 4 * 0.016)
+    assert table.loc["s2", ["hd95_mm", "nsd_3mm"]].isna().all(axis=None)
+    assert f"s2: Truth: {NO_DISTANCES}" in done.summary["external"]["notes"]
+    errors = done.errors().set_index("scan")
+    assert errors.loc["s2", "volume_ml"].sum() == pytest.approx(errors.loc["s1", "volume_ml"].sum())
+
+
+def test_single_slices_and_gaps_are_partial(tmp_path: Path, workspace: Workspace) -> None:
+    for stem in ("a_slice_0001", "b_slice_0001", "b_slice_0003", "c_slice_0001", "c_slice_0002"):
+        for folder in ("t", "p"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            write_png(tmp_path / folder / f"{stem}.png", np.full((20, 24), 1, np.uint8))
+    done = evaluate_masks(MaskFolders(tmp_path / "t", tmp_path / "p", spacing_mm=(3.0, 1.5, 1.5)), workspace, "tool")
+    assert done.summary["without_distances"] == {ONE_SLICE: ["a"], SLICES_MISSING: ["b"]}
+    assert done.summary["partial_count"] == 2
+    assert done.extent == "3 scans of 3 patients, 2 of them partial (one slice alone, or slices missing)"
+    assert done.summary["competition"]["scans_left_out"] == 2
+    stomach = done.scans().query("organ == 'stomach'").set_index("scan")
+    assert stomach["hd95_mm"].isna().to_dict() == stomach["reference_ml"].isna().to_dict() == {"a": True, "b": True, "c": False}
+
+
+def test_a_table_names_files_scans_and_patients(nifti: MaskFolders, workspace: Workspace, images: Path) -> None:
+    rows = ["scan,reference,prediction,image,patient"]
+    rows += [f"visit{n},truth/s{n}.nii.gz,drawn/s{n}.nii.gz,images/s{n}.nii.gz,p7" for n in (1, 2)]
+    table = nifti.truth.parent / "pairs.csv"
+    table.write_text("\n".join(rows))
+    done = evaluate_masks(MaskFolders.of_table(table, TABLE, TABLE, None), workspace, "tool")
+    same = evaluate_masks(with_images(nifti, images), workspace, "folders")
+    assert done.scans()["dice"].equals(same.scans()["dice"])
+    assert (done.scan_facts("visit1")["patient"], done.summary["patient_count"]) == ("p7", 1)
+    assert scan_payload(done, "visit2").body
+
+
+def test_a_name_that_cannot_be_a_file_is_refused_before_anything_is_read(nifti: MaskFolders, workspace: Workspace) -> None:
+    for folder in (nifti.truth, nifti.prediction):
+        (folder / "s3 a.nii.gz").touch()
+    with pytest.raises(WorkspaceError, match=r"^This is no scan: s3 a; use letters"):
+        evaluate_masks(nifti, workspace, "tool")

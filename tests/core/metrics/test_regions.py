@@ -14,6 +14,7 @@ from core.data.identity import SliceName
 from core.data.manifest import ScanInfo
 from core.data.scan import Scan, SliceFile
 from core.labels import ORGAN_NAMES
+from core.metrics import disagreement
 from core.metrics.regions import COLUMNS, ErrorKind, ErrorRegion, error_regions, region_rows, regions_frame
 
 SPACING = (3.0, 1.5, 1.5)
@@ -265,3 +266,36 @@ def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
     table = regions_frame([])
     table.to_parquet(tmp_path / "errors.parquet")
     assert list(table.columns) == list(COLUMNS)
+
+
+def test_slices_that_are_missing_tell_no_end() -> None:
+    reference, prediction = volume(STOMACH), volume((1, slice(6, 9), *STOMACH[2:]))
+    assert kinds(reference, prediction) == [("ends_early", "stomach", 300)]
+    region = only(reference, prediction, partial=True)
+    assert (region.kind, region.end) == ("missed_part", "")
+
+
+def test_the_volume_of_a_voxel_may_be_stated() -> None:
+    assert only(volume(STOMACH), volume(), voxel_ml=0.01).volume_ml == pytest.approx(6)
+    (region,) = error_regions(volume(STOMACH), volume(), None, voxel_ml=0.01)
+    assert region.volume_ml == pytest.approx(6)
+
+
+@pytest.mark.parametrize("spacing", [(0.003, 0.0015, 0.0015), (3.0, 0.0015, 1.5), (1e-4, 1e-4, 1e-4)])
+def test_a_tolerance_of_millions_of_voxels_ends(spacing: tuple[float, float, float]) -> None:
+    """3 mm are 2,000 pixels here: no voxel of the box is far from anything."""
+    reference, prediction = volume(STOMACH), volume((1, slice(3, 9), slice(4, 14), slice(4, 9)))
+    (region,) = error_regions(reference, prediction, spacing)
+    assert region.voxels == 300
+    assert region.kind == ("boundary" if spacing[2] < 1 else "missed_part")
+
+
+@given(VOLUMES, st.sampled_from([(3.0, 1.5, 1.5), (1.0, 2.0, 0.7)]), st.sampled_from([1.5, 3.0, 4.5]))
+def test_distances_over_the_box_find_the_same_regions(
+    pair: Volume, spacing: tuple[float, float, float], tolerance: float
+) -> None:
+    reference, prediction = pair
+    expected = error_regions(reference, prediction, spacing, tolerance_mm=tolerance)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disagreement, "MANY_OFFSETS", 0)
+        assert error_regions(reference, prediction, spacing, tolerance_mm=tolerance) == expected

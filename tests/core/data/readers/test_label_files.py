@@ -1,5 +1,6 @@
 """Label maps of other tools: pairing, mapping, geometry, and one sentence for each way in which files are wrong."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 
 from core.data.images import write_png
-from core.data.readers.label_files import LabelTable, find_pairs
-from core.data.readers.label_nifti import NiftiSource
+from core.data.readers.label_files import LabelTable
+from core.data.readers.label_pairs import VOLUME, find_pairs
 from core.data.readers.label_png import PngSource
-from core.data.readers.nifti import check_same_place, read_nifti
+from core.data.readers.label_volumes import VolumeSource
 from core.errors import ConfigError, DatasetError, GutCheckError, MaskError
 
 RAS = np.diag([1.5, 2.0, 3.0, 1.0])
@@ -30,95 +31,6 @@ def save(tmp_path: Path) -> Save:
     return saved
 
 
-def turned(path: Path, code: str, out: Path) -> Path:
-    """The same volume stored with its axes in another order and direction."""
-    image, tools = nib.load(path), nib.orientations
-    turn = tools.ornt_transform(tools.io_orientation(image.affine), tools.axcodes2ornt(tuple(code)))
-    nib.save(image.as_reoriented(turn), out)
-    return out
-
-
-def test_the_first_slice_is_the_head_the_first_row_the_front_the_first_column_the_right(save: Save) -> None:
-    voxels = np.zeros((4, 5, 6), np.uint8)
-    voxels[3, 4, 5] = 1  # the most right, most frontal, highest voxel
-    volume = read_nifti(save("a.nii.gz", voxels))
-    assert volume.voxels.shape == (6, 5, 4)
-    assert volume.voxels[0, 0, 0] == 1
-    assert volume.spacing_mm == (3.0, 2.0, 1.5)
-
-
-@pytest.mark.parametrize("code", ["RAS", "LPS", "PIR", "SLA", "AIL"])
-def test_storage_order_makes_no_difference(save: Save, tmp_path: Path, code: str) -> None:
-    voxels = np.random.default_rng(0).integers(0, 4, (4, 5, 6)).astype(np.uint8)
-    first = read_nifti(save("a.nii", voxels))
-    other = read_nifti(turned(tmp_path / "a.nii", code, tmp_path / "b.nii.gz"))
-    np.testing.assert_array_equal(first.voxels, other.voxels)
-    check_same_place(first, other)
-    assert other.spacing_mm == pytest.approx((3.0, 2.0, 1.5))
-
-
-def test_a_shifted_volume_does_not_lie_in_the_same_place(save: Save) -> None:
-    near, far = RAS.copy(), RAS.copy()
-    near[0, 3], far[0, 3] = 0.05, 1.5
-    voxels = np.zeros((4, 5, 6), np.uint8)
-    first = read_nifti(save("a.nii.gz", voxels))
-    check_same_place(first, read_nifti(save("near.nii.gz", voxels, near)))
-    sentence = r"^The volumes do not lie in the same place \(corners up to 1.5 mm apart\): .*a.nii.gz and .*far.nii.gz; resample"
-    with pytest.raises(MaskError, match=sentence):
-        check_same_place(first, read_nifti(save("far.nii.gz", voxels, far)))
-
-
-def test_another_spacing_is_another_place(save: Save) -> None:
-    voxels = np.zeros((4, 5, 6), np.uint8)
-    first, other = read_nifti(save("a.nii", voxels)), read_nifti(save("b.nii", voxels, np.diag([1.5, 2.0, 3.1, 1])))
-    with pytest.raises(MaskError, match=r"corners up to 0.5 mm apart"):
-        check_same_place(first, other)
-
-
-def test_another_shape(save: Save) -> None:
-    first, other = (read_nifti(save(f"{n}.nii", np.zeros((4, 5, n), np.uint8))) for n in (6, 7))
-    with pytest.raises(MaskError, match=r"^The volumes differ in shape \(4×5×6 and 4×5×7\): "):
-        check_same_place(first, other)
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"", "^The volume is damaged or no NIfTI file: "),
-        (b"\x1f\x8b not gzip", "^The volume is damaged or no NIfTI file: "),
-        (None, "^The volume is damaged or no NIfTI file: "),
-    ],
-    ids=["empty", "no gzip", "cut off"],
-)
-def test_damaged_volumes(save: Save, content: bytes | None, sentence: str) -> None:
-    path = save("a.nii.gz", np.random.default_rng(0).integers(0, 200, (20, 20, 20)).astype(np.uint8))
-    path.write_bytes(path.read_bytes()[:900] if content is None else content)
-    with pytest.raises(MaskError, match=sentence):
-        read_nifti(path)
-
-
-@pytest.mark.parametrize(
-    ("voxels", "sentence"),
-    [
-        (np.zeros((4, 5, 6, 2), np.uint8), r"^The file holds no single 3D volume \(4×5×6×2\)"),
-        (np.zeros((4, 5), np.uint8), r"^The file holds no single 3D volume \(4×5"),
-        (np.zeros((4, 5, 6), [(c, "u1") for c in "RGB"]), "^The volume holds no plain numbers"),
-    ],
-    ids=["four axes", "two axes", "colour"],
-)
-def test_volumes_that_cannot_be_used(save: Save, voxels: np.ndarray, sentence: str) -> None:
-    with pytest.raises(MaskError, match=sentence):
-        read_nifti(save("a.nii", voxels))
-
-
-def test_a_flat_affine(tmp_path: Path) -> None:
-    image = nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), None)
-    image.header.set_sform(np.diag([1.5, 0.0, 3.0, 1.0]), 1)
-    nib.save(image, tmp_path / "a.nii")
-    with pytest.raises(MaskError, match=r"^The volume's affine is no geometry"):
-        read_nifti(tmp_path / "a.nii")
-
-
 # labels
 
 
@@ -126,7 +38,7 @@ def test_labels_are_mapped_and_the_others_counted() -> None:
     table = LabelTable.parse("6=stomach, 18=small_bowel,19=small_bowel,20=large_bowel")
     labels, ignored = table.apply(np.array([[0, 6, 18], [19, 20, 5]], np.int16), Path("a"))
     np.testing.assert_array_equal(labels, [[0, 1, 2], [2, 3, 0]])
-    assert (labels.dtype, ignored) == (np.uint8, {5})
+    assert (labels.dtype, ignored) == (np.uint8, {"5"})
 
 
 def test_our_class_ids_need_no_map() -> None:
@@ -136,12 +48,15 @@ def test_our_class_ids_need_no_map() -> None:
 
 def test_a_mapped_label_may_be_one_of_our_ids() -> None:
     labels, ignored = LabelTable.parse("1=large_bowel").apply(np.array([1, 2, 3]), Path("a"))
-    assert (labels.tolist(), ignored) == ([3, 0, 0], {2, 3})
+    assert (labels.tolist(), ignored) == ([3, 0, 0], {"2", "3"})
 
 
 @pytest.mark.parametrize("labels", [np.array([0.5]), np.array([np.nan]), np.array([-1]), np.array([70_000]), np.array([np.inf])])
 def test_values_that_are_no_labels(labels: np.ndarray) -> None:
-    with pytest.raises(MaskError, match=r"^A label map holds (values between whole numbers|labels outside 0 to 65535): a; "):
+    with pytest.raises(
+        MaskError,
+        match=r"^A label map holds (values between whole numbers|labels outside 0 to 65535|voxels that are no number \(1\)): a; ",
+    ):
         LabelTable().apply(labels, Path("a"))
 
 
@@ -150,7 +65,9 @@ def test_labels_without_a_class() -> None:
         LabelTable().apply(np.arange(11), Path("a"))
 
 
-@pytest.mark.parametrize("text", ["6", "6=", "=stomach", "six=stomach", "6=liver", "-6=stomach", "99999=stomach"])
+@pytest.mark.parametrize(
+    "text", ["6", "6=", "=stomach", "totalsegmentator", "#00f=stomach", "6=liver", "-6=stomach", "99999=stomach"]
+)
 def test_maps_that_cannot_be_used(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^The label map has an entry that cannot be used: "):
         LabelTable.parse(text)
@@ -159,6 +76,42 @@ def test_maps_that_cannot_be_used(text: str) -> None:
 def test_a_label_given_twice() -> None:
     with pytest.raises(ConfigError, match=r"^The label map names a label twice: 6; "):
         LabelTable.parse("6=stomach,6=large_bowel")
+
+
+def test_names_decide_where_a_file_names_its_labels() -> None:
+    names = {4: "Bowel_Small", 9: "STOMACH", 2: "Large  bowel", 3: "liver"}
+    labels, ignored = LabelTable().apply(np.array([0, 4, 9, 2, 3]), "a", names)
+    assert (labels.tolist(), ignored) == ([0, 2, 1, 3, 0], {"3 (liver)"})
+    labels, ignored = LabelTable.parse("Magen=stomach,4=large_bowel").apply(
+        np.array([4, 9, 2]), "a", {9: "magen", 2: "Large bowel"}
+    )
+    assert (labels.tolist(), ignored) == ([3, 1, 0], {"2 (Large bowel)"})
+
+
+def test_names_that_are_none_of_ours() -> None:
+    with pytest.raises(MaskError, match=r"^Labels 1 \(GTV\) have no class: a; say which is which"):
+        LabelTable().apply(np.array([0, 1]), "a", {1: "GTV"})
+    with pytest.raises(MaskError, match=r"^The label map gives its labels no names: a; map numbers"):
+        LabelTable.parse("Magen=stomach").apply(np.array([0, 1]), "a")
+
+
+@pytest.mark.parametrize(
+    ("preset", "classes"),
+    [("totalsegmentator-mr", {6: 1, 13: 2, 15: 3}), (" totalsegmentator-ct", {6: 1, 18: 2, 20: 3})],
+)
+def test_presets(preset: str, classes: dict[int, int]) -> None:
+    assert LabelTable.parse(preset) == LabelTable(classes)
+    assert LabelTable.parse(preset).to_json() == {str(label): class_id for label, class_id in classes.items()}
+
+
+def test_colours_and_labels_do_not_mix() -> None:
+    assert LabelTable.parse("", "#0000ff=stomach") == LabelTable.parse("#0000FF=stomach") == LabelTable(colours={255: 1})
+    assert LabelTable.parse("uw-madison-course").to_json() == {"#0000ff": 1, "#00ff00": 2, "#ff0000": 3}
+    assert LabelTable().to_json() is None
+    with pytest.raises(ConfigError, match=r"^Labels and colours are mapped together: "):
+        LabelTable.parse("6=stomach", "#0000ff=stomach")
+    with pytest.raises(ConfigError, match=r"^The label map has an entry that cannot be used: 6=stomach; "):
+        LabelTable.parse("", "6=stomach")
 
 
 # folders
@@ -175,9 +128,32 @@ def test_pairs_by_name(tmp_path: Path) -> None:
     truth = touch(tmp_path / "t", "s10.nii.gz", "s9.nii", "notes.txt", ".hidden.nii")
     prediction = touch(tmp_path / "p", "s9.nii.gz", "s10.nii.gz")
     images = touch(tmp_path / "i", "s9_0000.nii.gz", "s10.nii.gz", "unused.nii")
-    kind, pairs = find_pairs(truth, prediction, images)
-    assert (kind, list(pairs)) == ("nifti", ["s9", "s10"])
-    assert [path.name for path in pairs["s9"] if path] == ["s9.nii", "s9.nii.gz", "s9_0000.nii.gz"]
+    found = find_pairs(truth, prediction, images)
+    assert (found.kind, list(found.files)) == (VOLUME, ["s9", "s10"])
+    assert [path.name for path in found.files["s9"] if path] == ["s9.nii", "s9.nii.gz", "s9_0000.nii.gz"]
+
+
+def test_what_predict_writes_is_paired_with_what_it_was_given(tmp_path: Path) -> None:
+    truth = touch(tmp_path / "t", "a.png", "b.PNG", "._a.png", "Thumbs.db")
+    prediction = touch(tmp_path / "p", "a_mask.png", "a_overlay.png", "b_mask.png", "b_overlay.png")
+    pictures = touch(tmp_path / "i", "a.png", "a_mask.png", "b.png", "c.png")
+    found = find_pairs(truth, prediction, pictures)
+    assert {stem: [path.name for path in paths if path] for stem, paths in found.files.items()} == {
+        "a": ["a.png", "a_mask.png", "a.png"],
+        "b": ["b.PNG", "b_mask.png", "b.png"],
+    }
+    assert list(find_pairs(prediction, truth, None).files) == ["a", "b"]
+
+
+def test_umlauts_of_a_mac_and_of_others_are_one_name(tmp_path: Path) -> None:
+    truth = touch(tmp_path / "t", unicodedata.normalize("NFC", "Jürgen_1.png"))
+    found = find_pairs(truth, touch(tmp_path / "p", unicodedata.normalize("NFD", "Jürgen_1.png")), None)
+    assert list(found.files) == ["Jürgen_1"]
+
+
+def test_a_folder_of_lossy_files(tmp_path: Path) -> None:
+    with pytest.raises(MaskError, match=r"^Truth: The folder holds JPEG or WebP files, which change labels: "):
+        find_pairs(touch(tmp_path / "t", "a.jpg"), touch(tmp_path / "p", "a.png"), None)
 
 
 @pytest.mark.parametrize(
@@ -190,10 +166,10 @@ def test_pairs_by_name(tmp_path: Path) -> None:
             r"pair up: .*: 1 truth without prediction \(a\); 1 prediction without truth",
         ),
         (["a.nii"], ["a.nii"], ["b.nii"], r"^Label maps do not pair up: .*: 1 truth without image \(a\); add or remove"),
-        (["a.png"], ["a.nii.gz"], None, "^Truth and prediction are of two kinds, png and nifti: "),
-        (["a.png", "b.nii"], ["a.png"], None, "^The folder holds PNG and NIfTI files: "),
-        (["a.txt"], ["a.png"], None, "^The folder holds no PNG or NIfTI files: "),
-        (["a.nii", "a.nii.gz"], ["a.nii"], None, "^Two files are named a: "),
+        (["a.png"], ["a.nii.gz"], None, "^Truth and prediction are of two kinds, PNG slices and volumes: "),
+        (["a.png", "b.nii"], ["a.png"], None, "^Truth: The folder holds PNG slices and volumes: "),
+        (["a.txt"], ["a.png"], None, "^Truth: The folder holds no PNG slices and no volumes: "),
+        (["a.nii", "a.nii.gz"], ["a.nii"], None, "^Truth: Two files are named a: "),
     ],
     ids=["partners", "image", "kinds", "mixed", "none", "twice"],
 )
@@ -206,7 +182,7 @@ def test_folders_that_do_not_fit(
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"^The folder does not exist: "):
+    with pytest.raises(DatasetError, match=r"^Truth: The folder does not exist: "):
         find_pairs(tmp_path / "no", tmp_path, None)
 
 
@@ -220,8 +196,8 @@ def test_a_nifti_scan_is_named_after_its_file(save: Save, tmp_path: Path) -> Non
         save(f"{folder}/case7_day2.nii.gz", labels)
     image = np.arange(labels.size, dtype=np.float32).reshape(labels.shape) - 500
     save("i/case7_day2.nii.gz", image)
-    _, pairs = find_pairs(*(tmp_path / name for name in "tpi"))
-    source = NiftiSource(pairs, LabelTable({6: 1}), LabelTable({6: 1}))
+    pairs = find_pairs(*(tmp_path / name for name in "tpi")).files
+    source = VolumeSource(pairs, LabelTable({6: 1}), LabelTable({6: 1}))
     loaded = source.read("case7_day2")
     assert (loaded.scan.patient, loaded.scan.day, loaded.scan.id) == ("case7", 2, "case7_day2")
     assert [each.name.number for each in loaded.scan.slices] == [1, 2, 3, 4, 5]
@@ -240,8 +216,8 @@ def png_pairs(tmp_path: Path) -> Callable[..., PngSource]:
             (tmp_path / folder).mkdir()
             for number, stem in enumerate(stems):
                 write_png(tmp_path / folder / f"{stem}.png", np.full(size, number % 4, np.uint8))
-        _, pairs = find_pairs(tmp_path / "t", tmp_path / "p", None)
-        return PngSource(pairs, LabelTable(), LabelTable(), spacing_mm=(3.0, 1.5, 1.5))
+        found = find_pairs(tmp_path / "t", tmp_path / "p", None)
+        return PngSource(found.files, LabelTable(), LabelTable(), spacing_mm=(3.0, 1.5, 1.5))
 
     return made
 
@@ -270,12 +246,12 @@ def test_two_slices_of_one_number(png_pairs: Callable[..., PngSource]) -> None:
 def test_png_that_cannot_be_read(png_pairs: Callable[..., PngSource], tmp_path: Path, content: bytes) -> None:
     source = png_pairs("case1_day0_slice_0001")
     (tmp_path / "p" / "case1_day0_slice_0001.png").write_bytes(content)
-    with pytest.raises(MaskError, match=r"^Label map: "):
+    with pytest.raises(MaskError, match=r"^Prediction: The (picture|file) is "):
         source.read("case1_day0")
 
 
 def test_png_in_colour(png_pairs: Callable[..., PngSource], tmp_path: Path) -> None:
     source = png_pairs("case1_day0_slice_0001")
     write_png(tmp_path / "p" / "case1_day0_slice_0001.png", np.random.default_rng(0).integers(0, 4, (20, 24, 3)).astype(np.uint8))
-    with pytest.raises(GutCheckError, match=r"^A label map is in colour: "):
+    with pytest.raises(GutCheckError, match=r"^Prediction: A label map is in colour: "):
         source.read("case1_day0")

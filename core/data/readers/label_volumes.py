@@ -1,0 +1,83 @@
+"""Label maps as volumes, one file a scan: every format that evaluations take, and a source of scans over them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from core.data.identity import parse_slice_name
+from core.data.manifest import ScanInfo
+from core.data.readers.label_files import PATTERN, LabelScan, LabelTable, at_fault, scan_of_files
+from core.data.readers.nifti import is_nifti, read_nifti_image, read_nifti_labels, stem_of
+from core.data.readers.same_place import check_same_place
+from core.data.volume import LabelVolume
+from core.errors import MaskError
+
+Files = tuple[Path, Path, Path | None]
+"""Truth, prediction and, where there are images, the image."""
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file's name says that it holds a volume that `read_labels` reads."""
+    return is_nifti(path)
+
+
+def stem_of_volume(path: Path) -> str:
+    """The file's name without what tells its format."""
+    return stem_of(path)
+
+
+def read_labels(path: Path) -> LabelVolume:
+    """Read a label volume of any format; formats are added here, in `is_volume` and in `stem_of_volume`.
+
+    Raises:
+        MaskError: see the format's reader.
+    """
+    if is_nifti(path):
+        return read_nifti_labels(path)
+    raise MaskError("The file is no label volume that can be read", value=path, todo="export it as NIfTI")
+
+
+@dataclass(frozen=True)
+class VolumeSource:
+    """One volume a scan, named after it."""
+
+    pairs: Mapping[str, Files]
+    truth_table: LabelTable = field(default_factory=LabelTable)
+    prediction_table: LabelTable = field(default_factory=LabelTable)
+    patients: Mapping[str, str] = field(default_factory=dict)
+    """By scan, where the name does not tell."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return list(self.pairs)
+
+    @property
+    def has_images(self) -> bool:
+        return all(image for _, _, image in self.pairs.values())
+
+    def read(self, scan: str) -> LabelScan:
+        truth_path, prediction_path, image_path = self.pairs[scan]
+        with at_fault("Truth"):
+            truth = read_labels(truth_path)
+            reference, ignored = self.truth_table.apply(truth.labels, truth_path, truth.names)
+        with at_fault("Prediction"):
+            prediction = read_labels(prediction_path)
+            drawn, also_ignored = self.prediction_table.apply(prediction.labels, prediction_path, prediction.names)
+        both = f"{truth_path} and {prediction_path}"
+        check_same_place(truth.grid, truth.shape, prediction.grid, prediction.shape, value=both, names=("truth", "prediction"))
+        notes = [f"Truth: {note}" for note in truth.notes] + [f"Prediction: {note}" for note in prediction.notes]
+        info = ScanInfo(truth.grid.spacing_mm, (reference.shape[1], reference.shape[2]), truth.contested_pixels)
+        info = replace(info, affine=truth.grid.affine, geometry=truth.grid.origin)
+        image = None
+        if image_path is not None:
+            with at_fault("Image"):
+                picture = read_nifti_image(image_path)
+            grid, shape = picture.grid, picture.pixels.shape
+            value = f"{truth_path} and {image_path}"
+            check_same_place(truth.grid, truth.shape, grid, shape, value=value, names=("truth", "image"))
+            notes += [f"Image: {note}" for note in picture.notes]
+            image, info = picture.pixels, replace(info, grey=picture.grey, dicom=picture.dicom)
+        names = [parse_slice_name(f"{scan}_slice_{number:04d}", PATTERN) for number in range(1, len(reference) + 1)]
+        names = [replace(name, scan=scan, patient=self.patients.get(scan, name.patient)) for name in names]
+        made = scan_of_files(names, replace(info, notes=tuple(notes)), truth_path)
+        return LabelScan(made, reference, drawn, image, ignored | also_ignored, tuple(notes))
