@@ -1,6 +1,7 @@
 """What every command of the house shares: one sentence on standard error and exit 2 on bad input, never a traceback."""
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,10 @@ INTERRUPTED = 130
 
 def run_command(main: Callable[[], None]) -> int:
     """Run ``main`` and return the process's exit code: 0 on success, 2 on a person-mendable error, 130 on Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that cannot show a letter gets its number; what a test or notebook puts in its place stays as it is.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         main()
     except GutCheckError as error:

@@ -13,6 +13,8 @@ Spacing = tuple[float, float, float]
 Affine = tuple[tuple[float, float, float, float], ...]
 """(4, 4), from voxel indices (z, y, x, 1) to mm in the patient (L, P, S, 1): to the left, the back and the head, as DICOM has it
 (PS3.3 C.7.6.2.1.1)."""
+Axes = tuple[tuple[int, bool], ...]
+"""Of each axis of a file (slices, rows, columns; in NIfTI k, j, i) which of ours it is, and whether it leads the same way."""
 SHEARED = 5e-3
 """Cosine between two axes of a grid from which it counts as sheared: 0.3 degrees. Rounded directions stay a tenth of it below."""
 LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
@@ -139,6 +141,40 @@ def in_display_order(voxels: NDArray[Any], matrix: NDArray[np.float64]) -> Reord
         turned[source, 3] = 0 if forward else voxels.shape[source] - 1
     flips = tuple(slice(None) if turned[source, row] > 0 else slice(None, None, -1) for row, source in enumerate(order))
     return Reordered(np.ascontiguousarray(voxels.transpose(order)[flips]), matrix @ turned)
+
+
+def axes_of(stored: NDArray[Any], shown: NDArray[Any]) -> Axes:
+    """How a file's axes lie in a volume that `in_display_order` turned.
+
+    Args:
+        stored: (4, 4), from the file's (slice, row, column) to LPS.
+        shown: (4, 4), from the volume's (z, y, x) to LPS.
+    """
+    turn = np.rint(np.linalg.solve(stored, shown))[:3, :3]
+    return tuple((int(np.abs(row).argmax()), bool(row.sum() > 0)) for row in turn)
+
+
+def in_stored_order(voxels: NDArray[Any], grid: Grid, axes: Axes) -> tuple[NDArray[Any], Grid]:
+    """Turn a volume and its grid back into the order of axes of the file that they are of: undo `in_display_order`.
+
+    >>> shown = in_display_order(np.arange(6).reshape(3, 1, 2), np.diag([1.0, 2.0, 3.0, 1.0]))
+    >>> axes = axes_of(np.diag([1.0, 2.0, 3.0, 1.0]), shown.matrix)
+    >>> voxels, grid = in_stored_order(shown.voxels, Grid.of(shown.matrix), axes)
+    >>> voxels.tolist(), grid.matrix.diagonal().tolist()
+    ([[[0, 1]], [[2, 3]], [[4, 5]]], [1.0, 2.0, 3.0, 1.0])
+    """
+    order = [ours for ours, _ in axes]
+    flips = tuple(slice(None, None, 1 if forward else -1) for _, forward in axes)
+    turned = np.ascontiguousarray(voxels.transpose(order)[flips])
+    if grid.affine is None:
+        steps = grid.spacing_mm
+        return turned, Grid(None, steps and (steps[order[0]], steps[order[1]], steps[order[2]]), grid.origin)
+    back = np.zeros((4, 4))
+    back[3, 3] = 1
+    for theirs, (ours, forward) in enumerate(axes):
+        back[ours, theirs] = 1 if forward else -1
+        back[ours, 3] = 0 if forward else voxels.shape[ours] - 1
+    return turned, Grid.of(grid.matrix @ back, grid.origin)
 
 
 def _nearest_axes(matrix: NDArray[np.float64]) -> list[tuple[int, bool]]:

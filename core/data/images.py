@@ -19,7 +19,7 @@ MAX_PIXELS = 36_000_000
 MIN_SIDE = 16
 """Smallest side that is segmented, in pixels; below it SegFormer's strides leave nothing to see."""
 WINDOW_PERCENTILES = (0.5, 99.5)
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".gif")
 
 
 @dataclass(frozen=True)

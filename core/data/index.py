@@ -3,11 +3,11 @@
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from core.data.identity import MAX_NAMED, listed, natural_key, parse_slice_name
+from core.data.identity import MAX_NAMED, SliceName, clean_name, is_clean, listed, natural_key, parse_slice_name
 from core.data.manifest import DatasetManifest, read_manifest
 from core.data.scan import Scan, SliceFile
 from core.errors import DatasetError
@@ -37,9 +37,44 @@ class DatasetIndex:
         """
         scans = self.splits.get(split, ())
         if not scans:
+            if split in SPLITS and not any(self.splits.get(name) for name in SPLITS):
+                todo = "train and score on one with masks; this one can be predicted"
+                raise DatasetError("The data set has no references", value=self.root, todo=todo)
             have = ", ".join(name for name, found in self.splits.items() if found) or "none"
             raise DatasetError(f"The data set has no slices in split '{split}'", value=self.root, todo=f"use one of: {have}")
         return scans
+
+    def with_reference(self, split: str) -> tuple[Scan, ...]:
+        """The scans of a split that can be scored.
+
+        Raises:
+            DatasetError: there is no such split, it is empty, or its scans have no reference.
+        """
+        if split == UNLABELLED and self.splits.get(split):
+            todo = "use --split train or valid; python -m training predict outlines these"
+            raise DatasetError("The split has no references to score against", value=split, todo=todo)
+        return self.scans(split)
+
+    def partial_scans(self, split: str | None = None) -> tuple[Scan, ...]:
+        """Scans of one slice or with gaps, which have no volume and no distances; of all splits by default."""
+        splits = self.splits if split is None else (split,)
+        return tuple(scan for name in splits for scan in self.splits.get(name, ()) if scan.is_partial)
+
+    def check_names(self) -> None:
+        """Check that results can be kept under the names of the data set and its scans, before anything rests on it.
+
+        Raises:
+            DatasetError: they cannot.
+        """
+        if not is_clean(self.name):
+            todo = "correct the name in dataset.json" if self.manifest.stated else "rename the folder"
+            todo += f", such as to {clean_name(self.name)}"
+            raise DatasetError("The data set's name cannot be a file's on every system", value=self.name[:130], todo=todo)
+        unclean = [scan.id[:130] for scans in self.splits.values() for scan in scans if not is_clean(scan.id)]
+        if unclean:
+            what = f"Names of {len(unclean)} scans cannot be a file's on every system"
+            todo = "prepare the data set again, which gives them others (letters, digits, _ . + -, at most 100)"
+            raise DatasetError(what, value=listed(unclean), todo=todo)
 
     def scan(self, split: str, scan_id: str) -> Scan:
         """One scan of a split.
@@ -73,11 +108,16 @@ def load_index(root: Path) -> DatasetIndex:
     """
     if not root.is_dir():
         raise DatasetError("The data set's folder does not exist", value=root, todo="check the path, or run: prepare")
-    manifest = read_manifest(root)
-    splits = {split: _index_split(root / split, manifest) for split in (*SPLITS, UNLABELLED) if (root / split).is_dir()}
-    if not any(splits.values()):
+    index = index_folder(root, read_manifest(root))
+    if not any(index.splits.values()):
         todo = "give a folder with train/images, train/masks, valid/images and valid/masks, or run: prepare"
         raise DatasetError("The folder holds no data set", value=root, todo=todo)
+    return index
+
+
+def index_folder(root: Path, manifest: DatasetManifest) -> DatasetIndex:
+    """What lies in ``root``, under a manifest that need not lie there yet. Raises: see `load_index`."""
+    splits = {split: _index_split(root / split, manifest) for split in (*SPLITS, UNLABELLED) if (root / split).is_dir()}
     return DatasetIndex(root, manifest, splits)
 
 
@@ -87,8 +127,14 @@ def _index_split(folder: Path, manifest: DatasetManifest) -> tuple[Scan, ...]:
         pairs = ((stem, image, None) for stem, image in sorted(png_files(folder / "images").items()))
     else:
         pairs = pair_files(folder / "images", folder / "masks")
-    slices = [SliceFile(parse_slice_name(stem, manifest.pattern), image, mask) for stem, image, mask in pairs]
-    return group_scans(slices, manifest)
+    return group_scans([SliceFile(slice_name(stem, manifest), image, mask) for stem, image, mask in pairs], manifest)
+
+
+def slice_name(stem: str, manifest: DatasetManifest) -> SliceName:
+    """Who and where a slice of the data set is: by its name, but the patient by ``dataset.json`` where that states one."""
+    name = parse_slice_name(stem, manifest.pattern)
+    stated = manifest.scan_info(name.scan).patient
+    return replace(name, patient=stated, parsed=True) if stated else name
 
 
 def png_files(folder: Path) -> dict[str, Path]:
@@ -97,7 +143,7 @@ def png_files(folder: Path) -> dict[str, Path]:
     Names are compared as NFC, since a Mac writes umlauts in two characters (NFD); endings in any case.
 
     Raises:
-        DatasetError: the folder is missing, or two files have one name.
+        DatasetError: the folder is missing or holds files of other kinds only, or two files have one name.
     """
     if not folder.is_dir():
         raise DatasetError("A folder is missing", value=folder, todo="give a folder with images/ and masks/")
@@ -110,6 +156,9 @@ def png_files(folder: Path) -> dict[str, Path]:
             value = f"{files[stem].name}, {path.name} in {folder}"
             raise DatasetError("Two files have one name", value=value, todo="remove one of them")
         files[stem] = path
+    others = sorted({path.suffix or path.name for path in folder.iterdir() if path.is_file() and path.name[0] != "."})
+    if others and not files:
+        raise DatasetError(f"The folder holds no PNG files, but {listed(others)}", value=folder, todo="export the slices as PNG")
     return files
 
 
@@ -166,4 +215,5 @@ def _check_members(scan_id: str, members: list[SliceFile]) -> None:
     for earlier, later in pairwise(members):
         if earlier.name.number == later.name.number:
             value = f"{earlier.image.name}, {later.image.name}"
-            raise DatasetError(f"Two slices of scan {scan_id} have one number", value=value, todo="rename one of them")
+            todo = "rename one of them" if later.name.number else "state a pattern that tells the number too, (?P<slice>…)"
+            raise DatasetError(f"Two slices of scan {scan_id} have one number", value=value, todo=todo)

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core.data.identity import without_zeros
+
 LeakKind = Literal["patient-clean", "leaked", "unknown"]
 
 
@@ -27,7 +29,7 @@ class LeakBadge:
 
 
 def leak_badge(trained_on: Collection[str] | None, measured_on: Collection[str]) -> LeakBadge:
-    """The badge of a score.
+    """The badge of a score. Names that differ in leading zeros only count as one patient's: a leak must not hide behind them.
 
     Args:
         trained_on: patients of the training split by the run's manifest; ``None`` where the manifest is missing.
@@ -35,5 +37,6 @@ def leak_badge(trained_on: Collection[str] | None, measured_on: Collection[str])
     """
     if trained_on is None or not measured_on:
         return LeakBadge("unknown", 0, len(set(measured_on)))
-    leaked = len(set(trained_on) & set(measured_on))
+    trained = set(map(without_zeros, trained_on))
+    leaked = sum(without_zeros(patient) in trained for patient in set(measured_on))
     return LeakBadge("leaked" if leaked else "patient-clean", leaked, len(set(measured_on)))

@@ -39,6 +39,8 @@ class ScanInfo:
     """The DICOM series that the scan came from."""
     notes: tuple[str, ...] = ()
     """What people should know of how the scan was read."""
+    patient: str = ""
+    """Whose it is, where that is stated; by default its slices' names tell."""
 
     @property
     def grid(self) -> Grid:
@@ -79,6 +81,8 @@ class DatasetManifest:
     """Which references a review replaced, by whom and when; empty for a data set that nobody corrected."""
     stated: bool = True
     """False where the folder has no ``dataset.json`` and these are defaults."""
+    notes: tuple[str, ...] = ()
+    """Sentences on how the data set was made that people should know."""
 
     @property
     def contested_pixels(self) -> int:
@@ -94,8 +98,9 @@ class DatasetManifest:
         """What is written to ``dataset.json``."""
         content = asdict(self) | {"scans": {name: info.to_json() for name, info in self.scans.items()}}
         del content["stated"]
-        if not self.provenance:
-            del content["provenance"]
+        for key in ("provenance", "notes"):
+            if not content[key]:
+                del content[key]
         return {"format": DATASET_FORMAT, "classes": class_table(), "contested_pixels": self.contested_pixels} | content
 
 
@@ -133,6 +138,7 @@ def _from_json(content: dict[str, Any]) -> DatasetManifest:
         scans={name: _scan_info(scan) for name, scan in content["scans"].items()},
         files=dict(content["files"]),
         provenance=dict(content.get("provenance", {})),
+        notes=tuple(str(note) for note in content.get("notes", ())),
     )
 
 
@@ -148,6 +154,7 @@ def _scan_info(content: dict[str, Any]) -> ScanInfo:
         GreyScale(**grey) if grey else None,
         _dicom(dicom) if dicom else None,
         tuple(str(note) for note in content.get("notes", ())),
+        str(content.get("patient", "")),
     )
 
 

@@ -98,9 +98,14 @@ def are_partial(numbers: Sequence[int]) -> bool:
     return len(numbers) < 2 or any(after - before != 1 for before, after in pairwise(numbers))
 
 
-def stacked(scan: str, planes: Sequence[Pixels]) -> Pixels:
-    """The volume (Z, H, W) of a scan's slices. Raises: `DatasetError` where they differ in size or depth."""
+def check_alike(scan: str, planes: Sequence[Pixels]) -> None:
+    """Check that slices of a scan are of one size and depth. Raises: `DatasetError` where they differ."""
     kinds = sorted({f"{plane.shape[1]}×{plane.shape[0]} pixels of {plane.dtype.itemsize * 8} bits" for plane in planes})
     if len(kinds) > 1:
         raise DatasetError(f"The slices of scan {scan} differ", value=", ".join(kinds), todo="export all slices of a scan alike")
+
+
+def stacked(scan: str, planes: Sequence[Pixels]) -> Pixels:
+    """The volume (Z, H, W) of a scan's slices. Raises: `DatasetError` where they differ in size or depth."""
+    check_alike(scan, planes)
     return np.stack(planes)  # type: ignore[return-value]

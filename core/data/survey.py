@@ -82,8 +82,7 @@ class SurveyPaths:
 
 def stamp_of(root: Path) -> str:
     """Changes when a picture is added, removed or replaced by renaming, or ``dataset.json`` is written; reads no picture."""
-    places = [root / FILE_NAME, *(root / split / kind for split in SPLITS for kind in ("images", "masks"))]
-    places.append(root / UNLABELLED / "images")
+    places = [root / FILE_NAME, *(root / split / kind for split in (*SPLITS, UNLABELLED) for kind in ("images", "masks"))]
     return "-".join(str(place.stat().st_mtime_ns) for place in places if place.exists())
 
 
@@ -148,9 +147,9 @@ def survey(index: DatasetIndex, progress: ReportProgress) -> pd.DataFrame:
     """Read every slice of a data set.
 
     Returns:
-        One row a slice: split, patient, scan, day, slice, name, height, width, bits (8 or 16), pixels of each organ by its name,
-        the words of its difference hash (hash0 …), and ``problem``: why a picture cannot be read; then the counts are 0, as in
-        a scan without a reference, where nobody knows them.
+        One row a slice: split, patient, scan, day, slice, name, height, width, bits (8 or 16), pixels of each organ by its name
+        (0 without a reference), the words of its difference hash (hash0 …), and ``problem``: why a picture cannot be read; then
+        the counts are 0.
     """
     tasks = [(split, scan, each) for split, scans in index.splits.items() for scan in scans for each in scan.slices]
     rows = []

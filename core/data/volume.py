@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from core.data.grid import Grid
+from core.data.grid import Axes, Grid
 from core.data.images import Pixels
 
 
@@ -50,6 +50,10 @@ class Volume:
     notes: tuple[str, ...] = ()
     """What people should know of how it was read."""
     dicom: DicomSource | None = None
+    numbers: tuple[int, ...] = ()
+    """Of the slices, from 1, where some are missing between them; the grid then counts number - 1. Empty where none are."""
+    axes: Axes = ()
+    """How the file's own axes lie in this volume, see `core.data.grid.axes_of`; empty where it has them in the same order."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def evaluate(
         DatasetError, ImageError, MaskError: the split cannot be read; the earlier evaluation then stays.
         WorkspaceError: the disk refuses.
     """
-    scans, paths = index.scans(split), _paths(run, index, split)
+    scans, paths = index.with_reference(split), _paths(run, index, split)
     badge = badge_for(run.manifest(), index, split)
     scores = ScoreSet(leak=badge.text, config=scoring or ScoringConfig())
     with partial_folder(paths.root, _key(predictor), replace=True) as kept:

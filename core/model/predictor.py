@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.cli.progress import ReportProgress, silent
 from core.config import InferenceConfig, InputRecipe
 from core.data.images import Window, model_window
 from core.data.masks import LabelMap
@@ -84,7 +85,12 @@ class Predictor:
         return {"weights": self.weights_hash, "recipe": asdict(self.recipe), "engine": self.engine.name, **config}
 
     def predict_scan(
-        self, volume: NDArray[Any], window: Window | None = None, *, numbers: Sequence[int] | None = None
+        self,
+        volume: NDArray[Any],
+        window: Window | None = None,
+        *,
+        numbers: Sequence[int] | None = None,
+        progress: ReportProgress = silent,
     ) -> ScanPrediction:
         """Predict all slices of a scan.
 
@@ -92,6 +98,7 @@ class Predictor:
             volume: (Z, H, W), uint8 or uint16.
             window: grey window; by default the recipe's for the whole volume (`core.data.images.model_window`).
             numbers: the slices' numbers, ascending, by which a recipe with context finds neighbours; by default without gaps.
+            progress: is told of slices.
 
         >>> found = Predictor.load(Path(model_folder("demo"))).predict_scan(np.zeros((2, 40, 40), np.uint8))
         >>> found.labels.shape, int(found.labels.max()), bool(found.certain.min() > 63)
@@ -99,7 +106,7 @@ class Predictor:
         """
         window = window or model_window(volume, self.recipe.window)
         channels = neighbours(range(len(volume)) if numbers is None else numbers, self.recipe.context_stride)
-        return self._predict(volume, window, channels)
+        return self._predict(volume, window, channels, progress)
 
     def predict_slice(
         self, image: NDArray[Any], window: Window | None = None, *, between: tuple[NDArray[Any], NDArray[Any]] | None = None
@@ -117,12 +124,15 @@ class Predictor:
         found = self._predict(volume, window or model_window(volume, self.recipe.window), channels)
         return found.labels[0], found.certain[0]
 
-    def _predict(self, volume: NDArray[Any], window: Window, channels: NDArray[np.intp]) -> ScanPrediction:
+    def _predict(
+        self, volume: NDArray[Any], window: Window, channels: NDArray[np.intp], progress: ReportProgress = silent
+    ) -> ScanPrediction:
         """Predict a slice for each row of ``channels``, (N, 3): positions in the volume of the three channels."""
         size, step = volume.shape[1:], self.config.batch_size
         labels, certain = (np.empty((len(channels), *size), np.uint8) for _ in range(2))
         highest, mirrored = [], []
         for start in range(0, len(channels), step):
+            progress(start, len(channels), "slices")
             found = self.engine.best(self.network_input(volume, window, channels[start : start + step]))
             for offset, (label_map, sure) in enumerate(zip(found.labels, found.certain, strict=True), start):
                 labels[offset] = _resize(label_map, size, cv2.INTER_NEAREST_EXACT)

@@ -58,6 +58,7 @@ def plan_run(workspace: Workspace, name: str, dataset: Path, recipe: Path | None
         index = load_index(dataset)
         empty = [split for split in ("train", "valid") if not _count(index, split)]
         problems += [f"The data set has no {split} split: {dataset}; prepare it again." for split in empty]
+        index.check_names()
     except GutCheckError as error:
         problems.append(str(error))
     leak = leak_badge(index.patients("train"), index.patients("valid")) if index else LeakBadge("unknown")

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.grid import ml_a_voxel
 from core.data.images import encode_png
 from core.data.readers.uploads import read_upload
 from core.errors import ImageError
@@ -18,7 +17,7 @@ from dashboard.demo.downloads import nifti_download
 from dashboard.demo.patches import file_input
 from dashboard.demo.received import RECEIVED
 from dashboard.demo.results import OPACITY, ORGAN_IDS, Segmentation, overlay_of
-from dashboard.demo.session import Demo, DisplayOptions, spacing_of
+from dashboard.demo.session import Demo, DisplayOptions, grid_of
 
 NOTICE = "Not a medical device."
 
@@ -34,8 +33,8 @@ class Api:
 
         Returns:
             ``mask_png`` (class ids), ``colours_png``, ``overlay_png`` and ``confidence_png`` (255 for certainty): PNG of the
-            picture's own size in Base64. ``classes``: pixels, percent and, where the file states its spacing, ml. ``remark``
-            on the picture's likeness to the training data, ``model``, ``spacing_mm`` (z, y, x) and ``notes``.
+            picture's own size in Base64. ``classes``: pixels, percent and, of a whole scan of known spacing, ml. ``remark`` on
+            the picture's likeness to the training data, ``model``, ``spacing_mm`` (z, y, x) and ``notes``.
 
         Raises:
             GutCheckError: no file, or one that was not uploaded, cannot be used or holds several slices; no such model.
@@ -66,7 +65,7 @@ class Api:
         if not result.upload.is_scan:
             todo = "use slices of one size, named alike but for their numbers; or call /predict for each"
             raise ImageError("The pictures are not one scan", value=result.upload.title, todo=todo)
-        packed = nifti_download(result, 0, spacing_of(result.upload, DisplayOptions())).content
+        packed = nifti_download(result, 0, grid_of(result.upload, DisplayOptions())).content
         return {"mask_nifti": base64.b64encode(packed).decode(), "slices": len(result.label_maps)} | _facts(result)
 
     def models(self) -> list[str]:
@@ -84,8 +83,8 @@ def _png(pixels: NDArray[np.uint8]) -> str:
 
 
 def _facts(result: Segmentation) -> dict[str, Any]:
-    spacing_mm = spacing_of(result.upload, DisplayOptions())
-    ml = None if spacing_mm is None else ml_a_voxel(spacing_mm)
+    upload = result.upload
+    ml = None if upload.partial else upload.grid.voxel_ml
     return {
         "classes": [
             row | {"name": CLASSES[row["class_id"]].name, "ml": None if ml is None else row["pixels"] * ml}
@@ -93,8 +92,8 @@ def _facts(result: Segmentation) -> dict[str, Any]:
         ],
         "remark": result.remarks[0],
         "model": result.model.name,
-        "spacing_mm": spacing_mm,
-        "notes": [*result.upload.notes, NOTICE],
+        "spacing_mm": upload.grid.spacing_mm,
+        "notes": [*upload.notes, *([f"{upload.partial[0].upper()}{upload.partial[1:]}."] if upload.partial else []), NOTICE],
     }
 
 

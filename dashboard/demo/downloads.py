@@ -1,7 +1,6 @@
 """What can be downloaded of a segmentation: class ids and colours as PNG, NIfTI, and a report; made in memory."""
 
 import base64
-import gzip
 import io
 import re
 import zipfile
@@ -14,16 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.data.grid import Spacing, ml_a_voxel
+from core.data.grid import Grid
 from core.data.images import encode_png
 from core.data.masks import LabelMap
+from core.data.writers.nifti import label_bytes
 from core.imaging.overlay import blend, num_to_rgb
 from core.labels import CLASSES, ORGANS
 from core.reports.page import Section, facts, gallery, html_page, paragraph, picture, table
 from dashboard.demo.results import OPACITY, Segmentation, only, spacing_text
 
-ASSUMED_MM: Spacing = (1.0, 1.0, 1.0)
-"""Spacing of a NIfTI file where nobody knows it; the file and the page say so."""
 REPORTED_SLICES = 6
 """Slices of a scan that the report shows: those with the most organ."""
 
@@ -68,32 +66,26 @@ def _stem(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", bare).strip("_")[:80] or "upload"
 
 
-def nifti_download(result: Segmentation, position: int, spacing_mm: Spacing | None) -> Download:
-    """The class ids as NIfTI: a whole scan, or the slice shown, in the place that the upload states.
-
-    Without such a place, columns lead to the patient's left, rows to the back and slices to the feet.
+def nifti_download(result: Segmentation, position: int, grid: Grid) -> Download:
+    """The class ids as NIfTI: a whole scan, voxel by voxel on the grid of the file that it came from, or the slice shown.
 
     Args:
-        spacing_mm: distance of voxel centres (z, y, x); `ASSUMED_MM` where nobody knows it.
+        grid: of the upload, as far as files and user say.
     """
-    import nibabel as nib
-
     upload = result.upload
-    chosen = result.label_maps if upload.is_scan else (result.label_maps[position],)
-    z, y, x = spacing_mm or ASSUMED_MM
-    affine = np.diag([-x, -y, -z, 1.0]) if upload.affine is None else upload.affine
-    image: Any = nib.Nifti1Image(np.stack(chosen).transpose(2, 1, 0), affine)  # type: ignore[no-untyped-call, unused-ignore]
-    image.header.set_xyzt_units("mm")
-    image.header["descrip"] = b"GutCheck" + (b"" if spacing_mm else b"; spacing unknown, 1 mm assumed")
     name = upload.title if upload.is_scan or len(upload.slices) == 1 else upload.names[position]
-    return Download(f"{_stem(name)}_mask.nii.gz", "application/gzip", gzip.compress(image.to_bytes(), mtime=0))
+    if upload.is_scan:
+        content = label_bytes(np.stack(result.label_maps), grid, axes=upload.axes, numbers=upload.numbers)
+    else:
+        content = label_bytes(result.label_maps[position][None], grid)
+    return Download(f"{_stem(name)}_mask.nii.gz", "application/gzip", content)
 
 
-def report_download(result: Segmentation, position: int, spacing_mm: Spacing | None) -> Download:
+def report_download(result: Segmentation, position: int, grid: Grid) -> Download:
     """A page with the statistics and the overlays, in one HTML file: of a whole scan, or of the picture shown.
 
     Args:
-        spacing_mm: distance of voxel centres (z, y, x), where it is known.
+        grid: of the upload, as far as files and user say.
     """
     if not result.upload.is_scan:
         result = only(result, position)
@@ -101,7 +93,8 @@ def report_download(result: Segmentation, position: int, spacing_mm: Spacing | N
     known = {
         "File": upload.title,
         "Slices": len(upload.slices),
-        "Spacing": spacing_text(spacing_mm) if spacing_mm else "unknown",
+        "Spacing": spacing_text(grid.spacing_mm) if grid.spacing_mm else "unknown",
+        **({"Volume": upload.partial} if upload.partial else {}),
         "Model": f"{model.name}, {model.training_note}",
         "Made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
@@ -109,7 +102,7 @@ def report_download(result: Segmentation, position: int, spacing_mm: Spacing | N
     shown = gallery(picture(_overlay(result, i), caption=upload.names[i], width=360) for i in _worth_showing(result))
     sections = [
         Section("What was segmented", [facts(known), *remarks]),
-        Section("Classes", [_classes(result, spacing_mm)]),
+        Section("Classes", [_classes(result, None if upload.partial else grid.voxel_ml)]),
         Section("Overlay, contrast adjusted", [shown, _legend()]),
     ]
     content = html_page(f"Segmentation of {upload.title}", sections).encode()
@@ -129,11 +122,11 @@ def _legend() -> Any:
     return paragraph(", ".join(f"{organ.title}: {organ.hex}" for organ in ORGANS), quiet=True)
 
 
-def _classes(result: Segmentation, spacing_mm: Spacing | None) -> Any:
+def _classes(result: Segmentation, voxel_ml: float | None) -> Any:
     rows = pd.DataFrame(
         {"Class": CLASSES[row["class_id"]].title, "Pixels": row["pixels"], "Percent": row["percent"]}
         for row in result.scan_statistics
     )
-    if spacing_mm is not None:
-        rows["Volume, ml"] = rows["Pixels"] * ml_a_voxel(spacing_mm)
+    if voxel_ml is not None:
+        rows["Volume, ml"] = rows["Pixels"] * voxel_ml
     return table(rows, formats={"Percent": ".2f", "Volume, ml": ".1f"})

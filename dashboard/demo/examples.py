@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from core.data.grid import Grid
 from core.data.phantom.scan import make_scan
 from core.data.prepare.phantoms import DEPTH_MM
 from core.data.readers.uploads import Upload
@@ -22,7 +23,7 @@ def _scan(patient: int) -> Upload:
     images = make_scan(patient, shape=SHAPE, spacing_mm=SPACING_MM).image
     numbers = tuple(range(1, len(images) + 1))
     names = tuple(f"slice {number}" for number in numbers)
-    return Upload(f"phantom {patient}, whole scan", tuple(images), names, numbers, True, SPACING_MM)
+    return Upload(f"phantom {patient}, whole scan", tuple(images), names, numbers, True, Grid(None, SPACING_MM))
 
 
 @cache
@@ -35,7 +36,7 @@ def example_slices() -> tuple[Upload, ...]:
 def _slice(scan: Upload, patient: int, position: int) -> Upload:
     number = scan.numbers[position]
     title = f"phantom {patient}, slice {number}"
-    return Upload(title, (scan.slices[position],), (title,), (number,), spacing_mm=SPACING_MM)
+    return Upload(title, (scan.slices[position],), (title,), (number,), grid=Grid(None, SPACING_MM))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from core.data.grid import Grid
 from core.data.readers.uploads import Upload
 from core.runs.registry import find_evaluation
 from core.storage.workspace import Workspace
@@ -24,8 +25,10 @@ def linked_scan(workspace: Workspace, query: Mapping[str, str]) -> tuple[Upload,
     image = tuple(source.read_image(check=False))
     numbers = tuple(each.name.number for each in source.slices)
     names = tuple(f"{scan}, slice {number}" for number in numbers)
-    spacing = evaluation.stored_spacing(scan, image[0].shape)
-    upload = Upload(f"{scan} of {evaluation.name}", image, names, numbers, True, spacing)
+    size, place = image[0].shape, source.info.grid
+    known = place.affine is not None
+    grid = place.resized(source.info.native_size or size, size) if known else Grid(None, evaluation.stored_spacing(scan, size))
+    upload = Upload(f"{scan} of {evaluation.name}", image, names, numbers, True, grid)
     wanted = query.get("slice", "")
     number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else numbers[len(numbers) // 2]
     return upload, min(range(len(numbers)), key=lambda i: abs(numbers[i] - number))

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
 from core.config import InferenceConfig
-from core.data.grid import Spacing, ml_a_voxel
+from core.data.grid import Grid, Spacing
 from core.data.images import model_window
 from core.data.masks import LabelMap
-from core.data.readers.uploads import Upload, read_upload
+from core.data.readers.uploads import NOWHERE, Upload, read_upload
 from core.errors import GutCheckError
 from core.imaging.overlay import Rgb, blend, class_statistics, num_to_rgb
 from core.labels import CLASSES, ORGANS
@@ -114,19 +114,20 @@ def overlay_of(result: Segmentation, position: int, opacity: float, organs: Coll
     return blend(result.upload.grey(position), result.label_maps[position], opacity=opacity, organs=organs)
 
 
-def get_class_statistics_gradio(label_map: LabelMap, *, spacing_mm: Spacing | None = None) -> str:
-    """Pixels, percent and, where the spacing is known, ml per class, as a Markdown table with a chip of each class's colour.
+def get_class_statistics_gradio(label_map: LabelMap, *, grid: Grid = NOWHERE, partial: str = "") -> str:
+    """Pixels, percent and, where it is known, ml per class, as a Markdown table with a chip of each class's colour.
 
     Args:
         label_map: (H, W) or (Z, H, W) uint8.
-        spacing_mm: distance of voxel centres (z, y, x).
+        grid: of its voxels.
+        partial: why there is no volume in any case, see `core.data.readers.uploads.Upload.partial`.
     """
-    return statistics_table(class_statistics(label_map), label_map.shape, spacing_mm)
+    return statistics_table(class_statistics(label_map), label_map.shape, grid, partial)
 
 
-def statistics_table(rows: Sequence[dict[str, Any]], shape: tuple[int, ...], spacing_mm: Spacing | None) -> str:
+def statistics_table(rows: Sequence[dict[str, Any]], shape: tuple[int, ...], grid: Grid, partial: str = "") -> str:
     """The same of what `core.imaging.overlay.class_statistics` counted in label maps of this shape, (H, W) or (Z, H, W)."""
-    ml = None if spacing_mm is None else ml_a_voxel(spacing_mm)
+    ml = None if partial else grid.voxel_ml
     lines = []
     for row in rows:
         kind = CLASSES[row["class_id"]]
@@ -135,14 +136,15 @@ def statistics_table(rows: Sequence[dict[str, Any]], shape: tuple[int, ...], spa
     what = "Voxels" if len(shape) == 3 else "Pixels"
     head = f"| Class | {what} | Percent |" + ("" if ml is None else " ml |")
     return "\n".join(
-        [head, "|:--|--:|--:|" + ("" if ml is None else "--:|"), *lines, "", _basis(shape, what.lower(), spacing_mm)]
+        [head, "|:--|--:|--:|" + ("" if ml is None else "--:|"), *lines, "", _basis(shape, what.lower(), grid, partial)]
     )
 
 
-def _basis(shape: tuple[int, ...], what: str, spacing_mm: Spacing | None) -> str:
+def _basis(shape: tuple[int, ...], what: str, grid: Grid, partial: str) -> str:
     size = " × ".join(str(side) for side in reversed(shape))
-    spacing = "spacing unknown, so no volumes" if spacing_mm is None else f"spacing {spacing_text(spacing_mm)}"
-    return f"Of {size} {what}; {spacing}."
+    known = f"spacing {spacing_text(grid.spacing_mm)}" if grid.spacing_mm else ""
+    why = partial or ("" if known else "spacing unknown, so no volumes")
+    return f"Of {size} {what}; {'; '.join(filter(None, [known, why]))}."
 
 
 def spacing_text(spacing_mm: Spacing) -> str:

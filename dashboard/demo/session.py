@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cli.progress import ReportProgress, silent
-from core.data.grid import Spacing
+from core.data.grid import Grid, Spacing
 from core.data.readers.uploads import Upload, read_upload
 from core.errors import ImageError, ModelError
 from core.imaging.overlay import Rgb, num_to_rgb
@@ -188,9 +188,9 @@ class Demo:
             return View(f"{described(upload, position)}, {NOT_SEGMENTED_YET}.", count, position, grey)
         overlay = overlay_of(item, position, options.opacity, options.organs)
         third = item.confidence[position] if options.third == "Confidence" else num_to_rgb(item.label_maps[position])
-        spacing_mm = spacing_of(upload, options)
-        of_slice = get_class_statistics_gradio(item.label_maps[position], spacing_mm=spacing_mm)
-        of_scan = _scan_statistics(item, spacing_mm)
+        grid = grid_of(upload, options)
+        of_slice = get_class_statistics_gradio(item.label_maps[position], grid=grid, partial=upload.partial)
+        of_scan = _scan_statistics(item, grid)
         if of_scan:
             of_slice = f"**This slice**\n\n{of_slice}"
         return View(result_status(item, position), count, position, grey, overlay, third, of_slice, of_scan)
@@ -204,29 +204,29 @@ class Demo:
         result = self.tabs.get(session)
         if not isinstance(result, Segmentation):
             raise ImageError("Nothing is segmented yet", todo="press Segment first")
-        spacing_mm = spacing_of(result.upload, options)
+        grid = grid_of(result.upload, options)
         match kind:
             case "mask":
                 return mask_download(result)
             case "colours":
                 return colour_download(result)
             case "nifti":
-                return nifti_download(result, options.position, spacing_mm)
+                return nifti_download(result, options.position, grid)
             case "report":
-                return report_download(result, options.position, spacing_mm)
+                return report_download(result, options.position, grid)
 
 
 def _upload_of(item: Upload | Segmentation | None) -> Upload | None:
     return item.upload if isinstance(item, Segmentation) else item
 
 
-def _scan_statistics(result: Segmentation, spacing_mm: Spacing | None) -> str:
+def _scan_statistics(result: Segmentation, grid: Grid) -> str:
     if not result.upload.is_scan or len(result.label_maps) == 1:
         return ""
     shape = (len(result.label_maps), *result.label_maps[0].shape)
-    return "**Whole scan**\n\n" + statistics_table(result.scan_statistics, shape, spacing_mm)
+    return "**Whole scan**\n\n" + statistics_table(result.scan_statistics, shape, grid, result.upload.partial)
 
 
-def spacing_of(upload: Upload, options: DisplayOptions) -> Spacing | None:
-    """The spacing (z, y, x) that the files state, else the one that the user states; nothing where slices are missing."""
-    return None if upload.has_gaps else upload.spacing_mm or options.spacing_mm
+def grid_of(upload: Upload, options: DisplayOptions) -> Grid:
+    """What the files state of place and spacing, or else the user's spacing."""
+    return upload.grid if upload.grid.spacing_mm else Grid(None, options.spacing_mm)

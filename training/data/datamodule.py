@@ -76,13 +76,14 @@ class MedicalSegmentationDataModule(pl.LightningDataModule):  # type: ignore[mis
         """Fetch the data set if it is not there, check every file once, and build the cache; in one process of the machine.
 
         Raises:
-            DatasetError: it cannot be had, a split is empty, or files cannot be used; they are named.
+            DatasetError: it cannot be had, a split is empty, or files or names cannot be used; they are named.
             WorkspaceError: the disk is too full or refuses.
         """
         if self._checked or _local_rank():
             return
         if self.archive is not None and not self.root.exists():
             prepare_uw_madison(self.root, config=self.archive, progress=self.watch("Fetching the data set"))
+        self.index.check_names()
         scans = [scan for split in SPLITS for scan in self.index.scans(split)]
         wanted = self.recipe.image_size, self.recipe.window
         if not self.training.cache:

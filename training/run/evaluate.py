@@ -27,7 +27,8 @@ def evaluate_run(
     ahead: "PredictAhead | None" = None,
 ) -> Evaluation:
     """Evaluate a run's model on a split, with a bar; see `core.evaluation.evaluate.evaluate` for ``ahead`` and what it raises."""
-    scans = index.scans(split)
+    index.check_names()
+    scans = index.with_reference(split)
 
     from core.evaluation.evaluate import evaluate, scans_taken_over
     from core.model.predictor import Predictor

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 
 from core.config import ArchiveConfig, InputRecipe, TrainingConfig
-from core.data.index import DatasetIndex
+from core.data.index import SPLITS, DatasetIndex
 from core.errors import GutCheckError
 from core.model.segformer import build_model, load_checkpoint, save_model
 from core.runs.jobs.ends import clear_partials
@@ -180,7 +180,7 @@ def begin(
         return
     write_settings(paths, index, training, recipe)
     write_manifest(paths, index, training.seed)
-    counts = ", ".join(f"{split} {sum(len(s.slices) for s in scans)} slices" for split, scans in index.splits.items())
+    counts = ", ".join(f"{split} {sum(len(scan.slices) for scan in index.scans(split))} slices" for split in SPLITS)
     log.say(f"Training {training.model} at {recipe.image_size} pixels on {index.name} ({counts}).")
 
 

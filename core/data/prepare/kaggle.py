@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from core.data.identity import MAX_NAMED, SLICE_SPACING_MM, natural_key, parse_s
 from core.data.images import check_picture, encode_png, read_image
 from core.data.manifest import DatasetManifest, ScanInfo
 from core.data.masks import LabelMap, decode_rle, merge_organs
+from core.data.prepare.patients import PatientRule
 from core.data.prepare.writer import Prepared, writing_dataset
 from core.errors import DatasetError, MaskError
 from core.labels import ORGANS
@@ -31,6 +33,12 @@ class SourceSlice:
     """(height, width) by the name."""
     spacing_mm: tuple[float, float, float]
 
+    @property
+    def geometry(self) -> str:
+        """Size and spacing as people read them."""
+        (height, width), (_, y, x) = self.size, self.spacing_mm
+        return f"{width}×{height} pixels of {x:g}×{y:g} mm"
+
 
 def prepare_kaggle(
     source: Path, out: Path, *, split: SplitConfig, name: str | None = None, progress: ReportProgress = silent
@@ -40,20 +48,20 @@ def prepare_kaggle(
     Where organs overlap the smaller one wins; contested pixels are counted per scan in ``dataset.json``.
 
     Raises:
-        DatasetError: no table, no scans, rows without a scan or scans without a row (named), or a size that differs
-            from the name's.
+        DatasetError: no table, no scans, rows without a scan or scans without a row (named), a size that differs from
+            the name's, or patients whose names differ in leading zeros only.
         MaskError: run lengths that do not fit their slice.
     """
     slices = find_slices(source)
     runs = read_runs(source / "train.csv")
     _check_same(slices, runs, source)
+    PatientRule().check(parse_slice_name(each.id) for each in slices)
     manifest = DatasetManifest(
         name=name or out.resolve().name,
         source="UW-Madison GI Tract Image Segmentation (Kaggle, 2022)",
         licence="CC BY-NC-SA 4.0",
     )
     contested: Counter[str] = Counter()
-    infos: dict[str, ScanInfo] = {}
     with writing_dataset(out, manifest, split) as draft:
         for done, each in enumerate(slices):
             progress(done, len(slices), each.id)
@@ -61,7 +69,7 @@ def prepare_kaggle(
             label_map, clashes = decode_slice(each, runs[each.id])
             named = parse_slice_name(each.id)
             contested[named.scan] += clashes
-            infos[named.scan] = ScanInfo(each.spacing_mm, each.size, contested[named.scan])
+            draft.scans[named.scan] = ScanInfo(each.spacing_mm, each.size, contested[named.scan])
             draft.writer.add(
                 each.id,
                 named.patient,
@@ -69,7 +77,6 @@ def prepare_kaggle(
                 mask_png=encode_png(label_map),
                 annotated=bool(label_map.any()),
             )
-        draft.manifest = replace(manifest, scans=infos)
         progress(len(slices), len(slices), "hashing")
     return draft.result
 
@@ -78,13 +85,20 @@ def find_slices(source: Path) -> list[SourceSlice]:
     """The scan files below ``source/train``, by id.
 
     Raises:
-        DatasetError: none, or a name that does not state size and spacing.
+        DatasetError: none, a name that does not state size and spacing, or slices of a scan that differ in them.
     """
-    paths = sorted((source / "train").glob("case*/case*_day*/scans/*.png"), key=lambda path: natural_key(path.as_posix()))
+    found = (source / "train").glob("case*/case*_day*/scans/*.[pP][nN][gG]")
+    paths = sorted((path for path in found if path.name[0] != "."), key=lambda path: natural_key(path.as_posix()))
     if not paths:
         todo = "give the folder that holds train.csv and train/caseN/caseN_dayM/scans"
         raise DatasetError("The folder has no scans in the competition's layout", value=source, todo=todo)
-    return [_source_slice(path) for path in paths]
+    slices = [_source_slice(path) for path in paths]
+    for scan, members in groupby(slices, key=lambda each: each.path.parent):
+        kinds = sorted({each.geometry for each in members})
+        if len(kinds) > 1:
+            what = f"The slices of scan {scan.parent.name} differ in size or spacing"
+            raise DatasetError(what, value=", ".join(kinds), todo="restore the files, or remove the scan and its rows")
+    return slices
 
 
 def _source_slice(path: Path) -> SourceSlice:
@@ -104,10 +118,11 @@ def read_runs(table: Path) -> dict[str, dict[str, str]]:
     """Run lengths by slice id and organ; an organ that is absent has no entry.
 
     Raises:
-        DatasetError: the table is missing, is not CSV, lacks a column, or names an unknown class.
+        DatasetError: the table is missing, is not CSV, lacks a column, names an unknown class, or has two rows for one organ.
     """
     try:
-        rows = pd.read_csv(table, usecols=["id", "class", "segmentation"], dtype=str, keep_default_na=False)
+        columns = ["id", "class", "segmentation"]
+        rows = pd.read_csv(table, usecols=columns, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise DatasetError("train.csv is missing", value=table, todo="give the competition's folder") from error
     except (OSError, ValueError) as error:
@@ -116,6 +131,12 @@ def read_runs(table: Path) -> dict[str, dict[str, str]]:
     unknown = sorted(set(rows["class"]) - {organ.name for organ in ORGANS})
     if unknown:
         raise DatasetError("train.csv names an unknown class", value=unknown[0], todo="correct the table")
+    if (twice := rows.duplicated(["id", "class"])).any():
+        slice_id, organ = rows.loc[twice, ["id", "class"]].iloc[0]
+        # Lines as an editor counts them, the header's being the first.
+        lines = [str(row + 2) for row in rows.index[(rows["id"] == slice_id) & (rows["class"] == organ)]]
+        value = f"{slice_id}, {organ}, lines {' and '.join(lines)} of {table}"
+        raise DatasetError("train.csv has two rows for one slice and organ", value=value, todo="keep the right one")
     runs: dict[str, dict[str, str]] = {slice_id: {} for slice_id in rows["id"]}
     for slice_id, organ, text in zip(rows["id"], rows["class"], rows["segmentation"], strict=True):
         if text:

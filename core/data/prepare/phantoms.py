@@ -1,6 +1,5 @@
 """`prepare phantom`: a data set of synthetic scans."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from core.cli.progress import ReportProgress, silent
@@ -40,14 +39,12 @@ def prepare_phantom(
         pattern=PHANTOM_PATTERN,
         spacing_mm=spacing_mm,
     )
-    infos: dict[str, ScanInfo] = {}
     with writing_dataset(out, manifest, split) as draft:
         for done, (patient, day) in enumerate(scans):
             scan_id = f"phantom{patient:03d}_day{day}"
             progress(done, len(scans), scan_id)
             _add_scan(draft, scan_id, patient, day, config, spacing_mm, split.seed)
-            infos[scan_id] = ScanInfo(spacing_mm)
-        draft.manifest = replace(manifest, scans=infos)
+            draft.scans[scan_id] = ScanInfo(spacing_mm)
         progress(len(scans), len(scans), "hashing")
     return draft.result
 

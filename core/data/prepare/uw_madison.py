@@ -7,18 +7,17 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from core.cli.progress import ReportProgress, silent
 from core.config import ADDRESS_VARIABLE, ArchiveConfig
-from core.data.identity import SLICE_SPACING_MM, parse_slice_name
-from core.data.images import check_picture, decode, encode_png
-from core.data.index import SPLITS, load_index, pair_files
+from core.data.identity import SLICE_SPACING_MM, clean_name, parse_slice_name
+from core.data.images import check_picture
+from core.data.index import SPLITS, index_folder, load_index, pair_files
 from core.data.manifest import FILE_NAME, DatasetManifest, ScanInfo, hash_files
-from core.data.masks import check_label_map, read_mask
-from core.data.prepare.writer import Prepared
+from core.data.prepare.mask_files import read_labels
+from core.data.prepare.writer import Prepared, partial_notes
 from core.data.readers.archive import unpack
 from core.data.readers.download import fetch
+from core.data.readers.label_files import LabelTable
 from core.errors import ConfigError, DatasetError
 from core.storage.files import new_folder, sha256_of, write_json
 
@@ -34,6 +33,7 @@ def prepare_uw_madison(
     config: ArchiveConfig,
     name: str | None = None,
     spacing_mm: tuple[float, float, float] | None = None,
+    labels: LabelTable | None = None,
     progress: ReportProgress = silent,
 ) -> Prepared:
     """Fetch the archive unless it is given, unpack and check it, and write the data set ``out`` in the split it came in.
@@ -55,15 +55,18 @@ def prepare_uw_madison(
     archive = obtain(config, download, progress)
     with new_folder(out) as folder, tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked-") as unpacked:
         unpack(archive, Path(unpacked), max_bytes=int(config.max_gb * 1e9), progress=progress)
-        take_over(find_root(Path(unpacked)), folder, progress)
+        annotated = take_over(find_root(Path(unpacked)), folder, labels or LabelTable(), progress)
         manifest = DatasetManifest(
             name=name or out.resolve().name,
             source="UW-Madison GI Tract Image Segmentation (Kaggle, 2022), the course's prepared copy",
             licence="CC BY-NC-SA 4.0",
             spacing_mm=spacing_mm,
-            files=hash_files(folder),
         )
-        write_json(folder / FILE_NAME, _with_facts(folder, manifest).to_json())
+        manifest = _with_facts(folder, replace(manifest, name=clean_name(manifest.name)))
+        index = index_folder(folder, manifest)
+        index.check_names()
+        notes = tuple(partial_notes(index, annotated=annotated))
+        write_json(folder / FILE_NAME, replace(manifest, notes=notes, files=hash_files(folder)).to_json())
     shutil.rmtree(download, ignore_errors=True)
     return describe(out)
 
@@ -120,35 +123,26 @@ def find_root(unpacked: Path) -> Path:
     return found[0]
 
 
-def take_over(source: Path, out: Path, progress: ReportProgress) -> None:
-    """Move the pairs of both splits to ``out``; a mask of three equal channels becomes one.
+def take_over(source: Path, out: Path, labels: LabelTable, progress: ReportProgress) -> int:
+    """Move the pairs of both splits to ``out``, masks as class ids in one channel; return how many slices show an organ.
 
     Raises:
         DatasetError: files that do not pair up.
         ImageError, MaskError: a file that cannot be used.
     """
+    annotated = 0
     for split in SPLITS:
         pairs = pair_files(source / split / "images", source / split / "masks")
         for kind in ("images", "masks"):
             (out / split / kind).mkdir(parents=True)
         for done, (stem, image, mask) in enumerate(pairs):
             progress(done, len(pairs), f"checking {split}")
-            content = mask_png(mask, shape=check_picture(image))
-            (out / split / "masks" / f"{stem}.png").write_bytes(content)
-            image.rename(out / split / "images" / f"{stem}.png")
-
-
-def mask_png(path: Path, *, shape: tuple[int, int]) -> bytes:
-    """A mask file's bytes: as they are if it has one channel, else written anew from three equal ones.
-
-    Raises:
-        MaskError: it cannot be used as class ids of an image of that (height, width).
-    """
-    read_mask(path, shape=shape)
-    pixels = decode(path)
-    if pixels.ndim == 2:
-        return path.read_bytes()
-    return encode_png(check_label_map(np.ascontiguousarray(pixels[..., 0]), source=path, shape=shape))
+            label_map, content = read_labels(mask, check_picture(image), labels)
+            annotated += bool(label_map.any())
+            name = f"{clean_name(stem)}.png"
+            (out / split / "masks" / name).write_bytes(content)
+            image.rename(out / split / "images" / name)
+    return annotated
 
 
 def _with_facts(folder: Path, manifest: DatasetManifest) -> DatasetManifest:

@@ -85,24 +85,31 @@ def _targets(archive: Path, entries: list[zipfile.ZipInfo]) -> list[tuple[zipfil
     targets: list[tuple[zipfile.ZipInfo, PurePosixPath]] = []
     seen: set[str] = set()
     for entry in entries:
-        problem = _problem(entry)
-        place = PurePosixPath(entry.filename)
+        problem, name = _problem(entry), _name(entry)
+        place = PurePosixPath(name)
         # Names that differ only in case are one file on some disks.
-        if not problem and not entry.is_dir() and str(place).lower() in seen:
+        if not problem and not name.endswith("/") and str(place).lower() in seen:
             problem = "comes twice"
         if problem:
             todo = "do not use this archive"
             raise DatasetError(f"An entry of {archive.name} {problem}", value=repr(entry.filename)[:200], todo=todo)
-        if not entry.is_dir():
+        if not name.endswith("/"):
             seen.add(str(place).lower())
             targets.append((entry, place))
     return targets
 
 
+def _name(entry: zipfile.ZipInfo) -> str:
+    """An entry's path; tools of Windows part folders by a backslash, which the format (APPNOTE, 4.4.17.1) does not allow.
+
+    ``orig_filename``: zipfile cuts a name at a zero byte and turns separators before it gives ``filename``.
+    """
+    return entry.orig_filename.replace("\\", "/")
+
+
 def _problem(entry: zipfile.ZipInfo) -> str:
-    # ``orig_filename``: zipfile cuts a name at a zero byte and turns separators before it gives ``filename``.
-    raw = entry.orig_filename
-    if "\0" in raw or "\\" in raw or not entry.filename.strip("/"):
+    raw = _name(entry)
+    if "\0" in raw or not raw.strip("/"):
         return "has a name that is not allowed"
     if raw.startswith("/") or PureWindowsPath(raw).drive or ".." in PurePosixPath(raw).parts:
         return "leaves the folder"

@@ -3,7 +3,6 @@
 import gzip
 import io
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -11,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.grey import to_pixels
-from core.data.grid import Grid, in_display_order
+from core.data.grid import Axes, Grid, axes_of, in_display_order
 from core.data.masks import to_labels
-from core.data.readers.nifti_header import TO_LPS, Place, Unusable, place_of
+from core.data.readers.nifti_header import Place, Unusable, place_of
 from core.data.volume import LabelVolume, Volume
 from core.errors import ImageError, InputError, MaskError
 
@@ -32,6 +31,7 @@ class Stored(NamedTuple):
     """(Z, H, W) in display order, scaled as the header says."""
     grid: Grid
     notes: tuple[str, ...]
+    axes: Axes
 
 
 def is_nifti(path: Path) -> bool:
@@ -54,7 +54,7 @@ def read_nifti_image(path: Path, *, max_voxels: int = MAX_VOXELS) -> Volume:
     pixels, grey, remarks = to_pixels(stored.voxels)
     if grey.non_finite == pixels.size:
         raise ImageError("The volume holds no finite number", value=path, todo="export it again")
-    return Volume(pixels, stored.grid, grey, (*stored.notes, *remarks))
+    return Volume(pixels, stored.grid, grey, (*stored.notes, *remarks), axes=stored.axes)
 
 
 def read_nifti_labels(path: Path, *, max_voxels: int = MAX_VOXELS) -> LabelVolume:
@@ -90,7 +90,7 @@ def read_stored(path: Path, kind: type[InputError], *, max_voxels: int = MAX_VOX
     sheared = (NO_DISTANCES,) if place.stated and grid.sheared else ()
     if not place.stated:
         grid = Grid(None, grid.spacing_mm if place.spaced else None, place.origin)
-    return Stored(turned.voxels, grid, (*place.notes, *sheared))
+    return Stored(turned.voxels, grid, (*place.notes, *sheared), axes_of(place.matrix[:, [2, 1, 0, 3]], turned.matrix))
 
 
 def _opened(path: Path) -> Any:
@@ -141,39 +141,3 @@ def _check_shape(path: Path, shape: tuple[int, ...], kind: type[InputError], max
         raise kind(f"The file holds no single 3D volume ({size})", value=path, todo="export one volume a file")
     if np.prod(shape, dtype=np.float64) > max_voxels:
         raise kind(f"The volume is too large ({size})", value=path, todo=f"use at most {max_voxels:,} voxels")
-
-
-@dataclass(frozen=True)
-class NiftiVolume:
-    """A volume as the demo's readers still take it."""
-
-    voxels: NDArray[Any]
-    affine: NDArray[np.float64]
-    """(4, 4), from (column, row, slice) to mm as NIfTI has it."""
-    path: Path
-    stated: bool
-
-    @property
-    def spacing_mm(self) -> tuple[float, float, float]:
-        x, y, z = (float(step) for step in np.linalg.norm(self.affine[:3, :3], axis=0))
-        return z, y, x
-
-
-def read_nifti(path: Path, *, max_voxels: int = MAX_VOXELS) -> NiftiVolume:
-    stored = read_stored(path, MaskError, max_voxels=max_voxels)
-    stated = stored.grid.affine is not None
-    steps = stored.grid.spacing_mm or (1.0, 1.0, 1.0)
-    matrix = stored.grid.matrix if stated else np.diag([*steps, 1.0])[[2, 1, 0, 3]] * np.array([[1], [1], [-1], [1]])
-    return NiftiVolume(stored.voxels, TO_LPS @ matrix[:, [2, 1, 0, 3]], path, stated)
-
-
-def in_slice_order(path: Path, voxels: NDArray[Any], affine: NDArray[np.float64], *, stated: bool) -> NiftiVolume:
-    import nibabel as nib
-
-    tools: Any = nib.orientations
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise MaskError("The volume's affine is no geometry", value=path, todo="export it again with its spacing")
-    turn = tools.ornt_transform(tools.io_orientation(affine), tools.axcodes2ornt(("L", "P", "I")))
-    turned = tools.apply_orientation(voxels, turn)
-    moved = affine @ tools.inv_ornt_aff(turn, voxels.shape)
-    return NiftiVolume(np.ascontiguousarray(turned.transpose(2, 1, 0)), moved, path, stated)

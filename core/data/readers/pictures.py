@@ -53,7 +53,7 @@ def read_pictures(paths: Sequence[Path], title: str, *, max_pixels: int, in_fold
         total += height * width
         if total > max_pixels and len(paths) > 1:
             raise DatasetError("The pictures are too large together", value=title, todo=f"use at most {max_pixels:,} pixels")
-    grey, in_colour, turned = zip(*map(_read_picture, paths), strict=True)
+    grey, in_colour, turned = zip(*map(_decoded, paths), strict=True)
     numbers = _one_scan(paths, grey, in_folders)
     order = np.argsort(numbers) if numbers else range(len(paths))
     return Pictures(
@@ -66,7 +66,13 @@ def read_pictures(paths: Sequence[Path], title: str, *, max_pixels: int, in_fold
     )
 
 
-def _read_picture(path: Path) -> tuple[Pixels, bool, bool]:
+def read_picture(path: Path) -> Pixels:
+    """One picture as it is read of several, (H, W) uint8 or uint16. Raises: ImageError, see `read_pictures`."""
+    check_picture(path)
+    return _decoded(path)[0]
+
+
+def _decoded(path: Path) -> tuple[Pixels, bool, bool]:
     """The picture in grey, whether it came in colour, and whether its file asks to turn it."""
     turned = _check_frames(path)
     pixels = decode(path)

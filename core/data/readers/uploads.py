@@ -3,7 +3,7 @@
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.grey import to_pixels
-from core.data.grid import Spacing
+from core.data.grid import Axes, Grid
 from core.data.identity import natural_key
-from core.data.images import SUFFIXES, Pixels, Window, volume_window
+from core.data.images import Pixels, Window, volume_window
 from core.data.readers.archive import unpack
-from core.data.readers.dicom import is_dicom, read_series
-from core.data.readers.nifti import SUFFIXES as NIFTI_SUFFIXES
-from core.data.readers.nifti import NiftiVolume, read_nifti
+from core.data.readers.dicom import read_series
+from core.data.readers.kinds import Sorted, below, check_segmentable, sort_files
+from core.data.readers.nifti import read_nifti_image
 from core.data.readers.pictures import read_pictures
+from core.data.volume import Volume
 from core.errors import DatasetError, GutCheckError, ImageError
 
 MAX_SLICES = 1000
@@ -27,6 +27,7 @@ MAX_SLICES = 1000
 MAX_UPLOAD_PIXELS = 2**26
 """Pixels of one upload over all slices (67 million: 256 slices of 512×512), which take about 0.8 GB while they are read."""
 MAX_UNPACKED_BYTES = 500_000_000
+NOWHERE = Grid()
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class Upload:
     """Of the slices in their scan, ascending."""
     is_scan: bool = False
     """Whether the slices are one scan: one grey window, neighbours shown to a model that wants them, volumes in ml."""
-    spacing_mm: Spacing | None = None
-    """Distance of voxel centres (z, y, x), where the files state it."""
-    affine: NDArray[np.float64] | None = None
-    """(4, 4), from (column, row, slice) to mm in the patient as NIfTI has it, where the files state it."""
+    grid: Grid = NOWHERE
+    """Where the voxels lie and how far they are apart, as far as the files say; its first slice is number 1."""
+    axes: Axes = ()
+    """See `core.data.volume.Volume`."""
     colours: tuple[bool, ...] = ()
     """Which slices came in colour; nothing where none did."""
     notes: tuple[str, ...] = ()
@@ -69,9 +70,12 @@ class Upload:
         return self.colours or (False,) * len(self.slices)
 
     @property
-    def has_gaps(self) -> bool:
-        """Whether slices are missing between those of a scan, so that nobody knows its volumes."""
-        return self.is_scan and any(after - before != 1 for before, after in pairwise(self.numbers))
+    def partial(self) -> str:
+        """Why nobody knows the volume of what is drawn, in words: single slices, or gaps; empty for a whole scan."""
+        if not self.is_scan or len(self.slices) < 2:
+            return "a single slice has no volume"
+        gaps = any(after - before != 1 for before, after in pairwise(self.numbers))
+        return "slices are missing, so no volumes" if gaps else ""
 
     @property
     def nbytes(self) -> int:
@@ -104,6 +108,7 @@ def _read(paths: Sequence[Path]) -> Upload:
         return _read_zip(paths[0])
     if any(path.suffix.lower() == ".zip" and zipfile.is_zipfile(path) for path in paths):
         raise DatasetError("There is a zip among several files", value=_title(paths), todo="upload one zip at a time")
+    # Gradio puts each file into a folder of its own, whose name means nothing.
     return _read_files(sorted(paths, key=lambda path: natural_key(path.name)), title=_title(paths))
 
 
@@ -119,61 +124,47 @@ def _read_zip(path: Path) -> Upload:
             mended = {"more than": "upload fewer slices", "encrypted": "zip the slices without a password"}
             todo = next((todo for word, todo in mended.items() if word in error.what), "zip the slices again")
             raise DatasetError(error.what, value=path.name, todo=todo) from error
-        files = [path for path in Path(folder).rglob("*") if path.is_file() and not _is_clutter(path.relative_to(folder))]
-        chosen = _of_one_kind(files)
+        files = sort_files(below(Path(folder)))
+        chosen = files.dicom or files.volumes or files.pictures
         if not chosen:
             todo = "zip PNG slices, one NIfTI volume or one DICOM series"
             raise DatasetError("The zip holds no pictures and no scan", value=path.name, todo=todo)
-        left = len(files) - len(chosen)
-        chosen.sort(key=lambda path: natural_key(path.relative_to(folder).as_posix()))
+        left = sum(map(len, (files.pictures, files.volumes, files.dicom, files.others))) - len(chosen)
         notes = (f"Files in the zip that were left out: {left}.",) if left else ()
         return _read_files(chosen, title=path.name, notes=notes, in_folders=True)
-
-
-def _is_clutter(path: Path) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in path.parts)
-
-
-def _of_one_kind(paths: Sequence[Path]) -> list[Path]:
-    dicom = [path for path in paths if is_dicom(path) and path.name != "DICOMDIR"]
-    volumes = [path for path in paths if path.name.lower().endswith(NIFTI_SUFFIXES)]
-    return dicom or volumes or [path for path in paths if path.suffix.lower() in SUFFIXES]
 
 
 def _read_files(paths: Sequence[Path], *, title: str, notes: tuple[str, ...] = (), in_folders: bool = False) -> Upload:
     if len(paths) > MAX_SLICES:
         raise DatasetError(f"There are {len(paths):,} files", value=title, todo=f"upload at most {MAX_SLICES:,} at once")
-    volumes = [path for path in paths if path.name.lower().endswith(NIFTI_SUFFIXES)]
-    dicom = [path for path in paths if is_dicom(path)]
-    if not volumes and not dicom:
-        pictures = read_pictures(paths, title, max_pixels=MAX_UPLOAD_PIXELS, in_folders=in_folders)
-        numbers, is_scan = pictures.numbers or tuple(range(1, len(paths) + 1)), pictures.numbers is not None
-        notes = tuple(dict.fromkeys((*notes, *pictures.notes)))
-        return Upload(
-            title, pictures.slices, pictures.names, numbers, is_scan, pictures.spacing_mm, colours=pictures.colours, notes=notes
+    files = sort_files(paths)
+    if not files.volumes and not files.dicom:
+        return _of_pictures(paths, title, notes, in_folders=in_folders)
+    return _of_volume(_read_volume(files, len(paths), title), title, notes)
+
+
+def _read_volume(files: Sorted, count: int, title: str) -> Volume:
+    if len(files.dicom) == count:
+        return read_series(files.dicom, max_pixels=MAX_UPLOAD_PIXELS)
+    if len(files.volumes) < count:
+        raise DatasetError(
+            "The files are not of one kind", value=title, todo="upload pictures, one volume or one series at a time"
         )
-    if len(volumes) == len(paths) == 1:
-        volume = read_nifti(paths[0], max_voxels=MAX_UPLOAD_PIXELS)
-        return _of_volume(volume, title, (*notes, *_place_notes(volume)))
-    if len(dicom) == len(paths):
-        series = read_series(paths, max_pixels=MAX_UPLOAD_PIXELS)
-        upload = _of_volume(series.volume, title, (*notes, *series.notes))
-        return upload if series.spaced else replace(upload, spacing_mm=None, affine=None)
-    raise DatasetError("The files are not of one kind", value=title, todo="upload pictures, one volume or one series at a time")
+    if count > 1:
+        raise DatasetError(f"There are {count} volumes", value=title, todo="upload one at a time, without its label map")
+    return read_nifti_image(files.volumes[0], max_voxels=MAX_UPLOAD_PIXELS)
 
 
-def _place_notes(volume: NiftiVolume) -> tuple[str, ...]:
-    return () if volume.stated else ("The file does not state where it lies; its orientation is assumed.",)
+def _of_pictures(paths: Sequence[Path], title: str, notes: tuple[str, ...], *, in_folders: bool) -> Upload:
+    found = read_pictures(paths, title, max_pixels=MAX_UPLOAD_PIXELS, in_folders=in_folders)
+    numbers, notes = found.numbers or tuple(range(1, len(paths) + 1)), tuple(dict.fromkeys((*notes, *found.notes)))
+    grid = Grid(None, found.spacing_mm)
+    return Upload(title, found.slices, found.names, numbers, found.numbers is not None, grid, colours=found.colours, notes=notes)
 
 
-def _of_volume(volume: NiftiVolume, title: str, notes: tuple[str, ...]) -> Upload:
-    depth, height, width = volume.voxels.shape
-    for side in (height, width):
-        if side < 16:
-            raise ImageError(f"The slices are too small ({width}×{height} pixels)", value=title, todo="use at least 16×16 pixels")
-    if depth > MAX_SLICES:
-        raise DatasetError(f"The scan has {depth:,} slices", value=title, todo=f"use one with at most {MAX_SLICES:,}")
-    (pixels, _, more), numbers = to_pixels(volume.voxels), tuple(range(1, depth + 1))
+def _of_volume(volume: Volume, title: str, notes: tuple[str, ...]) -> Upload:
+    check_segmentable(volume, title, max_slices=MAX_SLICES)
+    numbers = volume.numbers or tuple(range(1, len(volume.pixels) + 1))
     names = tuple(f"slice {number}" for number in numbers)
-    affine = volume.affine if volume.stated else None
-    return Upload(title, tuple(pixels), names, numbers, True, volume.spacing_mm, affine, notes=(*notes, *more))
+    notes = (*notes, *volume.notes)
+    return Upload(title, tuple(volume.pixels), names, numbers, True, volume.grid, volume.axes, notes=notes)

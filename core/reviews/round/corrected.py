@@ -152,13 +152,16 @@ def _manifest(source: DatasetManifest, evaluation: Evaluation, masks: Mapping[st
 
 def _add(draft: Draft, scan: Scan, mask: LabelMap | None) -> None:
     for position, each in enumerate(scan.slices):
+        if each.mask is None:
+            draft.writer.add(each.name.stem, scan.patient, image_png=each.image.read_bytes(), mask_png=None)
+            continue
         _, reference = each.read()
         plane = reference if mask is None else mask[position]
         draft.writer.add(
             each.name.stem,
             scan.patient,
             image_png=each.image.read_bytes(),
-            mask_png=each.reference().read_bytes() if mask is None else encode_png(plane),
+            mask_png=each.mask.read_bytes() if mask is None else encode_png(plane),
             annotated=bool(plane.any()),
         )
 

@@ -1,5 +1,6 @@
 """Exit codes and wording that every command shares."""
 
+import os
 import subprocess
 import sys
 
@@ -49,6 +50,14 @@ def test_a_reader_that_goes_away_is_no_failure() -> None:
 
 
 COMMANDS = {"one": Command("the first", "core.cli.command"), "one more": Command("the second", "builtins", "print")}
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_console_that_is_not_utf_8(stream: str) -> None:
+    code = f"import sys; from core.cli.command import run_command; run_command(lambda: print('Jürgen 20×18', file=sys.{stream}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert getattr(done, stream).split() == [rb"J\xfcrgen", rb"20\xd718"]
 
 
 def test_a_command_may_have_two_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from transformers import SegformerForSemanticSegmentation
 
 from core.cli.command import run_command
 from core.config import InputRecipe
+from core.data.grid import Grid
 from core.data.images import read_image, volume_window, write_png
 from core.errors import ConfigError, ImageError, ModelError, WorkspaceError
 from core.labels import PALETTE
@@ -107,7 +108,7 @@ def test_statistics_by_hand() -> None:
 def test_volumes_by_hand() -> None:
     label_map = np.array([[[0, 1]], [[1, 1]]], np.uint8)
 
-    lines = demo.get_class_statistics_gradio(label_map, spacing_mm=(10.0, 50.0, 2.0)).splitlines()
+    lines = demo.get_class_statistics_gradio(label_map, grid=Grid(None, (10.0, 50.0, 2.0))).splitlines()
 
     assert lines[0] == "| Class | Voxels | Percent | ml |"
     assert [line.rpartition("</span> ")[2] for line in lines[2:4]] == [

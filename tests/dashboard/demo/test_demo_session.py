@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from transformers import SegformerForSemanticSegmentation
 
 from core.config import InferenceConfig, InputRecipe
+from core.data.grid import Grid
 from core.data.images import Window, model_window, volume_window
 from core.data.index import DatasetIndex, load_index
 from core.data.masks import LabelMap
@@ -234,12 +235,18 @@ class TestDownloads:
         return nib.Nifti1Image.from_bytes(gzip.decompress(content))
 
     def test_the_report_is_one_file_and_escapes_what_it_quotes(self, demo: Demo) -> None:
-        demo.open(TAB, Upload("<b>x</b>.png", (grey(),), ("<b>x</b>.png",), (1,), spacing_mm=(3.0, 1.5, 1.5)))
+        demo.open(TAB, Upload("<b>x</b>.png", (grey(),), ("<b>x</b>.png",), (1,), grid=Grid(None, (3.0, 1.5, 1.5))))
         demo.segment(TAB, None)
         made = demo.download(TAB, "report", DisplayOptions())
         page = made.content.decode()
         assert made.name.endswith("_report.html")
-        for text in ("&lt;b&gt;x", "Not a medical device", "Large bowel", "Volume, ml", "data:image/png;base64,"):
+        for text in (
+            "&lt;b&gt;x",
+            "Not a medical device",
+            "Large bowel",
+            "a single slice has no volume",
+            "data:image/png;base64,",
+        ):
             assert text in page
         assert "<b>x" not in page
         assert "http://" not in page.replace("http://www.w3.org", "")

@@ -1,6 +1,7 @@
 """Loose pictures of one scan are shown to a model with context together with their neighbours."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from core.config import InferenceConfig, InputRecipe, InputWindow
 from core.data.images import FULL_8BIT, Window, read_image, volume_window, write_png
 from core.storage.partial import PartialOutput
-from training.commands.pictures import check_pictures, find_pictures, predict_pictures
+from training.commands.inputs import open_inputs
+from training.commands.pictures import predict_pictures
 
 
 class Recorder:
@@ -25,6 +27,12 @@ class Recorder:
         channels = (image,) if between is None else (between[0], image, between[1])
         self.shown.append(tuple(int(channel[0, 0]) for channel in channels))
         return np.zeros(image.shape, np.uint8), np.zeros(image.shape, np.uint8)
+
+
+def outlined(folder: Path, recorder: Recorder, out: Path) -> list[dict[str, Any]]:
+    out.mkdir()
+    with open_inputs(folder) as inputs:
+        return list(predict_pictures(inputs.pictures, recorder, PartialOutput(out)))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -53,8 +61,7 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_neighbours_are_found_by_number(folder: Path, tmp_path: Path, stride: int, expected: set[tuple[int, ...]]):
     recorder, out = Recorder(stride), tmp_path / "out"
-    out.mkdir()
-    results = list(predict_pictures(check_pictures(find_pictures(folder)), recorder, PartialOutput(out)))  # type: ignore[arg-type]
+    results = outlined(folder, recorder, out)
     assert set(recorder.shown) == expected
     assert {Path(each["input"]).stem for each in results} == {path.stem for path in folder.iterdir()}
     assert read_image(out / "alone_mask.png").shape == (20, 20)
@@ -66,9 +73,8 @@ def test_one_window_a_scan_where_the_model_wants_it(folder: Path, tmp_path: Path
     alone = read_image(folder / "alone.png")
     assert volume_window(scan) != FULL_8BIT
     for kind, wanted in (("none", (FULL_8BIT, FULL_8BIT)), ("scan", (volume_window(scan), volume_window(alone)))):
-        recorder, out = Recorder(window=kind), tmp_path / kind
-        out.mkdir()
-        assert len(list(predict_pictures(check_pictures(find_pictures(folder)), recorder, PartialOutput(out)))) == 5  # type: ignore[arg-type]
+        recorder = Recorder(window=kind)
+        assert len(outlined(folder, recorder, tmp_path / kind)) == 5
         assert recorder.windows == dict.fromkeys((2, 9, 10, 11), wanted[0]) | {99: wanted[1]}
 
 
@@ -77,8 +83,7 @@ def test_deep_slices_of_a_scan_share_a_window(tmp_path: Path, kind: InputWindow)
     """Whatever the recipe says; pictures of another depth under the same name have one of their own."""
     for number, pixels in ((1, np.uint16(1_000)), (2, np.uint16(30_000)), (3, np.uint8(3))):
         write_png(tmp_path / f"case1_day0_slice_{number}.png", np.full((20, 20), pixels))
-    recorder, out = Recorder(window=kind), tmp_path / "out"
-    out.mkdir()
-    assert len(list(predict_pictures(check_pictures(find_pictures(tmp_path)), recorder, PartialOutput(out)))) == 3  # type: ignore[arg-type]
+    recorder = Recorder(window=kind)
+    assert len(outlined(tmp_path, recorder, tmp_path / "out")) == 3
     alone = Window(3, 4) if kind == "scan" else FULL_8BIT
     assert recorder.windows == {1_000: Window(1_000, 30_000), 30_000: Window(1_000, 30_000), 3: alone}

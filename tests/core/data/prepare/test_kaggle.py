@@ -127,7 +127,7 @@ def test_a_name_without_size_and_spacing(source: Path, tmp_path: Path, name: str
 def test_two_files_of_one_slice(source: Path, tmp_path: Path) -> None:
     path = scan_path(source, IDS[0])
     path.with_name(path.name.replace("1.63", "1.64")).write_bytes(path.read_bytes())
-    with pytest.raises(DatasetError, match=r"^Two slices have one name: case1_day0_slice_0001; remove one of them\.$"):
+    with pytest.raises(DatasetError, match=r"^The slices of scan case1_day0 differ in size or spacing: .* mm; restore"):
         prepare_kaggle(source, tmp_path / "out", split=SPLIT)
 
 
@@ -155,3 +155,42 @@ def test_an_unknown_class(tmp_path: Path) -> None:
     write_table(tmp_path, [("case1_day0_slice_0001", "liver", "1 2")])
     with pytest.raises(DatasetError, match=r"^train\.csv names an unknown class: liver; correct the table\.$"):
         read_runs(tmp_path / "train.csv")
+
+
+def test_two_rows_for_one_organ(source: Path, tmp_path: Path) -> None:
+    rows = [*table_rows(), ("case1_day0_slice_0001", "stomach", "5 2")]
+    write_table(source, rows)
+    said = (
+        r"^train\.csv has two rows for one slice and organ: case1_day0_slice_0001, stomach, lines 4 and 11 of .*train\.csv; "
+        r"keep the right one\.$"
+    )
+    with pytest.raises(DatasetError, match=said):
+        prepare_kaggle(source, tmp_path / "out", split=SPLIT)
+
+
+def test_slices_of_a_scan_that_differ_in_size(source: Path, tmp_path: Path) -> None:
+    path = scan_path(source, IDS[1])
+    path.rename(path.with_name(path.name.replace("_20_18_", "_24_18_")))
+    said = (
+        r"^The slices of scan case1_day0 differ in size or spacing: 20×18 pixels of 1\.63×1\.5 mm, "
+        r"24×18 pixels of 1\.63×1\.5 mm; restore the files"
+    )
+    with pytest.raises(DatasetError, match=said):
+        prepare_kaggle(source, tmp_path / "out", split=SPLIT)
+
+
+def test_a_table_as_windows_writes_it_and_files_as_a_mac_does(source: Path, tmp_path: Path) -> None:
+    table = source / "train.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes().replace(b"\n", b"\r\n").replace(b"\r\r", b"\r"))
+    path = scan_path(source, IDS[0])
+    path.with_name(f"._{path.name}").write_bytes(b"a Mac's")
+    path.rename(path.with_suffix(".PNG"))
+    assert prepare_kaggle(source, tmp_path / "out", split=SPLIT).slices == {"train": 2, "valid": 1}
+
+
+def test_patients_that_differ_in_zeros_only(source: Path, tmp_path: Path) -> None:
+    (source / "train/case2").rename(source / "train/case01")
+    (source / "train/case01/case2_day5").rename(source / "train/case01/case01_day5")
+    write_table(source, [(each.replace("case2", "case01"), organ, runs) for each, organ, runs in table_rows()])
+    with pytest.raises(DatasetError, match=r"^Patients' names differ in leading zeros only: case01 and case1; rename them"):
+        prepare_kaggle(source, tmp_path / "out", split=SPLIT)

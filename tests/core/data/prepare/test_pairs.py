@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 from core.config import SplitConfig
 from core.data.images import write_png
 from core.data.index import load_index
+from core.data.masks import read_mask
 from core.data.prepare.pairs import prepare_pairs
+from core.data.prepare.patients import PatientRule
+from core.data.readers.label_files import LabelTable
 from core.errors import DatasetError, ImageError, MaskError, WorkspaceError
 
 STEMS = [f"case{patient}_day{day}_slice_{number:04d}" for patient in range(1, 6) for day in (0, 3) for number in (1, 2)]
@@ -66,7 +70,7 @@ def test_the_same_seed_gives_the_same_data_set(source: Path, tmp_path: Path) -> 
 
 def test_a_pattern_of_one_s_own(tmp_path: Path, write_pairs) -> None:
     source = write_pairs(tmp_path / "source", ["P1-1", "P1-2", "P2-1"])
-    made = prepare_pairs(source, tmp_path / "out", split=SPLIT, pattern=r"(?P<patient>P\d)-(?P<slice>\d)")
+    made = prepare_pairs(source, tmp_path / "out", split=SPLIT, patients=PatientRule(r"(?P<patient>P\d)-(?P<slice>\d)"))
     index = load_index(made.root)
     assert index.patients("train") | index.patients("valid") == {"P1", "P2"}
 
@@ -109,3 +113,79 @@ def test_an_output_that_holds_something_stays_as_it_is(source: Path, tmp_path: P
     with pytest.raises(WorkspaceError, match="The output folder already holds something"):
         prepare_pairs(source, tmp_path / "out", split=SPLIT)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_names_that_tell_no_patient(tmp_path: Path, write_pairs) -> None:
+    source = write_pairs(tmp_path / "source", ["a_1", "a_2", "b_1"])
+    with pytest.raises(DatasetError, match=r"^3 of 3 names tell no patient: a_1, a_2, b_1; say whose they are: --patients"):
+        prepare_pairs(source, tmp_path / "out", split=SPLIT)
+    assert not (tmp_path / "out").exists()
+    rule = PatientRule(stated={"a_1": "a", "a_2": "a", "b_1": "b"})
+    index = load_index(prepare_pairs(source, tmp_path / "stated", split=SPLIT, patients=rule).root)
+    assert index.patients("train") | index.patients("valid") == {"a", "b"}
+    assert not index.patients("train") & index.patients("valid")
+    assert index.unparsed("train") + index.unparsed("valid") == 0
+    index = load_index(prepare_pairs(source, tmp_path / "each", split=SPLIT, patients=PatientRule(one_a_file=True)).root)
+    assert index.patients("train") | index.patients("valid") == {"a_1", "a_2", "b_1"}
+    assert index.unparsed("train") + index.unparsed("valid") == 0
+
+
+def test_names_that_no_file_can_have_everywhere_are_changed(tmp_path: Path, write_pairs) -> None:
+    source = write_pairs(tmp_path / "source", ["Jürgen (1)_001", "Jürgen (1)_002", "Zoë_001", "con_001"])
+    rule = PatientRule(r"(?P<patient>[^_]+)_(?P<slice>\d+)")
+    made = prepare_pairs(source, tmp_path / "the set", split=SPLIT, patients=rule)
+    index = load_index(made.root)
+    assert index.name == "the_set"
+    scans = {scan.id: scan for split in ("train", "valid") for scan in index.scans(split)}
+    assert {name: (scan.patient, len(scan.slices)) for name, scan in scans.items()} == {
+        "Jurgen_1": ("Jürgen (1)", 2),
+        "Zoe": ("Zoë", 1),
+        "con_": ("con", 1),
+    }
+    assert made.manifest.notes[0] == "The data set's name could not be a file's on every system: the set is now the_set."
+    assert made.manifest.notes[1].startswith("Names of 3 scans could not be a file's on every system: Jürgen (1) is now")
+
+
+def test_a_mac_s_names_pair_up_with_others(tmp_path: Path, write_pairs) -> None:
+    source = write_pairs(tmp_path / "source", ["Ju\u0308rgen_1", "b_1"])
+    (source / "masks/Ju\u0308rgen_1.png").rename(source / "masks/J\u00fcrgen_1.PNG")
+    (source / "images/._b_1.png").write_bytes(b"a Mac's")
+    made = prepare_pairs(source, tmp_path / "out", split=SPLIT, patients=PatientRule(one_a_file=True))
+    assert made.patients == {"train": 1, "valid": 1}
+
+
+def test_slices_of_a_scan_that_differ(source: Path, tmp_path: Path) -> None:
+    for kind in ("images", "masks"):
+        write_png(source / kind / "case3_day0_slice_0002.png", np.zeros((40, 60), np.uint8))
+    with pytest.raises(DatasetError, match=r"^The slices of scan case3_day0 differ: .*60×40 pixels of 8 bits"):
+        prepare_pairs(source, tmp_path / "out", split=SPLIT)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_folder_of_masks_no_picture_has_a_reference(source: Path, tmp_path: Path) -> None:
+    shutil.rmtree(source / "masks")
+    (source / "images/no-patient.png").write_bytes((source / "images/case1_day0_slice_0001.png").read_bytes())
+    made = prepare_pairs(source, tmp_path / "out", split=SPLIT)
+    assert made.slices == {"unlabelled": 21}
+    index = load_index(made.root)
+    with pytest.raises(DatasetError, match=r"^The data set has no references: .*; train and score on one with masks"):
+        index.scans("train")
+    with pytest.raises(DatasetError, match=r"^The split has no references to score against: unlabelled; use --split train"):
+        index.with_reference("unlabelled")
+
+
+def test_labels_of_another_table(source: Path, tmp_path: Path) -> None:
+    for path in (source / "masks").iterdir():
+        write_png(path, np.uint8(40) * (read_mask(path) > 0))
+    made = prepare_pairs(source, tmp_path / "out", split=SPLIT, labels=LabelTable.parse("40=small_bowel"))
+    found = {int(value) for path in made.root.glob("*/masks/*") for value in np.unique(read_mask(path))}
+    assert found == {0, 2}
+
+
+def test_scans_with_gaps_are_said_to_be_partial(tmp_path: Path, write_pairs) -> None:
+    source = write_pairs(tmp_path / "source", [f"case{i}_day0_slice_{n:04d}" for i in (1, 2) for n in (1, 2, 4)])
+    made = prepare_pairs(source, tmp_path / "out", split=SPLIT)
+    assert made.manifest.notes == (
+        "2 of 2 scans are partial, single slices or with gaps: they have no volume and no distances.",
+        "Every slice shows an organ, as where the others were left out: what is drawn on those is not scored.",
+    )

@@ -180,3 +180,23 @@ def test_an_output_that_holds_something_else_stays(tmp_path: Path) -> None:
 def test_settings_that_are_not_possible() -> None:
     with pytest.raises(ConfigError, match=r"max_gb 0 is not positive; sha256 abc is not 64 hexadecimal digits"):
         ArchiveConfig(max_gb=0, sha256="abc")
+
+
+def test_what_it_lacks_is_written_down(tmp_path: Path) -> None:
+    stems = {"train": ["case1_day0_slice_0001", "case1_day0_slice_0005"], "valid": ["case1_day0_slice_0003"]}
+    made = prepare(archive(tmp_path / "a.zip", stems), tmp_path / "out")
+    assert made.manifest.notes == (
+        "2 of 2 scans are partial, single slices or with gaps: they have no volume and no distances.",
+        "Every slice shows an organ, as where the others were left out: what is drawn on those is not scored.",
+    )
+    assert load_index(made.root).partial_scans("valid")[0].id == "case1_day0"
+
+
+def test_pictures_of_another_kind(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        for split in ("train", "valid"):
+            for kind in ("images", "masks"):
+                zipped.writestr(f"{split}/{kind}/case1_day0_slice_0001.webp", b"RIFF")
+    with pytest.raises(DatasetError, match=r"^The folder holds no PNG files, but \.webp: .*images; export the slices as PNG\.$"):
+        prepare(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

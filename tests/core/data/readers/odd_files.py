@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import nibabel as nib
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -22,6 +23,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, 
 from dashboard.demo.received import RECEIVED
 
 SHAPE = (40, 48)
+DIRECTORY, REPORT = "1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.1.1.88.33"
 UID = "1.2.826.0.1.3680043.10.1."
 ODD_FILES: dict[str, Callable[[Path], list[Path]]] = {}
 """By kind: writes it into a folder and tells what to upload."""
@@ -36,6 +38,7 @@ def dicom_slice(path: Path, number: int, pixels: NDArray[np.uint16], **tags: Any
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MRImageStorage, UID + str(number + 1)
     meta.TransferSyntaxUID = tags.pop("syntax", ExplicitVRLittleEndian)
+    meta.FileMetaInformationGroupLength = 0  # for pydicom to fill in
     made = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     made.SOPClassUID, made.SOPInstanceUID = MRImageStorage, UID + str(number + 1)
     made.PatientName, made.PatientID, made.SeriesInstanceUID = "Doe^Jane", "4711", UID + "9"
@@ -190,7 +193,19 @@ _odd("zip in a zip")(
     lambda folder: zipped(folder / "a.zip", {"b.zip": zipped(folder / "b.zip", {"mr_1.png": png(grey())})[0].read_bytes()})
 )
 _odd("two zips")(lambda folder: [zipped(folder / name, {"mr_1.png": png(grey())})[0] for name in ("a.zip", "b.zip")])
+_odd("zip of WebP")(
+    lambda folder: zipped(folder / "a.zip", {f"mr_{n}.webp": _pillow(f"{n}.webp", "RGB")(folder).read_bytes() for n in range(3)})
+)
+_odd("zip with backslashes")(
+    lambda folder: [_backslashed(zipped(folder / "a.zip", {f"scan/mr_{n}.png": png(grey(n)) for n in range(3)})[0])]
+)
 _odd("zip bomb")(lambda folder: zipped(folder / "a.zip", {f"{n}.png": bytes(10**6) for n in range(9)}))
+
+
+def _backslashed(path: Path) -> Path:
+    """As some tools of Windows write folders."""
+    path.write_bytes(path.read_bytes().replace(b"scan/mr", b"scan\\mr"))
+    return path
 
 
 @_odd("encrypted zip")
@@ -226,6 +241,9 @@ def _nifti(folder: Path, voxels: NDArray[Any], name: str = "a.nii.gz") -> Path:
 
 _odd("NIfTI volume")(lambda folder: _nifti(folder, grey(shape=(48, 40, 3)).astype(np.int16)))
 _odd("NIfTI of one slice")(lambda folder: _nifti(folder, grey(shape=(48, 40, 1))))
+_odd("two NIfTI volumes")(lambda folder: [_nifti(folder, grey(shape=(48, 40, 3)), name) for name in ("a.nii.gz", "b.NII.GZ")])
+_odd("NIfTI named .NII.GZ")(lambda folder: _nifti(folder, grey(shape=(48, 40, 3))).rename(folder / "A.NII.GZ"))
+_odd("NIfTI of 8 columns")(lambda folder: _nifti(folder, grey(shape=(8, 40, 3))))
 _odd("NIfTI of four dimensions")(lambda folder: _nifti(folder, grey(shape=(48, 40, 3, 2))))
 _odd("NIfTI of floats with NaN")(lambda folder: _nifti(folder, np.where(grey(shape=(48, 40, 3)) > 9, np.float32(1), np.nan)))
 
@@ -261,6 +279,26 @@ _odd("deflated DICOM")(lambda folder: series(folder, 1, syntax=DeflatedExplicitV
 _odd("DICOM in colour")(lambda folder: series(folder, 1, SamplesPerPixel=3, PhotometricInterpretation="RGB"))
 _odd("DICOM without pixels")(lambda folder: series(folder, 1, PixelData=None, Rows=None))
 _odd("DICOM of several frames")(lambda folder: series(folder, 1, NumberOfFrames=4))
+
+
+_odd("DICOM with a DICOMDIR and a report")(
+    lambda folder: [
+        *series(folder),
+        *(_other(folder, name, kind) for name, kind in (("DICOMDIR", DIRECTORY), ("sr.dcm", REPORT))),
+    ]
+)
+
+
+def _other(folder: Path, name: str, sop_class: str) -> Path:
+    """An object without pixels, as they lie beside a series."""
+    made = pydicom.dcmread(
+        dicom_slice(
+            folder / name, 77, grey().astype(np.uint16), PixelData=None, Rows=None, SOPInstanceUID=UID + str(70 + len(name))
+        )
+    )
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = sop_class
+    made.save_as(folder / name)
+    return folder / name
 
 
 @_odd("truncated DICOM")

@@ -37,6 +37,11 @@ def test_files_arrive(tmp_path: Path, folder: Path) -> None:
     assert calls == [(0, 2), (1, 2), (2, 2)]
 
 
+def test_folders_as_windows_parts_them(tmp_path: Path, folder: Path) -> None:
+    unpack(zipped(tmp_path / "a.zip", "a\\", "a\\b.png", "a\\c\\d.png"), folder, max_bytes=LIMIT)
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png")) == ["a/b.png", "a/c/d.png"]
+
+
 @pytest.mark.parametrize(
     "name", ["../out.png", "a/../../out.png", "/tmp/out.png", "C:/out.png", "c:out.png", "a\\..\\out.png", "\\out.png", "//h/x"]
 )

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from core.data.readers import uploads
-from core.data.readers.nifti import read_nifti
 from core.data.readers.uploads import read_upload
 from core.errors import GutCheckError
 from tests.core.data.readers.odd_files import ODD_FILES, SHAPE, dicom_slice, grey, png, series, zipped
@@ -69,10 +68,15 @@ OUTCOMES: dict[str, str] = {
     "two zips": "There is a zip among several files: 2 files; upload one zip at a time.",
     "encrypted zip": "The archive is encrypted: a.zip; zip the slices without a password.",
     "zip with a link": "An entry of a.zip is a link or device: a.zip; zip the slices again.",
+    "zip of WebP": SCAN,
+    "zip with backslashes": SCAN,
     "zip bomb": "The archive unpacks to more than 0.005 GB: a.zip; upload fewer slices.",
     "damaged zip": "The archive cannot be unpacked (Bad CRC-32 for file 'mr_1.png'): a.zip; zip the slices again.",
     "NIfTI volume": SCAN,
     "NIfTI of one slice": SCAN,
+    "two NIfTI volumes": "There are 2 volumes: 2 files; upload one at a time, without its label map.",
+    "NIfTI named .NII.GZ": SCAN,
+    "NIfTI of 8 columns": "The slices are too small (8×40 pixels): a.nii.gz; use at least 16×16 pixels.",
     "NIfTI of four dimensions": "The file holds no single 3D volume (48×40×3×2): a.nii.gz; export one volume a file.",
     "NIfTI of floats with NaN": SCAN,
     "NIfTI that claims 30,000³": "The volume is too large (30000×30000×30000): a.nii.gz; use at most 67,108,864 voxels.",
@@ -80,15 +84,16 @@ OUTCOMES: dict[str, str] = {
     "DICOM series": SCAN,
     "one DICOM slice": SCAN,
     "DICOM without places": SCAN,
-    "DICOM, two in one place": "Two slices of the series lie in one place: 3 files; upload one stack: one echo, one time point.",
-    "DICOM of two series": "The files belong to 2 DICOM series: 2 files; upload one series.",
+    "DICOM, two in one place": "Two slices of the series lie in one place: 3 files; give one stack: one echo, one time point.",
+    "DICOM of two series": "The files belong to 2 DICOM series: 2 files; give one series.",
     "DICOM in JPEG-LS": (
         "The DICOM file's compression cannot be read here (JPEG-LS Lossless Image Compression): im1.dcm; export it uncompressed."
     ),
-    "deflated DICOM": "The DICOM file is deflated: im1.dcm; export it uncompressed.",
-    "DICOM in colour": "The DICOM file is in colour: im1.dcm; export one grey slice a file.",
-    "DICOM without pixels": "The DICOM file holds no picture: im1.dcm; upload the series' image files.",
-    "DICOM of several frames": "The DICOM file holds 4 frames: im1.dcm; export one grey slice a file.",
+    "deflated DICOM": SCAN,
+    "DICOM in colour": "The DICOM file is in colour: im1.dcm; give the image files of a grey series.",
+    "DICOM without pixels": "The DICOM file holds no picture: im1.dcm; give the image files of a grey series.",
+    "DICOM of several frames": ("Two slices of the series lie in one place: im1.dcm; give one stack: one echo, one time point."),
+    "DICOM with a DICOMDIR and a report": SCAN,
     "truncated DICOM": "The DICOM file is damaged: im1.dcm; export it again.",
     "zipped DICOM series": SCAN,
 }
@@ -126,13 +131,14 @@ def test_slices_are_ordered_by_number_and_keep_their_pixels(tmp_path: Path) -> N
     assert upload.numbers == (9, 10, 11)
     assert upload.names == ("mr_9.png", "mr_10.png", "mr_11.png")
     np.testing.assert_array_equal(np.stack(upload.slices), [grey(9), grey(10), grey(11)])
-    assert upload.has_gaps is False
+    assert upload.partial == ""
 
 
 def test_the_competition_s_names_state_the_spacing(tmp_path: Path) -> None:
     names = [f"case1/scans/slice_{n:04d}_48_40_1.50_1.25.png" for n in (1, 2, 4)]
     upload = read_upload(zipped(tmp_path / "a.zip", {name: png(grey()) for name in names}))
-    assert (upload.is_scan, upload.spacing_mm, upload.has_gaps) == (True, (3.0, 1.5, 1.25), True)
+    assert (upload.is_scan, upload.grid.spacing_mm) == (True, (3.0, 1.5, 1.25))
+    assert upload.partial == "slices are missing, so no volumes"
 
 
 def test_slices_of_two_scans_are_pictures(tmp_path: Path) -> None:
@@ -158,38 +164,35 @@ def test_a_volume_lies_as_nibabel_says(tmp_path: Path) -> None:
     # Columns lead left and rows back in the file already; its slices lead to the head, ours to the feet.
     expected = voxels.transpose(2, 1, 0)[::-1].astype(int)
     np.testing.assert_array_equal(np.stack(upload.slices).astype(int), expected - expected.min())
-    assert upload.spacing_mm == (5.0, 3.0, 2.0)
-    np.testing.assert_array_equal(upload.affine, read_nifti(tmp_path / "a.nii").affine)
+    assert upload.grid.spacing_mm == (5.0, 3.0, 2.0)
+    # Our first voxel is the file's (0, 0, 2), at (0, 0, 10) mm as NIfTI has it.
+    assert upload.grid.matrix.tolist() == [[0, 0, 2, 0], [0, 3, 0, 0], [-5, 0, 0, 10], [0, 0, 0, 1]]
 
 
 def test_a_dicom_series_is_ordered_by_place_head_first(tmp_path: Path) -> None:
     upload = read_upload(series(tmp_path))
     # Slice n was written at z = 5 n mm, with 100 (n + 1) added to its pixels; DICOM's z leads to the head.
     assert [int(image.min()) // 100 for image in upload.slices] == [3, 2, 1]
-    assert upload.spacing_mm == (5.0, 2.0, 2.0)
-    # DICOM's (-10, -20, 10) left-posterior-superior is (10, 20, 10) right-anterior-superior.
-    assert upload.affine is not None
-    np.testing.assert_allclose(upload.affine @ [0, 0, 0, 1], [10, 20, 10, 1])
-    np.testing.assert_allclose(upload.affine @ [1, 1, 1, 1], [8, 18, 5, 1])
+    assert upload.grid.spacing_mm == (5.0, 2.0, 2.0)
+    np.testing.assert_allclose(upload.grid.points_mm([[0, 0, 0], [1, 1, 1]]), [[-10, -20, 10], [-8, -18, 5]])
 
 
-def test_dicom_rescaling_and_inverse_grey(tmp_path: Path) -> None:
+def test_dicom_inverse_grey(tmp_path: Path) -> None:
     plain = np.stack(read_upload(series(tmp_path)).slices).astype(int)
-    scaled = np.stack(read_upload(series(tmp_path, RescaleSlope=2, RescaleIntercept=-50)).slices).astype(int)
     inverse = np.stack(read_upload(series(tmp_path, PhotometricInterpretation="MONOCHROME1")).slices).astype(int)
-    np.testing.assert_array_equal(scaled - scaled.min(), 2 * (plain - plain.min()))
-    np.testing.assert_array_equal(inverse, plain.max() - plain)
+    np.testing.assert_array_equal(inverse - inverse.min(), plain.max() - plain)
 
 
-def test_uneven_and_coronal_series_are_remarked(tmp_path: Path) -> None:
+def test_uneven_series_are_partial_and_coronal_ones_stay_coronal(tmp_path: Path) -> None:
     plane = grey().astype(np.uint16)
     uneven = [dicom_slice(tmp_path / f"{n}.dcm", n, plane, ImagePositionPatient=[0, 0, n * n * 3.0]) for n in range(3)]
     assert read_upload(uneven).notes[0].startswith("The slices are unevenly spaced")
+    assert read_upload(uneven).partial == "slices are missing, so no volumes"
     turned = {"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}
     coronal = [dicom_slice(tmp_path / f"{n}.dcm", n, plane, ImagePositionPatient=[0, 4.0 * n, 0], **turned) for n in range(20)]
     upload = read_upload(coronal)
-    assert upload.notes == ("The series is not axial; axial slices were cut from it.",)
-    assert np.stack(upload.slices).shape == (40, 20, 48)
+    assert (upload.notes, upload.grid.orientation) == ((), "PIL")
+    assert np.stack(upload.slices).shape == (20, 40, 48)
 
 
 def test_no_tag_of_a_patient_is_kept_or_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
