@@ -98,7 +98,7 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
     if partial:
         st.caption(partial_words(len(partial), table["scan"].nunique()))
     names = {f"{organ.name}_slices": f"{organ.title}, slices" for organ in ORGANS}
-    shown = counts.assign(empty_share=[None if pd.isna(share) else f"{share:.0%}" for share in counts["empty_share"]])
+    shown = counts.assign(empty_share=counts["empty_share"].map("{:.0%}".format, na_action="ignore"))
     shown = shown.rename(columns=names | {"empty_slices": "empty slices", "empty_share": "empty"})
     st.dataframe(shown, hide_index=True, key="by_split", column_config=headings(shown), placeholder="unknown")
     csv_button(counts, name=f"{name}-counts")
