@@ -82,12 +82,12 @@ def _columns() -> dict[str, object]:
 
 
 def _nothing_yet() -> None:
-    root = escape_markdown(str(workspace().datasets))
+    root = workspace().root
     st.info("No scan without a reference: no data set of this workspace has an `unlabelled` split.", icon=":material/view_list:")
     st.markdown(
-        "1. **Prepare images that nobody has outlined**, such as the test images of an nnU-Net folder; they become the split "
-        f"`unlabelled`:  \n   `python -m training prepare nnunet DIR --out {root}/NAME`\n"
-        "2. **Outline them** with a run; the label maps are files of their own, for now:  \n"
-        "   `python -m training predict --run RUN --input FILE_OR_DIR --out DIR`\n\n"
+        "1. **Prepare images that nobody has outlined:** those without a label file, in a folder of NIfTI, DICOM or nnU-Net, "
+        f"become the split `unlabelled`  \n   `python -m training prepare nifti DIR --out {root}/datasets/NAME`\n"
+        "2. **Outline them** with a run; the label maps are files of their own, for now  \n"
+        f"   `python -m training predict --run RUN --input NAME --split unlabelled --out DIR --workspace {root}`\n\n"
         "A data set in PNG files may get such a split by hand: the folder `unlabelled/images` beside `train` and `valid`."
     )

@@ -28,8 +28,8 @@ def test_where_there_is_none_cases_says_how_to_make_one(open_app, tmp_path: Path
     app = open_app(tmp_path, section="unlabelled")
     assert "no data set of this workspace has an `unlabelled` split" in app.info[0].value
     words = " ".join(each.value for each in app.markdown)
-    assert "python -m training prepare nnunet" in words
-    assert "python -m training predict" in words
+    assert f"python -m training prepare nifti DIR --out {tmp_path}/datasets/NAME" in words
+    assert f"--input NAME --split unlabelled --out DIR --workspace {tmp_path}" in words
 
 
 def test_cases_lists_them_beside_the_queue(open_app, folder: Path) -> None:
