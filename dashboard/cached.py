@@ -194,6 +194,12 @@ def partial_scans(evaluation: Evaluation) -> frozenset[str]:
     return frozenset(evaluation.partial_scans)
 
 
+@st.cache_resource(max_entries=50, show_spinner=False, hash_funcs=KEYS)
+def crosswise_scans(evaluation: Evaluation) -> frozenset[str]:
+    """See `core.runs.registry.Evaluation.crosswise_scans`."""
+    return frozenset(evaluation.crosswise_scans)
+
+
 def store() -> ReviewStore:
     """The review store of the workspace. Raises: see `core.reviews.store.shared.shared_store`."""
     return shared_store(workspace().reviews_db)

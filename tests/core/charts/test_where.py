@@ -42,6 +42,7 @@ def test_along_the_body_partial_scans_are_left_out() -> None:
     assert found["scan"].tolist() == ["whole", "whole"]
     assert found["dice"].tolist() == [0.5, 0.5]
     assert along_body(table[table["scan"] != "whole"]).empty
+    assert along_body(table, crosswise=["whole"]).empty
 
 
 def test_along_the_body_of_nothing_is_empty() -> None:

@@ -56,3 +56,28 @@ def test_where_all_are_whole_nothing_is_said(open_app, small_copy: Path) -> None
     app = open_app(small_copy)
     assert not any("partial" in each.value for each in app.caption)
     assert "partial" not in app.dataframe[0].proto.columns
+
+
+def test_a_coronal_stack_has_no_place_along_the_body(open_app, small_copy: Path) -> None:
+    path = evaluation_of(small_copy).paths.summary
+    summary = read_json(path)
+    axial, coronal = (
+        [[0, 0, 1, 0], [0, 1, 0, 0], [-3, 0, 0, 0], [0, 0, 0, 1]],
+        [[0, 0, 1, 0], [3, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]],
+    )
+    summary["scans"][WHOLE]["affine"], summary["scans"][PARTIAL]["affine"] = axial, coronal
+    write_json(path, summary)
+    assert evaluation_of(small_copy).crosswise_scans == [PARTIAL]
+    app = open_app(small_copy, "metrics", section="where")
+    assert any(
+        "leaves out 1 coronal or sagittal scan: their slices don't lead from head to foot" in each.value for each in app.caption
+    )
+
+
+@pytest.mark.parametrize("damage", [{"affine": [[1, 0, 0, 0]]}, {"affine": [[0] * 4] * 4}, {"affine": "x"}, {"partial": "no"}])
+def test_a_place_that_is_none_is_a_damaged_evaluation(open_app, small_copy: Path, damage: dict[str, object]) -> None:
+    path = evaluation_of(small_copy).paths.summary
+    summary = read_json(path)
+    summary["scans"][WHOLE] |= damage
+    write_json(path, summary)
+    assert "Cannot be read: stub/small" in open_app(small_copy).warning[0].value
