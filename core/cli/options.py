@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
@@ -105,7 +105,8 @@ def _underscored(word: str) -> str:
 
 def _in_words(kind: Any) -> str:
     """A type as people say it; of several the first counts."""
-    kind = next((part for part in get_args(kind) if part is not NoneType), kind) if isinstance(kind, UnionType) else kind
+    if get_origin(kind) in (Union, UnionType):
+        kind = next((part for part in get_args(kind) if part is not NoneType), kind)
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, get_args(kind)))}"
     kind = get_origin(kind) or kind

@@ -93,7 +93,7 @@ def evaluate_masks(
     """
     source, home = open_folders(folders, workspace, name)
     run = workspace.run(name)
-    _check_names(run, home, source)
+    _check(run, home, source)
     paths = run.evaluation(f"{home.name}-{home.split}")
     scores, said = ScoreSet(leak=UNKNOWN.text, config=scoring or ScoringConfig()), _Said()
     with new_folder(paths.root, replace=True) as folder, _dataset(home, source) as dataset:
@@ -152,9 +152,10 @@ def _dataset_of(folders: MaskFolders) -> DatasetIndex | None:
     return load_index(split.parent) if ours and not folders.truth_table.stated and folders.images is None else None
 
 
-def _check_names(paths: RunPaths, home: ReviewDataset, source: LabelSource) -> None:
+def _check(paths: RunPaths, home: ReviewDataset, source: LabelSource) -> None:
     for scan in source.ids:
         check_name(scan, "scan")
+    source.check()
     if paths.manifest.exists() or paths.model.exists() or paths.config.exists():
         raise WorkspaceError("A training run has this name", value=paths.root, todo="choose another --name")
     if home.write and home.root.exists() and not read_manifest(home.root).source.startswith(SOURCE):

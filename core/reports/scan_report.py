@@ -34,7 +34,7 @@ def scan_report(workspace: Workspace, evaluation: Evaluation, scan: str, review:
     """
     shown = read_shown_scan(workspace, evaluation, scan, review)
     sections = [
-        Section("Scores", [_scores(evaluation, scan), paragraph(_CONVENTION, quiet=True)]),
+        Section("Scores", [_scores(evaluation, scan), paragraph(_convention(evaluation, scan), quiet=True)]),
         Section("What readers said", _verdicts(review)),
         Section("Findings", _findings(review)),
         Section("Worst slices, and slices with findings", _pictures(evaluation, scan, shown, review)),
@@ -49,6 +49,12 @@ _CONVENTION = (
     "Scores are of the whole scan in 3D, background left out. An organ that is in neither mask has no score; one that is in the "
     "reference or the prediction alone scores 0."
 )
+_PARTIAL = " This scan is partial (one slice alone, or slices missing): it has no distances and no volumes."
+
+
+def _convention(evaluation: Evaluation, scan: str) -> str:
+    partial = evaluation.scan_facts(scan).get("partial", False)
+    return _CONVENTION + (_PARTIAL if partial else "")
 
 
 def time_of(event: Event) -> str:

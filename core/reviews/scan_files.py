@@ -6,7 +6,6 @@ from typing import Literal
 
 from core.data.index import DatasetIndex, load_index
 from core.data.masks import LabelMap, check_label_map, read_label_volume
-from core.data.scan import Scan
 from core.data.writers.dicom_context import Made
 from core.data.writers.scan_files import FileFormat, ScanLabels, one_file
 from core.errors import DatasetError, ReviewError, WorkspaceError
@@ -69,7 +68,9 @@ def scan_labels(
         sentence = f"Scan {scan} has changed since it was evaluated"
         raise WorkspaceError(sentence, value=evaluation.dataset_root, todo="evaluate the run again")
     check_label_map(labels, source=scan)
-    return ScanLabels(found, labels, made, _skipped(index, found))
+    every = [each for scans in index.splits.values() for part in scans if part.id == scan for each in part.slices]
+    skipped = found.slices[0].name.number - min(each.name.number for each in every)
+    return ScanLabels(found, labels, made, skipped, len(every))
 
 
 def reference_labels(index: DatasetIndex, scan: str) -> ScanLabels:
@@ -85,18 +86,13 @@ def reference_labels(index: DatasetIndex, scan: str) -> ScanLabels:
     whole = replace(parts[0], slices=tuple(slices))
     check_name(scan, "scan")
     labels = whole.read_labels()
-    return ScanLabels(whole, labels, Made("MANUAL", f"reference of {index.name}", sha256_of_array(labels)[:DIGITS]))
+    made = Made("MANUAL", f"reference of {index.name}", sha256_of_array(labels)[:DIGITS])
+    return ScanLabels(whole, labels, made, whole=len(slices))
 
 
 def _model_version(evaluation: Evaluation) -> str:
     weights = evaluation.summary.get("weights_sha256")
     return str(weights)[:DIGITS] if weights else "unknown"
-
-
-def _skipped(index: DatasetIndex, scan: Scan) -> int:
-    """Slices of the whole scan, over all splits, before the first of these."""
-    every = [each for scans in index.splits.values() for part in scans if part.id == scan.id for each in part.slices]
-    return scan.slices[0].name.number - min(each.name.number for each in every)
 
 
 def _correction(evaluation: Evaluation, scan: str, reader: str | None, store: ReviewStore | None) -> tuple[MaskVersion, LabelMap]:

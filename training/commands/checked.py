@@ -32,7 +32,7 @@ def check_inputs(inputs: Inputs, *, progress: ReportProgress = silent) -> Checke
     """Decode every picture and read every volume."""
     good: list[PictureInput | VolumeInput] = []
     problems = []
-    given = (*inputs.pictures, *inputs.volumes)
+    given: tuple[PictureInput | VolumeInput, ...] = (*inputs.pictures, *inputs.volumes)
     for done, each in enumerate(given):
         progress(done, len(given), each.shown)
         try:

@@ -9,7 +9,9 @@ from typing import Any
 from core.cli.options import words_of
 from core.cli.progress import ReportProgress, progress_bar
 from core.data.index import SPLITS, load_index
-from core.data.writers.dicom_context import SourceFolder, pseudonymous
+from core.data.prepare.key_file import Key, read_key
+from core.data.volume import DicomSource
+from core.data.writers.dicom_context import Identity, SourceFolder, pseudonymous, renamed
 from core.data.writers.nnunet import DATASET, dataset_json
 from core.data.writers.run_lengths import run_length_table
 from core.data.writers.scan_files import DICOM_FORMATS, FileFormat, ScanLabels, scan_files
@@ -39,7 +41,7 @@ class Written:
     """Scans without a DICOM series, whose files refer to made-up UIDs."""
 
 
-Headers = Callable[[ScanLabels], Any]
+Identify = Callable[[ScanLabels], Identity]
 
 
 def export_scans(options: dict[str, Any]) -> None:
@@ -51,11 +53,11 @@ def export_scans(options: dict[str, Any]) -> None:
     """
     _check(options)
     out, fmt = Path(options["out"]), options["format"]
-    headers = _headers(options)
+    identify = _identities(options)
     with ExitStack() as stack:
         progress, folder = stack.enter_context(progress_bar("Exporting")), stack.enter_context(new_folder(out))
         name, scans = _from_data(options, progress) if options["data"] else _from_run(options, progress, stack)
-        done = _write(scans, folder, fmt, headers, name)
+        done = _write(scans, folder, fmt, identify, name)
     if options["json"]:
         content = {"out": str(out.resolve()), "what": options["what"], "format": fmt, "bytes": done.size, "files": done.files}
         print_json(content | {"made_up_series": done.made_up})
@@ -80,23 +82,36 @@ def _check(options: dict[str, Any]) -> None:
     given = [f"--{name}" for name in ("source", "key") if options[name] is not None]
     if given and fmt not in DICOM_FORMATS:
         raise ConfigError(f"{given[0]} is for DICOM files", value=f"--format {fmt}", todo=f"use {', '.join(DICOM_FORMATS)}")
-    if len(given) > 1:
-        raise ConfigError("--source and --key both say who the patient is", todo="give one of them")
 
 
-def _headers(options: dict[str, Any]) -> Headers:
-    """What says of each scan whose it is."""
-    if options["source"] is not None:
-        folder = SourceFolder(Path(options["source"]))
-        return lambda labels: folder.header(_series_of(labels), labels.scan.id)
-    return lambda labels: pseudonymous(labels.source(), labels.scan.patient)
+def _identities(options: dict[str, Any]) -> Identify:
+    """What says of each scan whose it is and where it came from: pseudonyms, the key, the original series, or both."""
+    key = None if options["key"] is None else read_key(Path(options["key"]))
+    folder = None if options["source"] is None else SourceFolder(Path(options["source"]))
+    if key is None and folder is None:
+        return lambda labels: labels.pseudonymous()
+    originals = {} if key is None else {new: old for old, new in key.uids.items()}
+
+    def identify(labels: ScanLabels) -> Identity:
+        if folder is not None and labels.scan.info.dicom is None:
+            what = f"Scan {labels.scan.id} came from no DICOM series"
+            raise ConfigError(what, value="--source", todo="leave it out, or prepare the data set from the DICOM series")
+        source = renamed(labels.source(), originals)
+        if folder is not None:
+            return Identity(source, folder.header(source, labels.scan.id))
+        return Identity(source, pseudonymous(source, _patient_id(key, labels.scan.patient, source)))
+
+    return identify
 
 
-def _series_of(labels: ScanLabels) -> Any:
-    if labels.scan.info.dicom is None:
-        what = f"Scan {labels.scan.id} came from no DICOM series"
-        raise ConfigError(what, value="--source", todo="leave it out, or prepare the data set from the DICOM series")
-    return labels.source()
+def _patient_id(key: Key | None, pseudonym: str, source: DicomSource) -> str:
+    kept = None if key is None else key.patients.get(pseudonym)
+    if kept is None:
+        raise ConfigError(
+            "The key has no such patient", value=pseudonym, todo="give the key that prepare dicom wrote for this data set"
+        )
+    # Of files that state no patient the key holds the study.
+    return "" if kept.patient_id == source.study_uid else kept.patient_id
 
 
 def _from_data(options: dict[str, Any], progress: ReportProgress) -> tuple[str, Iterator[ScanLabels]]:
@@ -145,7 +160,7 @@ def _loaded(scans: list[str], load: Callable[[str], ScanLabels], progress: Repor
     progress(len(scans), len(scans), "written")
 
 
-def _write(scans: Iterator[ScanLabels], folder: Path, fmt: FileFormat, headers: Headers, name: str) -> Written:
+def _write(scans: Iterator[ScanLabels], folder: Path, fmt: FileFormat, identify: Identify, name: str) -> Written:
     done = Written()
 
     def keep(scan: str, files: dict[str, bytes]) -> None:
@@ -163,7 +178,7 @@ def _write(scans: Iterator[ScanLabels], folder: Path, fmt: FileFormat, headers: 
         dicom = fmt in DICOM_FORMATS
         if dicom and labels.scan.info.dicom is None:
             done.made_up.append(labels.scan.id)
-        keep(labels.scan.id, scan_files(labels, fmt, headers(labels) if dicom else None))
+        keep(labels.scan.id, scan_files(labels, fmt, identify(labels) if dicom else None))
     if fmt == "nnunet":
         write_whole(folder / DATASET, dataset_json(name, len(done.files)))
     return done

@@ -14,7 +14,7 @@ from core.data.prepare.writer import Prepared, add_volume, writing_dataset
 from core.data.readers.dicom import read_series
 from core.data.readers.dicom_series import SEGMENTATION, STRUCTURE_SET, DicomFolder, files_of, look_through, nothing_found
 from core.data.readers.label_files import LabelTable
-from core.data.volume import DicomSource
+from core.data.volume import DicomSource, Volume
 from core.errors import DatasetError
 
 DICOM_PATTERN = r"(?P<scan>(?P<patient>pt[0-9a-z]+)(?:_day(?P<day>\d+))?(?:_s\d+)?)_slice_(?P<slice>\d+)"
@@ -95,22 +95,29 @@ def prepare_dicom(
         WorkspaceError: ``out`` holds something already, or cannot be written.
     """
     lines = choose_series(found, chosen)
-    manifest = DatasetManifest(name=name or out.resolve().name, source="DICOM series", pattern=DICOM_PATTERN)
+    left = sum(line.problem is not None for line in found.lines)
+    unread = (f"Series of the folder that cannot be prepared: {left}; --list says why.",) if left else ()
+    manifest = DatasetManifest(
+        name=name or out.resolve().name, source="DICOM series", pattern=DICOM_PATTERN, notes=(*found.notes, *unread)
+    )
     structure_sets = frozenset(found.folder.structure_sets)
     with writing_dataset(out, manifest, split) as draft:
-        left = sum(line.problem is not None for line in found.lines)
-        unread = (f"Series of the folder that cannot be prepared: {left}; --list says why.",) if left else ()
-        draft.manifest = replace(draft.manifest, notes=(*found.notes, *unread))
         for done, line in enumerate(lines):
             progress(done, len(lines), line.scan)
-            volume = read_series(line.series)
+            volume = _read(line, found.key if new_uids else None)
             reference = reference_of(volume, line.masks, structure_sets, table or LabelTable())
-            if new_uids and volume.dicom:
-                with extending(found.key) as key:
-                    volume = replace(volume, dicom=with_new_uids(volume.dicom, key))
             add_volume(draft, line.scan, line.patient, volume, reference)
         progress(len(lines), len(lines), "hashing")
     return draft.result
+
+
+def _read(line: ListedSeries, key: Path | None) -> Volume:
+    """A series, with new identifiers where a key is given to keep them."""
+    volume = read_series(line.series)
+    if key is None or volume.dicom is None:
+        return volume
+    with extending(key) as kept:
+        return replace(volume, dicom=with_new_uids(volume.dicom, kept))
 
 
 def choose_series(found: FoundSeries, chosen: str) -> list[ListedSeries]:

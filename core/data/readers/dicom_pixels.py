@@ -123,8 +123,11 @@ def _check_codestream(plane: Plane, header: Any) -> None:
     if "ExtendedOffsetTable" in header:
         offsets = (header.ExtendedOffsetTable, header.ExtendedOffsetTableLengths)
     data = get_frame(header.PixelData, max(plane.frame - 1, 0), number_of_frames=frames, extended_offsets=offsets)
+    size = (int(header.Rows), int(header.Columns)) if header.file_meta.TransferSyntaxUID == RLE else codestream_size(data)
+    if size is None:
+        raise ValueError("no compression that is known here")
     # A decoder makes room for what the stream states; told a height of 0, one never ends.
-    if header.file_meta.TransferSyntaxUID != RLE and codestream_size(data) != (int(header.Rows), int(header.Columns)):
+    if size != (int(header.Rows), int(header.Columns)):
         what = "The DICOM file's compressed picture has another size than its header says"
         raise ImageError(what, value=plane.path, todo="export it again")
 

@@ -13,13 +13,14 @@ from core.data.readers.dicom_files import MODALITIES, is_dicom, numbers, quiet, 
 from core.errors import DatasetError, ImageError, InputError
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
+RTSTRUCT_CLASS = STORAGE + "481.3"
 SEGMENTATION, STRUCTURE_SET = "segmentation", "structure set"
 OTHERS = {
     "1.2.840.10008.1.3.10": "DICOMDIR",
     STORAGE + "11.": "presentation state",
     STORAGE + "88.": "report",
     STORAGE + "66": SEGMENTATION,
-    STORAGE + "481.3": STRUCTURE_SET,
+    RTSTRUCT_CLASS: STRUCTURE_SET,
     STORAGE + "481.": "radiotherapy object",
     STORAGE + "30": "parametric map",
 }

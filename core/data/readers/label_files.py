@@ -51,6 +51,9 @@ class LabelSource(Protocol):
     def has_images(self) -> bool:
         """Whether `read` gives images too."""
 
+    def check(self) -> None:
+        """Look at what can be seen of every file at once, before anything long is begun; raises as `read` does."""
+
     def read(self, scan: str) -> LabelScan:
         """Read one scan; what it raises says whether truth, prediction or image is at fault."""
 

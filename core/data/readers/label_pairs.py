@@ -87,7 +87,7 @@ def find_pairs(truth: Path, prediction: Path, images: Path | None) -> Pairs:
     if any(problems):
         value = f"{truth}: {'; '.join(filter(None, problems))}"
         raise DatasetError("Label maps do not pair up", value=value, todo="add or remove the files named")
-    ordered = sorted(names, key=natural_key)
+    ordered = sorted(sorted(names), key=natural_key)
     pictures = found.get("image", {})
     return Pairs(kinds["truth"], {n: (found["truth"][n], found["prediction"][n], pictures.get(n)) for n in ordered})
 

@@ -53,11 +53,13 @@ class PngSource:
     def has_images(self) -> bool:
         return all(image for _, _, image in self.pairs.values())
 
+    def check(self) -> None:
+        for scan, names in self.members.items():
+            if len({name.number for name in names}) < len(names):
+                raise DatasetError("Two slices of a scan have one number", value=scan, todo="rename one of them")
+
     def read(self, scan: str) -> LabelScan:
         names = self.members[scan]
-        numbers = [name.number for name in names]
-        if len(set(numbers)) < len(numbers):
-            raise DatasetError("Two slices of a scan have one number", value=scan, todo="rename one of them")
         truths, predictions, images = zip(*(self.pairs[name.stem] for name in names), strict=True)
         with at_fault("Truth"):
             reference, ignored = _labels(scan, truths, self.tables[0])
@@ -83,7 +85,8 @@ class PngSource:
 
 
 def _labels(scan: str, paths: Sequence[Path], table: LabelTable) -> tuple[LabelMap, frozenset[str]]:
-    planes = stacked(scan, [read_label_png(path, table) for path in paths])
+    read: list[Any] = [read_label_png(path, table).astype(np.uint32) for path in paths]
+    planes = stacked(scan, read)
     return table.apply(planes, paths[0].parent / scan)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from core.data.identity import parse_slice_name
 from core.data.manifest import ScanInfo
 from core.data.readers.label_files import PATTERN, LabelScan, LabelTable, at_fault, scan_of_files
-from core.data.readers.nifti import is_nifti, read_nifti_image, read_nifti_labels, stem_of
+from core.data.readers.nifti import check_nifti, is_nifti, read_nifti_image, read_nifti_labels, stem_of
 from core.data.readers.same_place import check_same_place
 from core.data.volume import LabelVolume
-from core.errors import MaskError
+from core.errors import ImageError, InputError, MaskError
 
 Files = tuple[Path, Path, Path | None]
 """Truth, prediction and, where there are images, the image."""
@@ -37,6 +37,12 @@ def read_labels(path: Path) -> LabelVolume:
     raise MaskError("The file is no label volume that can be read", value=path, todo="export it as NIfTI")
 
 
+def check_volume(path: Path, kind: type[InputError]) -> None:
+    """Look at a volume's header, and raise what its reader would raise for it."""
+    if is_nifti(path):
+        check_nifti(path, kind)
+
+
 @dataclass(frozen=True)
 class VolumeSource:
     """One volume a scan, named after it."""
@@ -54,6 +60,16 @@ class VolumeSource:
     @property
     def has_images(self) -> bool:
         return all(image for _, _, image in self.pairs.values())
+
+    def check(self) -> None:
+        for truth, prediction, image in self.pairs.values():
+            with at_fault("Truth"):
+                check_volume(truth, MaskError)
+            with at_fault("Prediction"):
+                check_volume(prediction, MaskError)
+            if image:
+                with at_fault("Image"):
+                    check_volume(image, ImageError)
 
     def read(self, scan: str) -> LabelScan:
         truth_path, prediction_path, image_path = self.pairs[scan]

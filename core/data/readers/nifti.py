@@ -1,10 +1,11 @@
 """Reading NIfTI files as volumes: slices in display order, where they lie in the patient, labels or grey values."""
 
 import gzip
-import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from core.data.volume import LabelVolume, Volume
 from core.errors import ImageError, InputError, MaskError
 
 SUFFIXES = (".nii", ".nii.gz")
+LONGEST_SIDE = 32_767
+"""Voxels along one axis; NIfTI-1 can state no more."""
 MAX_VOXELS = 2**30
 """Largest volume that is read; 512×512×1,000 has a quarter of that."""
 HEADER_BYTES = {348: 1, 540: 2}
@@ -63,6 +66,12 @@ def read_nifti_labels(path: Path, *, max_voxels: int = MAX_VOXELS) -> LabelVolum
     return LabelVolume(to_labels(stored.voxels, path), stored.grid, notes=stored.notes)
 
 
+def check_nifti(path: Path, kind: type[InputError], *, max_voxels: int = MAX_VOXELS) -> None:
+    """Read the header alone, and raise what `read_stored` would raise for it."""
+    with _in_a_sentence(path, kind), _opened(path) as stream:
+        _start(path, stream, kind, max_voxels)
+
+
 def read_stored(path: Path, kind: type[InputError], *, max_voxels: int = MAX_VOXELS) -> Stored:
     """Read one volume of numbers, in display order.
 
@@ -74,23 +83,29 @@ def read_stored(path: Path, kind: type[InputError], *, max_voxels: int = MAX_VOX
         InputError: of that kind: the file is damaged or no NIfTI, holds something other than one volume of numbers, or its
             header states a place or distances that cannot be.
     """
-    from nibabel.spatialimages import HeaderDataError
-
-    try:
-        with _opened(path) as stream:
-            voxels, place = _read(path, cast(io.BufferedIOBase, stream), kind, max_voxels)
-    except FileNotFoundError as error:
-        raise kind("The volume does not exist", value=path, todo="check the path") from error
-    except Unusable as error:
-        raise kind(str(error), value=path, todo="export it again with its spacing") from error
-    except (HeaderDataError, OSError, EOFError, zlib.error, ValueError, KeyError, MemoryError) as error:
-        raise kind("The volume is damaged or no NIfTI file", value=path, todo="export or copy it again") from error
+    with _in_a_sentence(path, kind), _opened(path) as stream:
+        header, shape, place = _start(path, stream, kind, max_voxels)
+        voxels = _voxels(header, shape, stream)
     turned = in_display_order(voxels, place.matrix)
     grid = Grid.of(turned.matrix, place.origin)
     sheared = (NO_DISTANCES,) if place.stated and grid.sheared else ()
     if not place.stated:
         grid = Grid(None, grid.spacing_mm if place.spaced else None, place.origin)
     return Stored(turned.voxels, grid, (*place.notes, *sheared), axes_of(place.matrix[:, [2, 1, 0, 3]], turned.matrix))
+
+
+@contextmanager
+def _in_a_sentence(path: Path, kind: type[InputError]) -> Iterator[None]:
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise kind("The volume does not exist", value=path, todo="check the path") from error
+    except Unusable as error:
+        raise kind(str(error), value=path, todo="export it again with its spacing") from error
+    except (HeaderDataError, OSError, EOFError, zlib.error, ValueError, KeyError, MemoryError) as error:
+        raise kind("The volume is damaged or no NIfTI file", value=path, todo="export or copy it again") from error
 
 
 def _opened(path: Path) -> Any:
@@ -100,23 +115,26 @@ def _opened(path: Path) -> Any:
     return gzip.open(path) if packed else path.open("rb")
 
 
-def _read(path: Path, stream: io.BufferedIOBase, kind: type[InputError], max_voxels: int) -> tuple[NDArray[Any], Place]:
-    from nibabel.volumeutils import apply_read_scaling, array_from_file
-
+def _start(path: Path, stream: Any, kind: type[InputError], max_voxels: int) -> tuple[Any, tuple[int, ...], Place]:
+    """The header, the volume's three sides and its place."""
     header = _header(stream.read(max(HEADER_BYTES)))
     shape = tuple(int(side) for side in header.get_data_shape())
     _check_shape(path, shape, kind, max_voxels)
-    dtype = header.get_data_dtype()
-    if dtype.kind not in "biuf":
+    if header.get_data_dtype().kind not in "biuf":
         raise kind("The volume holds no plain numbers", value=path, todo="export one number a voxel")
-    place = place_of(header, shape[:3])
+    return header, shape[:3], place_of(header, shape[:3])
+
+
+def _voxels(header: Any, shape: tuple[int, ...], stream: Any) -> NDArray[Any]:
+    from nibabel.volumeutils import apply_read_scaling, array_from_file
+
     first = max(int(header["vox_offset"]), header.single_vox_offset)
-    stored = array_from_file(shape[:3], dtype, stream, first, mmap=False)
+    stored = array_from_file(shape, header.get_data_dtype(), stream, first, mmap=False)
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
     if slope == 0 or not np.isfinite(slope):
-        return stored, place
+        return stored
     voxels: NDArray[Any] = apply_read_scaling(stored, slope, inter if np.isfinite(inter) else 0.0)
-    return voxels, place
+    return voxels
 
 
 def _header(start: bytes) -> Any:
@@ -139,5 +157,5 @@ def _check_shape(path: Path, shape: tuple[int, ...], kind: type[InputError], max
     size = "×".join(map(str, shape))
     if len(shape) < 3 or min(shape) < 1 or any(side != 1 for side in shape[3:]):
         raise kind(f"The file holds no single 3D volume ({size})", value=path, todo="export one volume a file")
-    if np.prod(shape, dtype=np.float64) > max_voxels:
+    if np.prod(shape, dtype=np.float64) > max_voxels or max(shape) > LONGEST_SIDE:
         raise kind(f"The volume is too large ({size})", value=path, todo=f"use at most {max_voxels:,} voxels")

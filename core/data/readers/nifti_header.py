@@ -13,6 +13,8 @@ UNITS = {1: ("metres", 1000.0), 3: ("micrometres", 0.001)}
 """``xyzt_units`` & 7 (NIfTI-1's header): everything but mm, and its length in mm."""
 PLAUSIBLE_MM = (1e-4, 1e3)
 """Distances of voxels from a cell's parts to a body; others are no distances."""
+SMALLEST_VOXEL = 1e-12
+"""In mm³, as `Grid.of` takes it."""
 QUATERNION_EXCESS = 0.02
 """How far over 1 a quaternion's vector may be, rounded by whoever wrote it, and still mean half a turn."""
 
@@ -53,6 +55,8 @@ def place_of(header: Any, shape: tuple[int, ...]) -> Place:
     if usable:
         name, matrix = usable[0]
         _check(np.linalg.norm(matrix[:3, :3], axis=0))
+        if abs(np.linalg.det(matrix[:3, :3])) < SMALLEST_VOXEL:
+            raise Unusable("The volume's affine is no geometry")
         return Place(matrix, True, True, f"NIfTI {name}", tuple(notes))
     notes.append("The file does not state where it lies; its orientation is assumed.")
     if zero:
@@ -60,6 +64,8 @@ def place_of(header: Any, shape: tuple[int, ...]) -> Place:
         return Place(np.diag([1.0, -1.0, 1.0, 1.0]), False, False, "", tuple(notes))
     steps = np.abs(np.asarray(header["pixdim"][1:4], np.float64)) * factor
     _check(steps)
+    if np.prod(steps) < SMALLEST_VOXEL:
+        raise Unusable("The header's distances make no volume")
     return Place(np.diag([*(steps * (1, -1, 1)), 1.0]), False, True, "NIfTI pixdim", tuple(notes))
 
 

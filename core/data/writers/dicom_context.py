@@ -4,8 +4,9 @@ import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -45,14 +46,33 @@ class Made:
     """Who drew or corrected it."""
 
 
+class Identity(NamedTuple):
+    """Whose a scan is, and which series it came from."""
+
+    source: DicomSource
+    header: Any
+    """A pydicom ``Dataset`` of patient and study."""
+
+
 @dataclass(frozen=True)
 class DicomContext:
     """What a writer needs beside the label map."""
 
     source: DicomSource
     header: Any
-    """A pydicom ``Dataset`` of patient and study."""
+    """See `Identity`."""
     made: Made
+    scan: str = ""
+    """Its name."""
+    matched: bool = True
+    """Whether each slice is one of the series', and not cut across them."""
+
+    def references(self, slices: int) -> list["Reference"] | None:
+        """The picture of each slice; ``None`` where the series' slices are not the volume's."""
+        found = [
+            Reference(uid, frame or None) for uid, frame in zip_longest(self.source.instance_uids, self.source.frame_numbers)
+        ]
+        return found if self.matched and len(found) == slices else None
 
 
 class Reference(NamedTuple):
@@ -61,14 +81,6 @@ class Reference(NamedTuple):
     instance_uid: str
     frame: int | None
     """From 1; ``None`` where the instance holds one frame."""
-
-
-def references(source: DicomSource, slices: int) -> list[Reference] | None:
-    """The picture of each slice; ``None`` where the series' slices are not the volume's."""
-    frames = source.frame_numbers or (None,) * len(source.instance_uids)
-    uids = source.instance_uids * len(frames) if len(source.instance_uids) == 1 else source.instance_uids
-    found = [Reference(uid, frame) for uid, frame in zip(uids, frames, strict=False)]
-    return found if len(found) == slices else None
 
 
 def image_class(source: DicomSource) -> str:
@@ -104,8 +116,19 @@ def invented_source(content: str, slices: int) -> DicomSource:
     return DicomSource(study, series, frame, MR_IMAGE, tuple(uid_of(content, str(z)) for z in range(slices)), modality="MR")
 
 
+def renamed(source: DicomSource, names: Mapping[str, str]) -> DicomSource:
+    """A series under other UIDs, those that are not in ``names`` as they are."""
+    return replace(
+        source,
+        study_uid=names.get(source.study_uid, source.study_uid),
+        series_uid=names.get(source.series_uid, source.series_uid),
+        frame_of_reference_uid=names.get(source.frame_of_reference_uid, source.frame_of_reference_uid),
+        instance_uids=tuple(names.get(uid, uid) for uid in source.instance_uids),
+    )
+
+
 def pseudonymous(source: DicomSource, patient: str) -> Any:
-    """Patient and study under a pseudonym: every other tag is empty."""
+    """Patient and study under a pseudonym, or an ID alone: every other tag is empty."""
     from pydicom.dataset import Dataset
 
     header = Dataset()
@@ -177,10 +200,11 @@ class SourceFolder:
         return header
 
 
-def check_grid(grid: Grid, kind: str, *, sheared: bool) -> None:
+def check_grid(grid: Grid, kind: str, scan: str, *, sheared: bool) -> None:
     """Check that a file of this kind can say where the grid lies.
 
     Args:
+        scan: to name in a sentence.
         sheared: whether it can where the axes are not at right angles.
 
     Raises:
@@ -188,10 +212,10 @@ def check_grid(grid: Grid, kind: str, *, sheared: bool) -> None:
     """
     if grid.affine is None:
         what = f"A {kind} has to say where the scan lies in the patient, and nobody knows"
-        raise DatasetError(what, value=grid.origin or None, todo="export nifti, nnunet, rle or png")
+        raise DatasetError(what, value=scan, todo="export nifti, nnunet, rle or png")
     if grid.sheared and not sheared:
         what = f"A {kind} cannot hold a scan whose axes are not at right angles"
-        raise DatasetError(what, value=grid.origin or None, todo="export nifti or rtstruct")
+        raise DatasetError(what, value=scan, todo="export nifti or rtstruct")
 
 
 class SliceGeometry(NamedTuple):

@@ -15,7 +15,6 @@ from core.data.writers.dicom_context import (
     check_grid,
     image_class,
     instances,
-    references,
     slice_geometry,
 )
 from core.labels import ORGANS
@@ -34,8 +33,8 @@ def seg_bytes(volume: LabelVolume, context: DicomContext, kind: SegKind) -> byte
     """
     import highdicom
 
-    check_grid(volume.grid, "DICOM segmentation", sheared=False)
-    pictures = references(context.source, len(volume.labels))
+    check_grid(volume.grid, "DICOM segmentation", context.scan, sheared=False)
+    pictures = context.references(len(volume.labels))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on names of patients that are no names
         made = highdicom.seg.Segmentation(

@@ -67,7 +67,8 @@ def _rings(beside: list[int], over: list[int]) -> list[list[int]]:
 
 def _with_keyholes(rings: list[NDArray[np.float64]], mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
     """Join each hole to what lies left of its highest corner: its island, or a hole that was joined before."""
-    outer, holes = [], []
+    outer: list[NDArray[np.float64]] = []
+    holes: list[NDArray[np.float64]] = []
     for ring in rings:
         first = int(np.lexsort((ring[:, 1], ring[:, 0]))[0])
         turned = np.roll(ring, -first, axis=0)

@@ -15,7 +15,6 @@ from core.data.writers.dicom_context import (
     check_grid,
     image_class,
     instances,
-    references,
 )
 from core.data.writers.outlines import outlines
 from core.labels import ORGANS, LabelClass
@@ -38,12 +37,12 @@ def rtstruct_bytes(volume: LabelVolume, context: DicomContext) -> bytes:
     Raises:
         DatasetError: nobody knows where the volume lies.
     """
-    check_grid(volume.grid, "DICOM structure set", sheared=True)
+    check_grid(volume.grid, "DICOM structure set", context.scan, sheared=True)
     made = _header(context)
     made.ReferencedFrameOfReferenceSequence = [_referenced(context)]
     made.StructureSetROISequence = [_structure(organ, context) for organ in ORGANS]
     made.RTROIObservationsSequence = [_observation(organ) for organ in ORGANS]
-    pictures = references(context.source, len(volume.labels))
+    pictures = context.references(len(volume.labels))
     made.ROIContourSequence = [_contours(organ, volume, context, pictures) for organ in ORGANS]
     content = io.BytesIO()
     made.save_as(content, enforce_file_format=True)

@@ -4,7 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -12,9 +12,10 @@ import numpy as np
 from core.data.grid import Grid
 from core.data.manifest import ScanInfo
 from core.data.masks import LabelMap
+from core.data.readers.dicom import ACROSS
 from core.data.scan import Scan
 from core.data.volume import DicomSource, GreyScale, LabelVolume, Volume
-from core.data.writers.dicom_context import DicomContext, Made, invented_source, pseudonymous
+from core.data.writers.dicom_context import DicomContext, Identity, Made, invented_source, pseudonymous
 from core.data.writers.nnunet import DATASET, case_files, dataset_json
 from core.data.writers.png import png_files
 from core.data.writers.run_lengths import run_length_table
@@ -40,6 +41,8 @@ class ScanLabels:
     made: Made
     skipped: int = 0
     """Slices of the whole scan before the first of these."""
+    whole: int = 0
+    """Slices of the whole scan."""
 
     @property
     def grid(self) -> Grid:
@@ -70,9 +73,21 @@ class ScanLabels:
         stated, slices = self.scan.info.dicom, len(self.labels)
         if stated is None:
             return invented_source(sha256_of_array(self.scan.read_image()), slices)
+        if not self.matched:
+            return stated
         part = slice(self.skipped, self.skipped + slices)
-        frames = stated.frame_numbers[part]
-        return replace(stated, frame_numbers=frames, instance_uids=stated.instance_uids if frames else stated.instance_uids[part])
+        return replace(stated, frame_numbers=stated.frame_numbers[part], instance_uids=stated.instance_uids[part])
+
+    @property
+    def matched(self) -> bool:
+        """Whether each slice is one of the series', and not cut across them."""
+        stated = self.scan.info.dicom
+        return stated is None or (len(stated.instance_uids) == self.whole and ACROSS not in self.scan.info.notes)
+
+    def pseudonymous(self) -> Identity:
+        """Series, patient and study under the scan's pseudonym."""
+        source = self.source()
+        return Identity(source, pseudonymous(source, self.scan.patient))
 
 
 def native_size(plane: LabelMap, info: ScanInfo) -> LabelMap:
@@ -83,11 +98,11 @@ def native_size(plane: LabelMap, info: ScanInfo) -> LabelMap:
     return np.asarray(cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
 
 
-def scan_files(labels: ScanLabels, fmt: FileFormat, header: Any = None) -> dict[str, bytes]:
+def scan_files(labels: ScanLabels, fmt: FileFormat, identity: Identity | None = None) -> dict[str, bytes]:
     """The files of one scan, by name.
 
     Args:
-        header: patient and study for DICOM (`SourceFolder.header`); by default pseudonyms.
+        identity: series, patient and study for DICOM; by default pseudonyms.
 
     Raises:
         DatasetError: slices are missing between those given, nobody knows where the scan lies, or its axes are not at right
@@ -109,15 +124,14 @@ def scan_files(labels: ScanLabels, fmt: FileFormat, header: Any = None) -> dict[
         return {f"{name}.csv": run_length_table([(stems, labels.native().labels)])}
     if fmt == "png":
         return dict(png_files(stems, labels.labels))
-    return _dicom_file(labels, fmt, header)
+    return _dicom_file(labels, fmt, identity or labels.pseudonymous())
 
 
-def _dicom_file(labels: ScanLabels, fmt: FileFormat, header: Any) -> dict[str, bytes]:
+def _dicom_file(labels: ScanLabels, fmt: FileFormat, identity: Identity) -> dict[str, bytes]:
     from core.data.writers.dicom_seg import seg_bytes
     from core.data.writers.rtstruct import rtstruct_bytes
 
-    source = labels.source()
-    context = DicomContext(source, header if header is not None else pseudonymous(source, labels.scan.patient), labels.made)
+    context = DicomContext(*identity, labels.made, labels.scan.id, labels.matched)
     if fmt == "rtstruct":
         return {f"{labels.scan.id}.rtstruct.dcm": rtstruct_bytes(labels.native(), context)}
     kind: Literal["BINARY", "LABELMAP"] = "BINARY" if fmt == "dicom-seg" else "LABELMAP"

@@ -182,6 +182,14 @@ def test_whose_file_is_at_fault_is_said(nifti: MaskFolders, workspace: Workspace
         evaluate_masks(nifti, workspace, "tool")
 
 
+def test_damaged_headers_are_found_before_anything_is_read(nifti: MaskFolders, workspace: Workspace) -> None:
+    (nifti.prediction / "s2.nii.gz").write_bytes(b"")
+    calls: list[tuple[int, int, str]] = []
+    with pytest.raises(MaskError, match=r"^Prediction: The volume is damaged or no NIfTI file: "):
+        evaluate_masks(nifti, workspace, "tool", progress=lambda *call: calls.append(call))
+    assert calls == []
+
+
 def test_a_damaged_image_is_said_to_be_the_image(nifti: MaskFolders, workspace: Workspace, images: Path) -> None:
     (images / "s1.nii.gz").write_bytes(b"")
     with pytest.raises(ImageError, match=r"^Image: The volume is damaged or no NIfTI file: "):

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -17,12 +18,12 @@ from core.cli.command import run_command
 from core.data.images import read_image, write_png
 from core.data.index import DatasetIndex, load_index
 from core.data.masks import read_mask
+from core.model.predictor import Predictor
 from core.runs.registry import Run, read_status
 from core.storage.workspace import RunPaths
 from tests.file_server import serving
 from tests.patience import outcome, wait_until
 from training.__main__ import COMMANDS, main
-from training.commands.pictures import find_pictures
 from training.commands.predict import find_model
 from training.run.arguments import find_dataset, new_run
 from training.run.ranks import RUN_VARIABLE
@@ -227,6 +228,33 @@ def test_predict_keeps_the_size_of_the_picture(run_words: Runner, tiny_run: Run,
     assert read_image(tmp_path / "out" / "colour_overlay.png").shape == (40, 33)
 
 
+def test_predict_answers_in_kind(run_words: Runner, tiny_run: Run, tiny_index: DatasetIndex, tmp_path: Path):
+    """A volume is predicted as a scan of the same slices is; a split by the data set's name, zipped files as they are."""
+    scan = tiny_index.scans("valid")[0]
+    voxels = scan.read_image(check=False)
+    (tmp_path / "in").mkdir()
+    write_png(tmp_path / "in" / "a.png", voxels[0])
+    affine = np.diag([-1.5, -1.5, -3.0, 1.0])
+    nib.Nifti1Image(voxels.transpose(2, 1, 0), affine).to_filename(tmp_path / "in" / "scan.nii.gz")
+    words = ["predict", "--run", tiny_run.paths.model, "--out", tmp_path / "out", "--json", "--input"]
+    code, out, err = run_words(*words, tmp_path / "in")
+    assert (code, err) == (0, "")
+    answer = json.loads(out)
+    assert [each["mask"] for each in (*answer["pictures"], *answer["volumes"])] == ["a_mask.png", "scan.nii.gz"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_mask.png", "a_overlay.png", "scan.nii.gz"]
+    mask = nib.load(tmp_path / "out" / "scan.nii.gz")
+    expected = Predictor.load(tiny_run.paths.model).predict_scan(voxels).labels
+    np.testing.assert_array_equal(np.asarray(mask.dataobj).transpose(2, 1, 0), expected)
+    np.testing.assert_allclose(mask.affine, affine)
+    assert answer["volumes"][0]["classes"][1]["ml"] == pytest.approx((expected == 1).sum() * 1.5 * 1.5 * 3 / 1000)
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path / "in")
+    words[4] = tmp_path / "out2"
+    assert json.loads(run_words(*words, tmp_path / "zipped.zip")[1])["volumes"] == answer["volumes"]
+    words[4] = tmp_path / "out3"
+    split = json.loads(run_words(*words, tiny_index.root, "--split", "valid")[1])
+    assert len(split["pictures"]) == sum(len(scan.slices) for scan in tiny_index.scans("valid"))
+
+
 def test_one_bad_picture_stops_before_anything_is_written(
     run_words: Runner, tiny_run: Run, tiny_index: DatasetIndex, tmp_path: Path, damage: Callable[[Path], Path]
 ):
@@ -238,7 +266,7 @@ def test_one_bad_picture_stops_before_anything_is_written(
     words = ["predict", "--run", tiny_run.paths.model, "--input", source, "--out", tmp_path / "out"]
     code, out, err = run_words(*words)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("2 pictures cannot be used: ")
+    assert err.startswith("2 inputs cannot be used: ")
     assert first.name in err
     assert second.name in err
     assert not (tmp_path / "out").exists()
@@ -271,8 +299,8 @@ def _mistakes(index: DatasetIndex, run: Run, folder: Path) -> dict[str, tuple[li
             ["evaluate", "--run", run.paths.root, "--data", data, "--split", "test"],
             "The data set has no slices in split",
         ),
-        "input": ([*predict, folder / "none", "--run", run.paths.model], "The picture or folder does not exist"),
-        "no pictures": ([*predict, index.root, "--run", run.paths.model], "The folder has no pictures"),
+        "input": ([*predict, folder / "none", "--run", run.paths.model], "The picture, volume or folder does not exist"),
+        "no pictures": ([*predict, index.root, "--run", run.paths.model], "There are no pictures and no volumes"),
         "pickle": ([*predict, pictures, "--run", folder / "evil.ckpt"], "The checkpoint is damaged or a pickle"),
         "output": ([*predict, pictures, "--run", run.paths.model, "--out", data], "The output folder already holds something"),
     }
@@ -301,15 +329,6 @@ def test_mistake_is_one_sentence_and_leaves_nothing(
     assert err.startswith(sentence)
     assert err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["evil.ckpt"]
-
-
-def test_two_pictures_of_one_name_are_refused(tmp_path: Path):
-    from core.errors import ImageError
-
-    for suffix in ("png", "jpg"):
-        (tmp_path / f"a.{suffix}").touch()
-    with pytest.raises(ImageError, match=r"differ only in their ending: a.jpg, a.png"):
-        find_pictures(tmp_path)
 
 
 def test_data_set_by_name(tmp_path: Path):

@@ -11,6 +11,8 @@ from core.cli.command import run_command
 from core.data.images import write_png
 from core.data.index import DatasetIndex
 from core.data.masks import read_mask
+from core.data.readers.label_png import read_label_png
+from core.labels import PALETTE
 from training.__main__ import main
 
 Runner = Callable[..., tuple[int, str, str]]
@@ -74,6 +76,36 @@ def test_masks_print_one_json_object(masks: Runner, folders: Path) -> None:
     assert content["external"]["images"]
     assert content["without_distances"] == {"the data set states no spacing": ["case1_day0", "case2_day0", "case3_day0"]}
     assert (folders / "workspace/datasets/perfect/valid/images/case3_day0_slice_0006.png").is_file()
+
+
+def test_masks_of_a_table_in_colours(run_words: Runner, folders: Path) -> None:
+    """Truth by label, the prediction in the course's colours: blue where the stomach is, red where the large bowel is."""
+    (folders / "colours").mkdir()
+    rows = ["scan,reference,prediction"]
+    for path in sorted((folders / "truth").glob("*.png")):
+        labels = read_label_png(path)
+        write_png(folders / "colours" / path.name, PALETTE[np.select([labels == 6, labels == 20], [1, 3], 0)])
+        rows.append(f"{path.stem.split('_slice')[0]},truth/{path.name},colours/{path.name}")
+    (folders / "all.csv").write_text("\n".join(rows))
+    words = ["--table", folders / "all.csv", "--workspace", folders / "workspace", "--json"]
+    words += ["--map", "uw-madison-course", "--map_truth", "6=stomach,20=large_bowel"]
+    code, out, err = run_words("evaluate", "masks", *words)
+    content = json.loads(out)
+    assert (code, err, content["run"], content["all_organs"]["dice"]) == (0, "", "all", 1.0)
+    assert content["external"]["prediction_labels"] == {"#0000ff": 1, "#00ff00": 2, "#ff0000": 3}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--table", "no.csv"], "The table does not exist: no.csv; check the path."),
+        (["--table", "no.csv", "--truth", "t"], "--table and folders are given together: no.csv; give one of them."),
+        (["--truth", "t"], "No --prediction is given; give --truth and --prediction, or --table."),
+    ],
+)
+def test_masks_without_files_to_score(run_words: Runner, tmp_path: Path, words: list[str], sentence: str) -> None:
+    code, out, err = run_words("evaluate", "masks", *words, "--name", "a", "--workspace", tmp_path)
+    assert (code, out, err) == (2, "", f"{sentence}\n")
 
 
 def test_masks_against_a_data_set(run_words: Runner, tiny_index: DatasetIndex, tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_png_of_another_size(png_pairs: Callable[..., PngSource]) -> None:
 
 def test_two_slices_of_one_number(png_pairs: Callable[..., PngSource]) -> None:
     with pytest.raises(DatasetError, match=r"^Two slices of a scan have one number: case1_day0; "):
-        png_pairs("case1_day0_slice_0001", "case1_day0_slice_1").read("case1_day0")
+        png_pairs("case1_day0_slice_0001", "case1_day0_slice_1").check()
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])

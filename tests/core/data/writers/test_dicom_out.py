@@ -88,7 +88,7 @@ def volume(request: pytest.FixtureRequest) -> LabelVolume:
 
 def context_of(volume: LabelVolume) -> DicomContext:
     source = invented_source("content", len(volume.labels))
-    return DicomContext(source, pseudonymous(source, "case7"), MADE)
+    return DicomContext(source, pseudonymous(source, "case7"), MADE, "case7_day0")
 
 
 def assert_same(labels: NDArray[np.generic], matrix: NDArray[np.float64], volume: LabelVolume) -> None:
@@ -186,7 +186,7 @@ def test_headers_say_who_made_it_from_what(tmp_path: Path) -> None:
 def test_frames_of_an_enhanced_file_are_named(tmp_path: Path) -> None:
     volume, made_up = LabelVolume(small_labels(), Grid.of(STACKS["axial"])), invented_source("x", 1)
     source = DicomSource(
-        made_up.study_uid, made_up.series_uid, made_up.frame_of_reference_uid, ENHANCED_MR, made_up.instance_uids,
+        made_up.study_uid, made_up.series_uid, made_up.frame_of_reference_uid, ENHANCED_MR, made_up.instance_uids * 9,
         tuple(range(11, 20)), "MR",
     )  # fmt: skip
     context, path = DicomContext(source, pseudonymous(source, "case7"), MADE), tmp_path / "x.dcm"
@@ -243,7 +243,7 @@ def test_where_nobody_knows_the_place_or_axes_are_sheared(tmp_path: Path) -> Non
         lambda: seg_bytes(nowhere, context_of(nowhere), "BINARY"),
         lambda: rtstruct_bytes(nowhere, context_of(nowhere)),
     ):
-        with pytest.raises(DatasetError, match="nobody knows: file names; export nifti"):
+        with pytest.raises(DatasetError, match="nobody knows: case7_day0; export nifti"):
             write()
     path = tmp_path / "x.nii.gz"
     path.write_bytes(nifti_bytes(nowhere))
@@ -253,7 +253,7 @@ def test_where_nobody_knows_the_place_or_axes_are_sheared(tmp_path: Path) -> Non
     leaning = STACKS["axial"].copy()
     leaning[1, 0] = 0.9
     sheared = LabelVolume(small_labels(), Grid.of(leaning, "tilted gantry"))
-    with pytest.raises(DatasetError, match="at right angles: tilted gantry; export nifti or rtstruct"):
+    with pytest.raises(DatasetError, match="at right angles: case7_day0; export nifti or rtstruct"):
         seg_bytes(sheared, context_of(sheared), "BINARY")
     path.write_bytes(nifti_bytes(sheared))
     assert_same(np.asarray(nib.load(path).dataobj), TO_RAS @ nib.load(path).affine, sheared)
