@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +190,25 @@ def test_spacing_is_the_files_or_else_the_users_and_unknown_where_slices_are_mis
     assert "no volumes" in demo.view(TAB, stated).scan_statistics
 
 
+def test_partial_uploads_have_no_volume_and_say_why(demo: Demo) -> None:
+    known = Grid(None, (4.0, 1.0, 1.0))
+    for numbers, planes, why in (((1, 3), 2, "slices are missing, so no volumes"), ((1,), 1, "a single slice has no volume")):
+        upload = Upload("a", tuple(grey(n) for n in range(planes)), ("a",) * planes, numbers, is_scan=True, grid=known)
+        demo.open(TAB, upload)
+        demo.segment(TAB, None)
+        view = demo.view(TAB, DisplayOptions())
+        assert f"spacing 1 × 1 × 4 mm; {why}." in view.statistics
+        assert " ml |" not in view.statistics + view.scan_statistics
+
+
+def test_a_sheared_scan_has_the_determinant_s_volume(demo: Demo) -> None:
+    grid = Grid.of(np.array([[0, 0, 2.0, 0], [1.5, 2.0, 0, 0], [5.0, 0, 0, 0], [0, 0, 0, 1]]))
+    demo.open(TAB, Upload("a", (grey(), grey(1)), ("a", "b"), (1, 2), is_scan=True, grid=grid))
+    demo.segment(TAB, None)
+    voxels = int((np.stack(_result(demo).label_maps) == 3).sum())
+    assert f"| {voxels * 0.02:.1f} |" in demo.view(TAB, DisplayOptions()).scan_statistics
+
+
 class TestDownloads:
     def test_pngs_of_a_picture(self, demo: Demo) -> None:
         demo.open(TAB, Upload("a b.png", (grey(),), ("a b.png",), (1,)))
@@ -221,6 +241,29 @@ class TestDownloads:
         np.testing.assert_allclose(back.affine, affine)
         seen = volume_window(voxels).apply(voxels)
         np.testing.assert_array_equal(np.asarray(back.dataobj) == 3, seen > 127)
+
+    @pytest.mark.parametrize("axes", ["ijk", "jki", "kij"])
+    def test_nifti_has_the_file_s_own_order_of_axes(self, demo: Demo, tmp_path: Path, axes: str) -> None:
+        voxels = np.random.default_rng(0).integers(0, 999, (48, 40, 20)).astype(np.int16)
+        affine = np.diag([-2.0, 2.0, -5.0, 1.0])
+        turn = ["ijk".index(axis) for axis in axes]
+        nib.Nifti1Image(voxels.transpose(turn), affine[:, [*turn, 3]]).to_filename(tmp_path / "a.nii")
+        demo.open_files(TAB, sent([tmp_path / "a.nii"]))
+        demo.segment(TAB, None)
+        mask = self._image(demo.download(TAB, "nifti", DisplayOptions()).content)
+        np.testing.assert_allclose(mask.affine, affine[:, [*turn, 3]])
+        seen = volume_window(voxels).apply(voxels.transpose(turn))
+        np.testing.assert_array_equal(np.asarray(mask.dataobj) == 3, seen > 127)
+
+    def test_missing_slices_are_empty_where_the_scan_lies_somewhere(self, demo: Demo) -> None:
+        grid = Grid.of(np.diag([5.0, 2.0, 2.0, 1.0]))
+        full = np.full((20, 20), 255, np.uint8)
+        half = np.where(np.arange(20) < 10, full, 0)
+        for place, depth in ((grid, 4), (Grid(None, (5.0, 2.0, 2.0)), 2)):
+            demo.open(TAB, Upload("a", (half, half), ("a", "b"), (1, 4), is_scan=True, grid=place))
+            demo.segment(TAB, None)
+            drawn = np.asarray(self._image(demo.download(TAB, "nifti", DisplayOptions()).content).dataobj).any(axis=(0, 1))
+            assert (drawn.tolist(), len(drawn)) == ([True, *([False] * (depth - 2)), True], depth)
 
     def test_nifti_says_when_its_spacing_is_assumed(self, demo: Demo) -> None:
         demo.open(TAB, Upload("a.png", (grey(),), ("a.png",), (1,)))
@@ -346,6 +389,24 @@ class TestLinks:
         np.testing.assert_array_equal(np.stack(upload.slices), source.read_image())
         assert (upload.numbers[position], position) == (int(query["slice"]), 3)
         assert upload.is_scan
+
+    def test_its_voxels_lie_where_the_data_set_says(self, folder: Path) -> None:
+        query = self.query(folder)
+        evaluation = open_run(folder / "runs" / "stub").evaluation("small-valid")
+        path = evaluation.dataset_root / "dataset.json"
+        before = path.read_text()
+        content = json.loads(before)
+        affine = [[0.0, 0, 2, -30], [0, 2, 0, -40], [-3, 0, 0, 50], [0, 0, 0, 1]]
+        unknown = {"spacing_mm": None, "native_size": None, "contested_pixels": 0}
+        content["scans"][query["case"]] = unknown | {"affine": affine, "geometry": "NIfTI sform"}
+        try:
+            path.write_text(json.dumps(content))
+            found = linked_scan(Workspace(folder), query)
+        finally:
+            path.write_text(before)
+        assert found is not None
+        assert found[0].grid.origin == "NIfTI sform"
+        np.testing.assert_allclose(found[0].grid.points_mm(np.array([[0, 0, 0], [1, 2, 3]])), [[-30, -40, 50], [-24, -36, 47]])
 
     @pytest.mark.parametrize(
         ("other", "sentence"),

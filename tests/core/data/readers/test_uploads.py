@@ -86,9 +86,7 @@ OUTCOMES: dict[str, str] = {
     "DICOM without places": SCAN,
     "DICOM, two in one place": "Two slices of the series lie in one place: 3 files; give one stack: one echo, one time point.",
     "DICOM of two series": "The files belong to 2 DICOM series: 2 files; give one series.",
-    "DICOM in JPEG-LS": (
-        "The DICOM file's compression cannot be read here (JPEG-LS Lossless Image Compression): im1.dcm; export it uncompressed."
-    ),
+    "DICOM in JPEG-LS": ("The DICOM file's compressed picture has another size than its header says: im1.dcm; export it again."),
     "deflated DICOM": SCAN,
     "DICOM in colour": "The DICOM file is in colour: im1.dcm; give the image files of a grey series.",
     "DICOM without pixels": "The DICOM file holds no picture: im1.dcm; give the image files of a grey series.",
@@ -175,6 +173,12 @@ def test_a_dicom_series_is_ordered_by_place_head_first(tmp_path: Path) -> None:
     assert [int(image.min()) // 100 for image in upload.slices] == [3, 2, 1]
     assert upload.grid.spacing_mm == (5.0, 2.0, 2.0)
     np.testing.assert_allclose(upload.grid.points_mm([[0, 0, 0], [1, 1, 1]]), [[-10, -20, 10], [-8, -18, 5]])
+
+
+def test_what_lies_beside_a_series_is_left_out_and_counted(tmp_path: Path) -> None:
+    upload = read_upload(ODD_FILES["DICOM with a DICOMDIR and a report"](tmp_path))
+    assert len(upload.slices) == 3
+    assert upload.notes == ("Left out beside the series: 1 DICOMDIR, 1 report.",)
 
 
 def test_dicom_inverse_grey(tmp_path: Path) -> None:
