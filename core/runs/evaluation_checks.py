@@ -43,7 +43,8 @@ def check_summary(content: Any) -> None:
     dataset = content["dataset"]
     texts = (content["split"], content["created_at"], dataset["name"], dataset["root"])
     _need(all(isinstance(text, str) for text in texts), "a split, time or data set that is no text")
-    _need(is_count(content["scan_count"]) and is_count(content["patient_count"]), "a number of scans or patients that is none")
+    counts = content["scan_count"], content["patient_count"], content.get("partial_count", 0)
+    _need(all(is_count(count) for count in counts), "a number of scans or patients that is none")
     for name in ("conventions", "external"):
         _need(isinstance(content.get(name) or {}, dict), "conventions, or another tool, of another kind")
     leak = content["leak"]
@@ -83,6 +84,10 @@ def _check_facts(facts: Any) -> None:
         value = facts.get(name)
         whole = value is None or (isinstance(value, list) and len(value) == length)
         _need(whole and all(_is_number(each) for each in value or ()), "a size or spacing of another kind")
+    affine = facts.get("affine")
+    whole = affine is None or (isinstance(affine, list) and [len(row) for row in affine] == [4] * 4)
+    _need(whole and all(_is_number(each) for row in affine or () for each in row), "an affine of another kind")
+    _need(isinstance(facts.get("geometry", ""), str), "a geometry that is no text")
     _need(all(isinstance(facts.get(name, ""), str) for name in HASHES), "a hash that is no text")
     _need(isinstance(facts.get("partial", False), bool), "a scan that is partial or not, and does not say which")
     _need(_is_affine(facts.get("affine")), "an affine that is none")
