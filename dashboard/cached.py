@@ -13,6 +13,8 @@ import streamlit as st
 
 from core.charts.scores import with_worst_slice
 from core.data.images import Window
+from core.data.index import UNLABELLED, load_index
+from core.data.scan import Scan
 from core.data.survey import SurveyPaths, read_survey, stamp_of
 from core.evaluation.compare import Comparison, compare
 from core.evaluation.disputes import scan_candidates
@@ -27,6 +29,7 @@ from core.reviews.store.shared import shared_store
 from core.reviews.store.state import ScanReview
 from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation, list_runs, open_run
+from core.storage.workspace import is_name
 from dashboard.state import EVALUATIONS, workspace
 
 CHART_COLUMNS = [
@@ -171,6 +174,30 @@ def slice_picture(root: Path, split: str, scan: str, name: str, side: int = thum
 @st.cache_resource(max_entries=1000, show_spinner=False, hash_funcs={type(Path()): _of_dataset})
 def _window(root: Path, split: str, scan: str) -> Window:
     return thumbnails.window_of(root, split, scan)
+
+
+def unlabelled_datasets() -> dict[str, Path]:
+    """The folders of the workspace's data sets that have scans without a reference, by name."""
+    folders = sorted(workspace().datasets.glob(f"[!.]*/{UNLABELLED}/images"))
+    return {folder.parents[1].name: folder.parents[1] for folder in folders if is_name(folder.parents[1].name)}
+
+
+@st.cache_resource(max_entries=20, show_spinner=False, hash_funcs={type(Path()): _of_dataset})
+def unlabelled_scans(root: Path) -> tuple[Scan, ...]:
+    """A data set's scans without a reference: shared. Raises: see `core.data.index.load_index`."""
+    return load_index(root).splits.get(UNLABELLED, ())
+
+
+@st.cache_resource(max_entries=50, show_spinner=False, hash_funcs=KEYS)
+def partial_scans(evaluation: Evaluation) -> frozenset[str]:
+    """See `core.runs.registry.Evaluation.partial_scans`."""
+    return frozenset(evaluation.partial_scans)
+
+
+@st.cache_resource(max_entries=50, show_spinner=False, hash_funcs=KEYS)
+def crosswise_scans(evaluation: Evaluation) -> frozenset[str]:
+    """See `core.runs.registry.Evaluation.crosswise_scans`."""
+    return frozenset(evaluation.crosswise_scans)
 
 
 def store() -> ReviewStore:

@@ -69,12 +69,18 @@ class Address:
     evaluation: str | None
     token: str | None
     """Stands for run and evaluation where the run is to stay hidden."""
+    dataset: str | None
+    """The data set whose scan without a reference is meant; then there is no evaluation."""
     case: str | None
     slice_number: int | None
     organ: str | None
     """The organ that a chart or a table led here for, see `core.labels`."""
     view: str
     """How the viewer shows it, see `dashboard.viewer.component.ViewerState.link`; may be anything that somebody typed."""
+
+    def at(self, case: str, slice_number: int | None, view: str) -> "Address":
+        """The same place, as the viewer shows it now."""
+        return replace(self, case=case, slice_number=slice_number, view=view)
 
 
 def address() -> Address:
@@ -83,8 +89,9 @@ def address() -> Address:
     number = found.get("slice", "")
     position = int(number) if number.isdecimal() else None
     organ = next((name for name in ORGAN_NAMES if name == found.get("organ")), None)
-    token, case = found.get(ROUND_PARAMETER), found.get("case")
-    return Address(found.get("run"), found.get("evaluation"), token, case, position, organ, found.get("view", ""))
+    token, dataset = found.get(ROUND_PARAMETER), found.get("dataset")
+    case = found.get("scan" if dataset else "case")
+    return Address(found.get("run"), found.get("evaluation"), token, dataset, case, position, organ, found.get("view", ""))
 
 
 def arrive() -> Address:

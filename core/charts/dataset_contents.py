@@ -38,7 +38,7 @@ def slices_of_organs(counts: pd.DataFrame, *, source: str) -> go.Figure:
         counts: see `core.data.statistics.by_split`.
     """
     figure = go.Figure()
-    rows = counts[counts["split"] != "together"]
+    rows = counts[(counts["split"] != "together") & counts["empty_slices"].notna()]
     for organ in ORGANS:
         figure.add_bar(
             x=rows["split"], y=rows[f"{organ.name}_slices"], name=organ.title, marker_color=organ.chart,

@@ -1,5 +1,7 @@
 """Where along the body, at which volume and at which confidence a model is right: slices pooled by voxels, never averaged."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -17,14 +19,15 @@ CONFIDENCE_BINS = 10
 ALONG_COLUMNS = ["organ", "part", "centre", "dice", "scans", "scan", "slice"]
 
 
-def along_body(slices: pd.DataFrame, *, bins: int = BINS) -> pd.DataFrame:
-    """Dice by relative position along z, over all scans: 0 is a scan's first slice (the head's end), 1 its last.
+def along_body(slices: pd.DataFrame, *, crosswise: Collection[str] = (), bins: int = BINS) -> pd.DataFrame:
+    """Dice by relative position along z, over all whole scans: 0 is a scan's first slice (the head's end), 1 its last.
 
     The Dice of a part pools the voxels of every slice that lies there: 2·Σ|A∩B| / Σ(|A| + |B|). Parts in which no scan has
     the organ are left out, and so are partial scans (one slice alone, or slices missing), whose place in the body nobody knows.
 
     Args:
         slices: ``slices.parquet``, see `core.metrics.tables.slice_rows`.
+        crosswise: scans to leave out since their slices don't lead from head to foot.
 
     Returns:
         Columns `ALONG_COLUMNS`: ``centre`` of the part from 0 to 1, ``scans`` with the organ there (in reference or
@@ -32,7 +35,7 @@ def along_body(slices: pd.DataFrame, *, bins: int = BINS) -> pd.DataFrame:
     """
     by_scan = slices.groupby("scan", observed=True)[["slice", "position"]]
     extent = by_scan.max() - by_scan.min()
-    whole = extent.index[(extent["slice"] == extent["position"]) & (extent["position"] > 0)]
+    whole = extent.index[(extent["slice"] == extent["position"]) & (extent["position"] > 0) & ~extent.index.isin(list(crosswise))]
     table = slices[((slices["reference_voxels"] + slices["prediction_voxels"]) > 0) & slices["scan"].isin(whole)]
     if table.empty:
         return pd.DataFrame(columns=ALONG_COLUMNS)

@@ -58,7 +58,7 @@ class Scan:
     @property
     def is_partial(self) -> bool:
         """Whether this is one slice, or slices are missing between those given: nothing can be measured along z then."""
-        return len(self.slices) < 2 or any(after.name.number - before.name.number != 1 for before, after in pairwise(self.slices))
+        return are_partial([each.name.number for each in self.slices])
 
     def read_image(self, *, check: bool = True) -> Pixels:
         """The image volume (Z, H, W), uint8 or uint16.
@@ -87,6 +87,15 @@ class Scan:
         height, width = first.shape
         rest = [read_mask(each.reference(), shape=(height, width)) for each in self.slices[1:]]
         return np.stack([first, *rest])
+
+
+def are_partial(numbers: Sequence[int]) -> bool:
+    """Whether these slices of a scan, in order, are a partial scan: one slice, or slices are missing between them.
+
+    >>> are_partial([7]), are_partial([7, 8, 10]), are_partial([7, 8])
+    (True, True, False)
+    """
+    return len(numbers) < 2 or any(after - before != 1 for before, after in pairwise(numbers))
 
 
 def check_alike(scan: str, planes: Sequence[Pixels]) -> None:

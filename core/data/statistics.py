@@ -3,7 +3,9 @@
 import pandas as pd
 
 from core.data.identity import natural_key
+from core.data.index import UNLABELLED
 from core.data.manifest import DatasetManifest
+from core.data.scan import are_partial
 from core.labels import ORGAN_NAMES, ORGANS
 
 UNKNOWN = "unknown"
@@ -15,34 +17,49 @@ def organs_shown(table: pd.DataFrame) -> "pd.Series[int]":
 
 
 def by_split(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a split, and one over all: patients, scans, slices, empty slices (no organ), their share, slices of each organ.
+    """A row a split, and one over all: patients, scans, partial scans, slices, empty slices (no organ), their share, slices of
+    each organ.
+
+    Without a reference nobody knows the last three: they are missing there, and the row over all counts the other slices.
 
     Args:
         table: see `core.data.survey.survey`.
     """
     parts = [(str(split), rows) for split, rows in table.groupby("split", sort=True)]
-    return pd.DataFrame([_counts(name, rows) for name, rows in [*parts, ("together", table)]])
+    counts = pd.DataFrame([_counts(name, rows) for name, rows in [*parts, ("together", table)]])
+    return counts.astype({name: "Int64" for name in counts if name == "empty_slices" or str(name).endswith("_slices")})
 
 
 def _counts(name: str, rows: pd.DataFrame) -> dict[str, object]:
-    seen = _readable(rows)
-    empty = int((organs_shown(seen) == 0).sum())
     counts: dict[str, object] = {"split": name, "patients": rows["patient"].nunique()}
-    counts |= {"scans": rows["scan"].nunique(), "slices": len(rows)}
-    shown = {f"{organ.name}_slices": int((rows[organ.name] > 0).sum()) for organ in ORGANS}
+    counts |= {"scans": rows["scan"].nunique(), "partial_scans": len(partial_scans(rows)), "slices": len(rows)}
+    drawn = rows[rows["split"] != UNLABELLED]
+    if drawn.empty:
+        unknown = {"empty_slices": None, "empty_share": float("nan")}
+        return counts | unknown | {f"{organ.name}_slices": None for organ in ORGANS}
+    seen = _readable(drawn)
+    empty = int((organs_shown(seen) == 0).sum())
+    shown = {f"{organ.name}_slices": int((drawn[organ.name] > 0).sum()) for organ in ORGANS}
     share = empty / len(seen) if len(seen) else float("nan")
     return counts | {"empty_slices": empty, "empty_share": share} | shown
 
 
+def partial_scans(table: pd.DataFrame) -> list[str]:
+    """Scans of one slice or with gaps, see `core.data.scan.Scan.is_partial`; one that is so in any split counts."""
+    slices = table.sort_values("slice").groupby(["scan", "split"], sort=True)["slice"]
+    return sorted({str(scan) for (scan, _), numbers in slices if are_partial(numbers.tolist())}, key=natural_key)
+
+
 def organs_per_slice(table: pd.DataFrame) -> pd.DataFrame:
     """Columns split, organs (0 to 3), slices, of those that can be read."""
-    seen = _readable(table)
+    seen = _readable(table[table["split"] != UNLABELLED])
     counts = seen.assign(organs=organs_shown(seen)).groupby(["split", "organs"]).size()
     return counts.rename("slices").reset_index()
 
 
 def scan_overview(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a scan and split: patient, scan, split, slices, annotated (slices with an organ), share of them."""
+    """A row a scan with a reference and split: patient, scan, split, slices, annotated (slices with an organ), share of them."""
+    table = table[table["split"] != UNLABELLED]
     shown = organs_shown(table) > 0
     groups = table.assign(annotated=shown).groupby(["patient", "scan", "split"], sort=False)
     found = groups.agg(slices=("slice", "size"), annotated=("annotated", "sum")).reset_index()
@@ -65,6 +82,7 @@ def _spacing(manifest: DatasetManifest, scan: str) -> str:
 
 def shared_patients(table: pd.DataFrame) -> pd.DataFrame:
     """Patients on both sides of the split: patient, and slices on each side; empty where the split is honest."""
+    table = table[table["split"] != UNLABELLED]
     counts = table.pivot_table(index="patient", columns="split", values="slice", aggfunc="size", fill_value=0)
     if counts.shape[1] < 2:
         return pd.DataFrame(columns=["patient"])
@@ -98,7 +116,9 @@ def alike_scans(table: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     found = groups.agg(slices_alike=("first_name", "nunique"))
     nearest = both.loc[groups["bits"].idxmin()].set_index(keys)
     found = found.join(nearest[["bits", "first_name", "second_name", "first_patient", "second_patient"]]).reset_index()
-    found["across_splits"] = found["first_split"] != found["second_split"]
+    # Nothing is measured on a scan without a reference, so nothing can leak into its scores.
+    scored = (found["first_split"] != UNLABELLED) & (found["second_split"] != UNLABELLED)
+    found["across_splits"] = scored & (found["first_split"] != found["second_split"])
     found["across_patients"] = found["first_patient"] != found["second_patient"]
     order = ["across_splits", "across_patients", "slices_alike", "first_scan"]
     return found.sort_values(order, ascending=[False, False, False, True], ignore_index=True)[ALIKE_COLUMNS]

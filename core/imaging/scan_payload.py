@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from core.data.grid import Spacing, stored_spacing
 from core.data.images import Pixels, Window, volume_window
 from core.data.masks import LabelMap, read_label_volume
-from core.errors import WorkspaceError
+from core.data.scan import Scan
+from core.errors import DatasetError, WorkspaceError
 from core.imaging.overlay import ERROR_COLOURS
 from core.labels import ORGANS
 from core.runs.registry import Evaluation
 from core.storage.files import sha256_of_array
 
-MAGIC = b"GCSCAN3\0"
+MAGIC = b"GCSCAN4\0"
 Part = Literal["scan", "intensities", "labels"]
 PARTS: tuple[Part, ...] = get_args(Part)
 """The windowed image and both label maps; the image as it is stored; the label maps alone."""
@@ -33,12 +34,15 @@ MOST_REGIONS = 200
 class ScanPayload:
     """A scan for the viewer.
 
-    The unpacked bytes are: 8 bytes ``GCSCAN3\\0``; the header's length in bytes, little-endian uint32; the header, JSON, whose
+    The unpacked bytes are: 8 bytes ``GCSCAN4\\0``; the header's length in bytes, little-endian uint32; the header, JSON, whose
     ``bytes`` says how many follow; and then, by part,
 
     - ``scan``: the image, uint8 (Z·H·W), under the scan's display window, and the label maps, uint8 (Z·H·W);
     - ``intensities``: the image as it is stored, (Z·H·W) of the header's ``dtype``, uint8 or little-endian uint16;
     - ``labels``: the label maps alone.
+
+    The header's ``reference`` is false for a scan that has none, which `image_payload` packs: no prediction is sent either, and
+    the label maps are zeros. ``orientation`` is that of `core.data.grid.Grid`, null where nobody knows it.
 
     A byte of the label maps holds the reference in bits 0 and 1 and the prediction in bits 2 and 3; the viewer lays a second
     run's prediction into bits 4 and 5 and a correction into bits 6 and 7.
@@ -69,23 +73,66 @@ def scan_payload(evaluation: Evaluation, scan: str, part: Part = "scan") -> Scan
     facts = evaluation.scan_facts(scan)
     source = evaluation.find_scan(scan)
     volumes: list[NDArray[Any]] = []
-    header: dict[str, Any] = {"shape": None, "image": facts["image_sha256"]}
+    header: dict[str, Any] = {"image": facts["image_sha256"]}
     if part != "labels":
         image = source.read_image(check=False)
         _check_unchanged(evaluation, scan, image_sha256=image)
-        if part == "scan":
-            window = volume_window(image)
-            header["window"] = {"low": window.low, "high": window.high, "min": int(image.min()), "max": int(image.max())}
-            volumes.append(_windowed(image, window))
-        else:
-            header["dtype"] = image.dtype.name
-            volumes.append(image.astype(image.dtype.newbyteorder("<"), copy=False))
+        volumes.append(_picture(image, part, header))
     if part != "intensities":
         volumes.append(_labels(evaluation, scan, source.read_labels()))
     if part == "scan":
-        header |= _header(evaluation, scan, facts) | {"step": _step(facts, volumes[0].shape[1:])}
-    header |= {"shape": list(volumes[0].shape), "bytes": sum(volume.nbytes for volume in volumes)}
+        header |= _geometry(source, facts, volumes[0].shape[1:]) | {
+            "reference": True,
+            "leak": evaluation.badge.text,
+            "confidence": _confidence(evaluation, scan, len(facts["slice_numbers"])),
+            "regions": _regions(evaluation, scan),
+        }
     return ScanPayload(_packed(header, volumes), payload_etag(evaluation, scan))
+
+
+def image_etag(scan: Scan) -> str:
+    """The identity of the payload of a scan without a reference: by names, times and sizes of its files, none of which is read.
+
+    Raises:
+        DatasetError: a file is gone.
+    """
+    try:
+        found = [(each.image.name, each.image.stat()) for each in scan.slices]
+    except OSError as error:
+        todo = "bring its pictures back, or prepare the data set again"
+        raise DatasetError(f"A picture of scan {scan.id} is gone", value=error.filename, todo=todo) from error
+    files = [(name, about.st_mtime_ns, about.st_size) for name, about in found]
+    return hashlib.sha256(MAGIC + repr((files, scan.info)).encode()).hexdigest()[:32]
+
+
+def image_payload(scan: Scan, part: Part = "scan") -> ScanPayload:
+    """Pack a scan that has no reference: the picture alone.
+
+    Raises:
+        DatasetError, ImageError: files that are gone or damaged.
+    """
+    etag = image_etag(scan)
+    header: dict[str, Any] = {"image": etag}
+    image = scan.read_image()
+    volumes: list[NDArray[Any]] = [] if part == "labels" else [_picture(image, part, header)]
+    if part != "intensities":
+        volumes.append(np.zeros(image.shape, np.uint8))
+    if part == "scan":
+        numbers = [each.name.number for each in scan.slices]
+        facts = {"slice_numbers": numbers, "spacing_mm": scan.info.grid.spacing_mm, "native_size": scan.info.native_size}
+        nothing = {"reference": False, "leak": "", "confidence": None, "regions": []}
+        header |= _geometry(scan, facts, image.shape[1:]) | nothing
+    return ScanPayload(_packed(header, volumes), etag)
+
+
+def _picture(image: Pixels, part: Part, header: dict[str, Any]) -> NDArray[Any]:
+    """The image as the part wants it; the header gets what belongs to it."""
+    if part == "intensities":
+        header["dtype"] = image.dtype.name
+        return image.astype(image.dtype.newbyteorder("<"), copy=False)
+    window = volume_window(image)
+    header["window"] = {"low": window.low, "high": window.high, "min": int(image.min()), "max": int(image.max())}
+    return _windowed(image, window)
 
 
 def _labels(evaluation: Evaluation, scan: str, reference: LabelMap) -> LabelMap:
@@ -103,7 +150,8 @@ def _check_unchanged(evaluation: Evaluation, scan: str, **shown: NDArray[Any]) -
 
 
 def _packed(header: dict[str, Any], volumes: list[NDArray[Any]]) -> bytes:
-    raw = json.dumps(header).encode()
+    about = {"shape": list(volumes[0].shape), "bytes": sum(volume.nbytes for volume in volumes)}
+    raw = json.dumps(header | about).encode()
     parts = (MAGIC, struct.pack("<I", len(raw)), raw, *(volume.tobytes() for volume in volumes))
     return gzip.compress(b"".join(parts), compresslevel=1, mtime=0)
 
@@ -114,16 +162,15 @@ def _windowed(image: Pixels, window: Window) -> NDArray[np.uint8]:
     return window.apply(intensities)[image]
 
 
-def _header(evaluation: Evaluation, scan: str, facts: dict[str, Any]) -> dict[str, Any]:
+def _geometry(scan: Scan, facts: dict[str, Any], size: tuple[int, ...]) -> dict[str, Any]:
     return {
         "slice_numbers": facts["slice_numbers"],
         "spacing_mm": facts["spacing_mm"],
         "native_size": facts["native_size"],
+        "orientation": scan.info.grid.orientation,
+        "step": _step(facts, size),
         "organs": [{"id": o.id, "name": o.name, "title": o.title, "rgb": list(o.rgb)} for o in ORGANS],
         "error_kinds": [{"name": k.name, "title": k.title, "rgb": list(k.rgb)} for k in ERROR_COLOURS],
-        "leak": evaluation.badge.text,
-        "confidence": _confidence(evaluation, scan, len(facts["slice_numbers"])),
-        "regions": _regions(evaluation, scan),
     }
 
 

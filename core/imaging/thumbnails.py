@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.images import Window, decode_grey, volume_window
-from core.data.index import SPLITS, load_index
+from core.data.index import SPLITS, UNLABELLED, load_index
 from core.data.masks import LabelMap, read_label_volume, read_mask
 from core.data.scan import Scan
 from core.errors import DatasetError, ImageError
@@ -86,7 +86,7 @@ def window_of(root: Path, split: str, scan: str) -> Window:
 
 
 def slice_picture(root: Path, split: str, name: str, window: Window, *, side: int = SIDE) -> Rgb:
-    """One slice of a data set with its reference.
+    """One slice of a data set, with its reference where it has one.
 
     Args:
         name: the slice's file name without suffix.
@@ -95,7 +95,9 @@ def slice_picture(root: Path, split: str, name: str, window: Window, *, side: in
     Raises:
         GutCheckError: a picture is missing or damaged.
     """
-    if split not in SPLITS:
-        raise DatasetError("There is no such split", value=split, todo=f"use one of: {', '.join(SPLITS)}")
+    known = (*SPLITS, UNLABELLED)
+    if split not in known:
+        raise DatasetError("There is no such split", value=split, todo=f"use one of: {', '.join(known)}")
     image, mask = (root / split / kind / f"{name}.png" for kind in ("images", "masks"))
-    return outlined(window.apply(decode_grey(image)), read_mask(mask), side=side)
+    shown = window.apply(decode_grey(image))
+    return outlined(shown, np.zeros(shown.shape, np.uint8) if split == UNLABELLED else read_mask(mask), side=side)

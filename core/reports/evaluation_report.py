@@ -40,7 +40,7 @@ def evaluation_report(evaluation: Evaluation, disputed: Mapping[str, str]) -> st
     sections = [
         _overview(evaluation, scans, disputed),
         _dice(scans, source),
-        _where(scans, slices, source),
+        _where(evaluation, scans, slices, source),
         _volumes(scans, source),
         _confidence(scans, slices, source),
         _mistakes(scans, errors, source),
@@ -68,8 +68,9 @@ def _dice(scans: pd.DataFrame, source: str) -> Section:
     return Section("Dice per organ", parts)
 
 
-def _where(scans: pd.DataFrame, slices: pd.DataFrame, source: str) -> Section:
-    along = figure(dice_along_body(along_body(slices), source=source), height=520)
+def _where(evaluation: Evaluation, scans: pd.DataFrame, slices: pd.DataFrame, source: str) -> Section:
+    table = along_body(slices, crosswise=evaluation.crosswise_scans)
+    along = figure(dice_along_body(table, source=source), height=520)
     return Section("Where it fails", [along, figure(dice_by_volume(scans, source=source), height=470)])
 
 

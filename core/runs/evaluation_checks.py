@@ -84,11 +84,21 @@ def _check_facts(facts: Any) -> None:
         value = facts.get(name)
         whole = value is None or (isinstance(value, list) and len(value) == length)
         _need(whole and all(_is_number(each) for each in value or ()), "a size or spacing of another kind")
-    affine = facts.get("affine")
-    whole = affine is None or (isinstance(affine, list) and [len(row) for row in affine] == [4] * 4)
-    _need(whole and all(_is_number(each) for row in affine or () for each in row), "an affine of another kind")
     _need(isinstance(facts.get("geometry", ""), str), "a geometry that is no text")
     _need(all(isinstance(facts.get(name, ""), str) for name in HASHES), "a hash that is no text")
+    _need(isinstance(facts.get("partial", False), bool), "a scan that is partial or not, and does not say which")
+    _need(_is_affine(facts.get("affine")), "an affine that is none")
+
+
+def _is_affine(value: Any) -> bool:
+    """Whether this is a geometry, or nothing."""
+    if value is None:
+        return True
+    rows: list[Any] = value if isinstance(value, list) and len(value) == 4 else [value]
+    if not all(isinstance(row, list) and len(row) == 4 and all(_is_number(each) for each in row) for row in rows):
+        return False
+    (a, b, c, _), (d, e, f, _), (g, h, i, _), _ = rows
+    return bool(abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)) > 1e-12)
 
 
 def check_columns(table: str, schema: pyarrow.Schema) -> None:

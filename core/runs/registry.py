@@ -11,11 +11,11 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from core.data.grid import Spacing, stored_spacing
+from core.data.grid import Grid, Spacing, stored_spacing
 from core.data.index import DatasetIndex, load_index
 from core.data.leakage import LeakBadge, LeakKind, leak_badge
 from core.data.manifest import FILE_NAME
-from core.data.scan import Scan
+from core.data.scan import Scan, are_partial
 from core.errors import GutCheckError, WorkspaceError
 from core.metrics.geometry import SLICES_MISSING
 from core.metrics.tables import ALL_ORGANS_RULE, over_all_organs
@@ -104,6 +104,19 @@ class Evaluation:
             DatasetError: the data set is gone or damaged, or has no such scan.
         """
         return load_index(self.dataset_root).scan(self.split, scan)
+
+    @property
+    def partial_scans(self) -> list[str]:
+        """Scans of one slice or with gaps, see `core.data.scan.Scan.is_partial`; older files tell it by their slices' numbers."""
+        known = self.facts.items()
+        return [scan for scan, facts in known if facts.get("partial", are_partial(facts.get("slice_numbers", (0, 1))))]
+
+    @property
+    def crosswise_scans(self) -> list[str]:
+        """Scans whose slices are known not to follow each other from head to foot: coronal and sagittal stacks."""
+        found = {scan: facts.get("affine") for scan, facts in self.facts.items()}
+        leads = {scan: Grid(affine).orientation for scan, affine in found.items() if affine}
+        return [scan for scan, orientation in leads.items() if orientation and orientation[0] not in "IS"]
 
     def stored_spacing(self, scan: str, size: Sequence[int]) -> Spacing | None:
         """Spacing of an evaluated scan's pictures as they are stored, see `core.data.grid.stored_spacing`.

@@ -23,9 +23,14 @@ def check_name(name: str, kind: str = "name") -> str:
     Raises:
         WorkspaceError: it is empty, over 120 characters, or has others than letters, digits, ``_ . + -``.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise WorkspaceError(f"This is no {kind}", value=name[:130], todo="use letters, digits, _ . + - (at most 120)")
     return name
+
+
+def is_name(name: str) -> bool:
+    """Whether `check_name` takes it."""
+    return _NAME.fullmatch(name) is not None
 
 
 def names_demo(name: str) -> bool:

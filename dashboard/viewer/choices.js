@@ -1,6 +1,6 @@
 // What the reader chooses to see: layout, contents, planes, organs and overlay.
 
-import { LAYOUTS, layoutOf, PLANE_NAMES, withLayout } from "./layout.js";
+import { layoutOf, layoutsOf, PLANE_NAMES, withLayout } from "./layout.js";
 import { showOther } from "./shown.js";
 import { clamp } from "./zoom.js";
 
@@ -9,13 +9,14 @@ import { clamp } from "./zoom.js";
 /** @param {Viewer} viewer @param {string} name of LAYOUTS */
 export function setLayout(viewer, name) {
   viewer.active = 0;
-  viewer.change(withLayout(viewer.view, name));
+  viewer.change(withLayout(viewer.view, name, viewer.scan?.drawn));
   viewer.layOut();
 }
 
 /** @param {Viewer} viewer */
 export function nextLayout(viewer) {
-  setLayout(viewer, LAYOUTS[(LAYOUTS.indexOf(layoutOf(viewer.view.panes)) + 1) % LAYOUTS.length]);
+  const names = layoutsOf(viewer.scan);
+  setLayout(viewer, names[(names.indexOf(layoutOf(viewer.view.panes)) + 1) % names.length]);
 }
 
 /** @param {Viewer} viewer @param {number} index of the pane @param {string} value a content, or other:RUN/EVALUATION */

@@ -3,10 +3,9 @@
 import { setLayout, showContent, showPlane, toggleHidden, toggleOrgan } from "./choices.js";
 import { verdict } from "./compare.js";
 import { BINDINGS } from "./keys.js";
-import { CONTENTS } from "./layout.js";
+import { CONTENTS, layoutsOf } from "./layout.js";
 import { syncWindow, wireWindow } from "./levels.js";
 import { goTo, goToNumber, goToVoxel } from "./navigate.js";
-import { PLANES } from "./planes.js";
 import { syncReadout } from "./readout.js";
 
 const THUMB_PX = 14; // as in viewer.css
@@ -82,6 +81,8 @@ function titleOf(scan, { organ, kind }) {
 /** Builds what depends on the scan: the organs' chips and rows, the slider's range. @param {OpenViewer} viewer */
 export function showScan(viewer) {
   const { part, scan } = viewer;
+  viewer.root.dataset.drawn = String(scan.drawn);
+  for (const option of part("layout").options) option.hidden = !layoutsOf(scan).includes(option.value);
   part("chips").replaceChildren(...scan.organs.map((organ) => chip(viewer, organ)));
   part("names").replaceChildren(...scan.organs.map((organ) => named(organ)));
   part("kinds").replaceChildren(...scan.errorKinds.map((kind) => named(kind)));
@@ -189,7 +190,8 @@ export function announceSlice(viewer) {
 function describe(viewer, pane) {
   const { scan, view } = viewer;
   const { title } = CONTENTS[pane.content];
-  if (pane.plane !== "axial") return `${title}, ${PLANES[pane.plane].title.toLowerCase()} plane at ${PLANES[pane.plane].through} ${pane.position}`;
+  const plane = scan.planes[pane.plane];
+  if (pane.plane !== "axial") return `${title}, ${plane.title.toLowerCase()} at ${plane.through} ${pane.position}`;
   const has = (/** @type {Side} */ side) => scan.organs.filter(({ id }) => scan.counts.get(id)?.[side][view.at.z]);
   const list = (/** @type {Side} */ side) => has(side).map((organ) => organ.title.toLowerCase()).join(", ") || "no organ";
   /** @type {Record<string, string>} */

@@ -3,7 +3,6 @@
 
 import { addOpacity, nextLayout, nextPlane, toggleHidden, toggleMode, toggleOrgan } from "./choices.js";
 import { goToDifference, goToVoxel, pick, step } from "./navigate.js";
-import { PLANES } from "./planes.js";
 import { noteWork } from "./work.js";
 import { pan, zoomAt } from "./zoom.js";
 
@@ -58,8 +57,9 @@ const STREAMLIT_KEYS = ["c", "C", "r", "R"]; // clear the cache, rerun: never me
 function push(viewer, across, down) {
   const pane = viewer.panes[viewer.active];
   if (!viewer.view.cross) return pan(viewer, pane, -across * PAN_PX, -down * PAN_PX);
+  if (!viewer.scan) return undefined;
   const { at } = viewer.view;
-  const axes = PLANES[pane.plane];
+  const axes = viewer.scan.planes[pane.plane];
   const moved = { [axes.across]: at[axes.across] + across * CROSS_VOXELS, [axes.down]: at[axes.down] + down * CROSS_VOXELS };
   return goToVoxel(viewer, { ...at, ...moved });
 }

@@ -1,18 +1,19 @@
-// What lies over a picture besides label maps: cross-hair, findings, the pointer's place, scale bar and slice number.
-
-import { PLANES } from "./planes.js";
+// What lies over a picture besides label maps: cross-hair, findings, the pointer's place, the patient's sides, scale bar, number.
 
 const MARKER_PX = 8;
 const GAP_PX = 10;
 const BAR_MM = [200, 100, 50, 20, 10, 5, 2, 1];
 const BAR_SHARE = 0.3; // of the pane's width, at most
+const EDGE_PX = 12; // of a letter from the picture's edge
+const NARROW_PX = 420; // below this, letters in the middle would stand in what the captions and the scale bar take
+const CAPTION_PX = 28;
 const WORDS = { axial: "slice", coronal: "row", sagittal: "column" };
 
 /** @import { Finding, Pane, Voxel } from "./types.d.ts" */
 
 /** Two lines that meet at the cross-hair's voxel, with a gap so that they don't hide it. @param {Pane} pane @param {Voxel} at */
 export function paintCrosshair(pane, at) {
-  const { across, down } = PLANES[pane.plane];
+  const { across, down } = pane.scan.planes[pane.plane];
   const { canvas, pixelRatio } = pane;
   const [x, y] = pane.toScreen(at[across] + 0.5, at[down] + 0.5);
   const gap = GAP_PX * pixelRatio;
@@ -66,7 +67,7 @@ export function paintFinding(pane, { voxel, organ, kind }) {
 export function paintScaleBar(pane) {
   const { canvas, pixelRatio, scan } = pane;
   if (!scan.millimetres) return;
-  const pxPerMm = pane.pxU / scan.step[PLANES[pane.plane].across];
+  const pxPerMm = pane.pxU / scan.step[scan.planes[pane.plane].across];
   const mm = BAR_MM.find((length) => length * pxPerMm <= BAR_SHARE * canvas.width);
   if (!mm) return;
   const [left, bottom, tick] = [12 * pixelRatio, canvas.height - 12 * pixelRatio, 4 * pixelRatio];
@@ -79,6 +80,21 @@ export function paintScaleBar(pane) {
   pane.stroke(bar, "rgb(0 0 0 / 80%)", 4 * pixelRatio);
   pane.stroke(bar, "#fff", 1.5 * pixelRatio);
   pane.write(mm < 10 ? `${mm} mm` : `${mm / 10} cm`, right + 8 * pixelRatio, bottom - 2 * pixelRatio);
+}
+
+/** The patient's side at each edge, where it is known. @param {Pane} pane */
+export function paintEdges(pane) {
+  const { canvas, pixelRatio, scan, plane } = pane;
+  const { edges } = scan.planes[plane];
+  canvas.dataset.edges = edges ? edges.top + edges.right + edges.bottom + edges.left : "";
+  if (!edges) return;
+  const inset = EDGE_PX * pixelRatio;
+  const [across, down] = [canvas.width / 2, canvas.height / 2];
+  const clear = canvas.width < NARROW_PX * pixelRatio ? inset + CAPTION_PX * pixelRatio : inset;
+  pane.write(edges.top, across, clear, "center");
+  pane.write(edges.right, canvas.width - inset, down, "center");
+  pane.write(edges.bottom, across, canvas.height - clear, "center");
+  pane.write(edges.left, inset, down, "center");
 }
 
 /** Which slice of its plane this is. @param {Pane} pane */

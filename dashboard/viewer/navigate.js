@@ -1,7 +1,6 @@
 // Where the reader goes and points: slices, voxels, places of disagreement.
 
 import { nextDifference } from "./compare.js";
-import { PLANES } from "./planes.js";
 import { positionOf } from "./scan.js";
 import { clamp } from "./zoom.js";
 
@@ -30,7 +29,8 @@ export function goToVoxel(viewer, { x, y, z }) {
  * @param {Viewer} viewer @param {number} slices @param {Pane} [pane]
  */
 export function step(viewer, slices, pane = viewer.panes[viewer.active]) {
-  const { through } = PLANES[pane.plane];
+  if (!viewer.scan) return;
+  const { through } = viewer.scan.planes[pane.plane];
   goToVoxel(viewer, { ...viewer.view.at, [through]: viewer.view.at[through] + slices });
 }
 

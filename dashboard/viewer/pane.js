@@ -2,7 +2,7 @@
 
 import { compose, REFERENCE } from "./blend.js";
 import { CONTENTS } from "./layout.js";
-import { extent, PLANES, voxelOf } from "./planes.js";
+import { extent, voxelOf } from "./planes.js";
 import { centreOf } from "./zoom.js";
 
 /**
@@ -70,7 +70,7 @@ export class Pane {
    * @param {number} scale canvas pixels a mm
    */
   place({ content, plane }, view, scale) {
-    const { across, down, through } = PLANES[plane];
+    const { across, down, through } = this.scan.planes[plane];
     const { step } = this.scan;
     const centre = centreOf(view, this.scan);
     Object.assign(this, { content, plane, position: view.at[through], pxU: step[across] * scale, pxV: step[down] * scale });
@@ -97,7 +97,7 @@ export class Pane {
 
   /** Where a voxel's centre lies on this pane; null where it is not on the slice shown. @param {Voxel} voxel */
   screenOf(voxel) {
-    const { across, down, through } = PLANES[this.plane];
+    const { across, down, through } = this.scan.planes[this.plane];
     return voxel[through] === this.position ? this.toScreen(voxel[across] + 0.5, voxel[down] + 0.5) : null;
   }
 

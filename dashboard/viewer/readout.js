@@ -19,6 +19,7 @@ function readout(viewer, scan, voxel) {
   const label = scan.labels[indexOf(scan, voxel)];
   const organ = (/** @type {number} */ shift) => scan.organs.find(({ id }) => id === ((label >> shift) & 3));
   const title = (/** @type {number} */ shift) => organ(shift)?.title.toLowerCase() ?? "background";
+  if (!scan.drawn) return parts.join(" · ");
   parts.push(`reference ${title(REFERENCE)}`, `prediction ${title(PREDICTION)}`);
   if (viewer.layers.has("other")) parts.push(`other run ${title(OTHER)}`);
   if (viewer.layers.has("correction")) parts.push(`correction ${title(CORRECTION)}`);

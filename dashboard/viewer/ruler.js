@@ -1,6 +1,5 @@
 // Rulers: drawn by a drag in any plane, read in mm, kept on their slice until they are deleted or another scan is opened.
 
-import { PLANES } from "./planes.js";
 
 /**
  * @import { Hit, Pane, PlaneName, Scan, Tool, Viewer } from "./types.d.ts"
@@ -42,8 +41,8 @@ export class Ruler {
   move({ pane, plane, position, u, v }) {
     const { drawing } = this;
     if (!drawing || plane !== drawing.plane || position !== drawing.position) return;
-    const { size } = pane.scan;
-    const { across, down } = PLANES[plane];
+    const { size, planes } = pane.scan;
+    const { across, down } = planes[plane];
     drawing.to = [Math.min(size[across], Math.max(0, u)), Math.min(size[down], Math.max(0, v))];
     this.viewer.redraw();
   }
@@ -65,8 +64,8 @@ export class Ruler {
   }
 
   /** A line's length in mm, or in native pixels where the spacing is unknown. @param {Scan} scan @param {Line} line */
-  textOf({ step, millimetres }, { plane, from, to }) {
-    const { across, down } = PLANES[plane];
+  textOf({ step, millimetres, planes }, { plane, from, to }) {
+    const { across, down } = planes[plane];
     const length = Math.hypot((to[0] - from[0]) * step[across], (to[1] - from[1]) * step[down]);
     return millimetres ? `${length.toFixed(1)} mm` : `${length.toFixed(1)} px`;
   }

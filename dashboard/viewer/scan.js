@@ -3,8 +3,9 @@
 
 import { compare } from "./compare.js";
 import { OTHER } from "./blend.js";
+import { planesOf } from "./planes.js";
 
-const MAGIC = "GCSCAN3\0";
+const MAGIC = "GCSCAN4\0";
 const KEPT = 2; // the scan on screen and the one that comes next; a scan of 144 slices takes about 20 MB
 const AHEAD_BYTES = 100e6; // beyond this, a second scan in memory would cost more than the wait saves
 
@@ -147,6 +148,8 @@ function readScan({ header, bytes }) {
     depth,
     step: { x, y, z },
     millimetres: header.spacing_mm !== null,
+    planes: planesOf(header.orientation),
+    drawn: header.reference,
     sliceNumbers: header.slice_numbers,
     identity: header.image,
     organs: header.organs,

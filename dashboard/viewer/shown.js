@@ -6,13 +6,13 @@ import { fetchOther, layOther } from "./scan.js";
 /** @import { OpenViewer, PaneChoice, Viewer } from "./types.d.ts" */
 
 /**
- * Whether the label map that a content needs is here, on its way (or failed, which the pane then says), or neither.
+ * Whether the label maps that a content needs are here, on its way (or failed, which the pane then says), or neither.
  * @param {Viewer} viewer @param {string} content
  */
 function stateOf(viewer, content) {
-  const { layer } = CONTENTS[content];
-  if (!layer || viewer.layers.has(layer)) return "here";
-  return viewer.awaited.has(layer) ? "awaited" : "missing";
+  const lacks = CONTENTS[content].needs.filter((layer) => !viewer.layers.has(layer));
+  if (!lacks.length) return "here";
+  return lacks.every((layer) => viewer.awaited.has(layer)) ? "awaited" : "missing";
 }
 
 /**
@@ -20,7 +20,7 @@ function stateOf(viewer, content) {
  * @param {Viewer} viewer @param {{fromLink: boolean}} opened
  */
 export function beginLayers(viewer, { fromLink }) {
-  viewer.layers = new Set(["reference", "prediction"]);
+  viewer.layers = new Set(viewer.scan?.drawn === false ? [] : ["reference", "prediction"]);
   viewer.awaited = new Map();
   if (fromLink && viewer.data.edit?.versions?.length) viewer.awaited.set("correction", "The correction is loading…");
 }
@@ -38,13 +38,15 @@ export function setLayer(viewer, name, has) {
 
 /**
  * A pane whose label map is not here, nor will be, shows the prediction: the reader would take an empty picture for one where
- * nothing was drawn. @param {Viewer} viewer
+ * nothing was drawn. Where there is none either, it shows the image, once. @param {Viewer} viewer
  */
 function settlePanes(viewer) {
   const { panes } = viewer.view;
   if (!viewer.scan || panes.every(({ content }) => stateOf(viewer, content) !== "missing")) return;
-  const settled = (/** @type {PaneChoice} */ pane) => (stateOf(viewer, pane.content) === "missing" ? { ...pane, content: "prediction" } : pane);
-  viewer.change({ panes: panes.map(settled) });
+  const instead = viewer.layers.has("prediction") ? "prediction" : "image";
+  const settled = panes.map((pane) => (stateOf(viewer, pane.content) === "missing" ? { ...pane, content: instead } : pane));
+  const isNew = (/** @type {PaneChoice} */ { content, plane }, /** @type {number} */ i) => settled.findIndex((pane) => pane.content === content && pane.plane === plane) === i;
+  viewer.change({ panes: instead === "image" ? settled.filter(isNew) : settled });
 }
 
 /**
@@ -59,7 +61,7 @@ export function paintedChoice(viewer, choice) {
 export function syncNotes(viewer) {
   viewer.view.panes.forEach(({ content }, i) => {
     const note = viewer.part(`note-${i}`);
-    const awaited = viewer.awaited.get(CONTENTS[content].layer ?? "") ?? "";
+    const awaited = CONTENTS[content].needs.map((layer) => viewer.awaited.get(layer)).find(Boolean) ?? "";
     const text = stateOf(viewer, content) === "here" ? hiddenText(viewer, content) : awaited;
     if (note.textContent !== text) note.textContent = text;
     note.hidden = !text;

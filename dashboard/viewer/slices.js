@@ -1,7 +1,6 @@
 // The slices of a scan as pictures: grey values, label maps and outlines, the last few kept.
 
 import { loops } from "./contour.js";
-import { PLANES } from "./planes.js";
 
 const KEPT = 48; // a picture takes a few ten kilobytes, and scrolling back is free
 
@@ -69,7 +68,7 @@ export class Slices {
 
 /** @param {Scan} scan @param {PlaneName} plane @param {number} position @returns {Picture} */
 function draw(scan, plane, position) {
-  const { across, down } = PLANES[plane];
+  const { across, down } = scan.planes[plane];
   const { lut, size } = scan;
   const values = cut(scan, (lut && scan.deep) || scan.image, plane, position);
   const grey = lut ? Uint8Array.from(values, (value) => lut[value]) : /** @type {Uint8Array} */ (values);
@@ -85,7 +84,7 @@ const strides = ({ size }) => ({ x: 1, y: size.x, z: size.x * size.y });
  * @param {Scan} scan @param {Uint8Array | Uint16Array} volume @param {PlaneName} plane @param {number} position
  */
 function cut(scan, volume, plane, position) {
-  const { across, down, through } = PLANES[plane];
+  const { across, down, through } = scan.planes[plane];
   const stride = strides(scan);
   const start = position * stride[through];
   if (plane === "axial") return volume.subarray(start, start + stride.z);
@@ -104,12 +103,14 @@ function cut(scan, volume, plane, position) {
 function update(scan, { plane, position, width, labels }, positions) {
   if (plane === "axial") return positions.includes(position); // a view of the scan's labels
   const stride = strides(scan);
-  const { across, through } = PLANES[plane];
+  const { across, down, through } = scan.planes[plane];
+  const [other, apart, along] = down === "z" ? [across, width, 1] : [down, 1, width]; // a slice is a row of the picture, or a column
   let changed = false;
   for (const z of positions) {
-    for (let u = 0, from = z * stride.z + position * stride[through]; u < width; u++, from += stride[across]) {
-      changed ||= labels[z * width + u] !== scan.labels[from];
-      labels[z * width + u] = scan.labels[from];
+    let [from, to] = [z * stride.z + position * stride[through], z * apart];
+    for (let i = 0; i < scan.size[other]; i++, from += stride[other], to += along) {
+      changed ||= labels[to] !== scan.labels[from];
+      labels[to] = scan.labels[from];
     }
   }
   return changed;

@@ -4,7 +4,7 @@ import { colourTable, errorColours, organColours } from "./blend.js";
 import { syncControls, syncLegends } from "./controls.js";
 import { syncLayout } from "./layout.js";
 import { applyWindow } from "./levels.js";
-import { paintCrosshair, paintFinding, paintNumber, paintPlace, paintScaleBar } from "./marks.js";
+import { paintCrosshair, paintEdges, paintFinding, paintNumber, paintPlace, paintScaleBar } from "./marks.js";
 import { extent } from "./planes.js";
 import { positionOf } from "./scan.js";
 import { syncNotes } from "./shown.js";
@@ -72,6 +72,7 @@ export function paint(viewer) {
     if (hover?.voxel && hover.pane !== pane) paintPlace(pane, hover.voxel, "rgb(255 255 255 / 80%)", 4);
     for (const painter of viewer.painters) painter(pane.context, pane);
     viewer.tool?.paint?.(pane.context, pane);
+    paintEdges(pane);
     paintScaleBar(pane);
     paintNumber(pane);
   }

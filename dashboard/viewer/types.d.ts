@@ -9,6 +9,14 @@ export type { Pane, Viewer };
 export type OpenViewer = Viewer & { scan: Scan };
 export type PlaneName = "axial" | "coronal" | "sagittal";
 export type Axis = "x" | "y" | "z";
+/** Which axes a picture shows, and what lies at its edges: letters of L, R, A, P, H, F, where the orientation is known. */
+export interface Plane {
+  title: string;
+  across: Axis;
+  down: Axis;
+  through: Axis;
+  edges?: { top: string; right: string; bottom: string; left: string };
+}
 export type Rgb = number[];
 
 /** A place in a scan in voxels: column, row and slice position. */
@@ -46,6 +54,8 @@ export interface Scan {
   depth: number; // slices, size.z
   step: Voxel; // voxel sides in mm; in sides of a native pixel where the spacing is unknown
   millimetres: boolean; // whether they are mm
+  planes: Record<PlaneName, Plane>;
+  drawn: boolean; // whether there are label maps: false for a scan without a reference
   sliceNumbers: number[]; // as the files are named, ascending, one a position
   identity: string; // of the picture, whatever was predicted on it
   organs: Organ[];

@@ -65,7 +65,7 @@ export class Viewer extends EventTarget {
     /** @type {View} */
     this.view = usualView();
     /** @type {Set<string>} label maps that are here */
-    this.layers = new Set();
+    this.layers = new Set(["reference", "prediction"]);
     /** @type {Map<string, string>} label maps that are not here yet, and what a pane says meanwhile */
     this.awaited = new Map();
     /** @type {((context: CanvasRenderingContext2D, pane: Pane) => void)[]} */

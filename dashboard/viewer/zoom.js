@@ -1,6 +1,5 @@
 // Zoom and pan: the scale and the centre that all panes share.
 
-import { PLANES } from "./planes.js";
 import { paintedChoice } from "./shown.js";
 
 /** @import { Axis, Hit, Pane, Scan, View, Viewer, Voxel } from "./types.d.ts" */
@@ -47,7 +46,7 @@ export function zoomAt(viewer, pane, point, factor) {
  * @param {number} dy @returns {Voxel}
  */
 export function pannedCentre(pane, centre, dx, dy) {
-  const { across, down } = PLANES[pane.plane];
+  const { across, down } = pane.scan.planes[pane.plane];
   const { size } = pane.scan;
   const moved = { ...centre };
   moved[across] = clamp(centre[across] - (dx * pane.pixelRatio) / pane.pxU, 0, size[across]);
@@ -61,7 +60,7 @@ export function pannedCentre(pane, centre, dx, dy) {
  * @returns {Voxel}
  */
 export function zoomedCentre(pane, centre, hit, factor) {
-  const { across, down } = PLANES[pane.plane];
+  const { across, down } = pane.scan.planes[pane.plane];
   const { size } = pane.scan;
   const towards = (/** @type {Axis} */ axis, /** @type {number} */ at) => clamp(at - (at - centre[axis]) / factor, 0, size[axis]);
   return { ...centre, [across]: towards(across, hit.u), [down]: towards(down, hit.v) };

@@ -2,12 +2,14 @@
 
 import streamlit as st
 
+from core.data.index import UNLABELLED
 from core.errors import ConfigError
 from core.reviews.store.events import Round
 from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.cases.case_list import case_list, score_line
+from dashboard.components.cases.unlabelled import unlabelled_cases
 from dashboard.components.cases.worklist import asked_queue, choose_queue, next_case_button, progress_bar, saved_filters_menu
 from dashboard.components.common.blind import named
 from dashboard.components.common.guard import damaged_evaluations, require_evaluation, show_errors
@@ -20,12 +22,17 @@ from dashboard.components.common.text import escape_links
 from dashboard.components.round.round_settings import round_menu
 from dashboard.state import link, set_query
 
+SECTIONS = {"queue": "To review", UNLABELLED: "Scans without a reference"}
+
 
 def main() -> None:
     with show_errors():
+        section = page_title("Cases", store=cached.store() if cached.evaluations() else None, sections=SECTIONS)
+        if section == UNLABELLED:
+            unlabelled_cases()
+            return
         evaluation = require_evaluation()
         store = cached.store()
-        page_title("Cases", store=store)
         damaged_evaluations()
         page_keys()
         leave_scan(reader_name())

@@ -16,10 +16,12 @@ from dashboard.components.common.reader import reader_name
 from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.text import escape_markdown
 from dashboard.components.review.case_header import case_header
+from dashboard.components.review.export_scan import export_panel
 from dashboard.components.review.findings import findings_panel
 from dashboard.components.review.in_3d import panel_in_3d
 from dashboard.components.review.largest_errors import regions_panel
 from dashboard.components.review.scan_panel import show_scan, take_scan
+from dashboard.components.review.unlabelled import show_unlabelled
 from dashboard.components.review.verdict import verdict_panel
 from dashboard.demo.link import demo_link
 from dashboard.state import PICK, PLACE, SERVER, arrive, link, note_refusals_seen, set_query, workspace
@@ -27,6 +29,10 @@ from dashboard.state import PICK, PLACE, SERVER, arrive, link, note_refusals_see
 
 def main() -> None:
     with show_errors():
+        here = arrive()
+        if here.dataset is not None:
+            show_unlabelled(here.dataset, here.case)
+            return
         evaluation = require_evaluation()
         keys = st.container()  # where they take no room
         view = ReaderView.of(evaluation, reader_name(), _queue(evaluation))
@@ -66,7 +72,7 @@ def _panels(view: ReaderView, scan: str, *, free: bool) -> int | None:
     picture, panel = st.columns([4, 1.25], gap="medium")
     with picture:
         seen = show_scan(view, scan, organ)
-    st.session_state[PLACE] = replace(here, case=scan, slice_number=seen.slice_number, organ=organ, view=seen.link)
+    st.session_state[PLACE] = replace(here.at(scan, seen.slice_number, seen.link), organ=organ)
     other = view.queue.other if not view.settings.blind else None
     set_query(view.address | link(case=scan, slice=seen.slice_number, organ=organ, view=seen.link or None, other=other))
     with panel, st.container(key="verdict_panel", gap="small"):
@@ -83,9 +89,10 @@ def _below(view: ReaderView, scan: str, slice_number: int | None) -> None:
             leak_badge(evaluation.badge)
             slices = cached.slices(evaluation)
             st.plotly_chart(dice_along_scan(slices[slices["scan"] == scan]), key=f"along-{scan}")
+    with st.container(horizontal=True):
         if not view.settings.blind:
-            with st.container(horizontal=True):
-                _take_along(view, scan, slice_number)
+            _take_along(view, scan, slice_number)
+        export_panel(view, scan)
     panel_in_3d(evaluation, scan)
 
 

@@ -1,7 +1,8 @@
-"""The binary route: a scan's image and both label maps go to the browser once, compressed."""
+"""The binary routes: a scan's image and its label maps go to the browser once, compressed."""
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
 from urllib.parse import quote
 
@@ -10,14 +11,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from core.data.index import UNLABELLED, load_index
+from core.data.scan import Scan
 from core.errors import WorkspaceError
-from core.imaging.scan_payload import PARTS, Part, ScanPayload, payload_etag, scan_payload
+from core.imaging.scan_payload import PARTS, Part, ScanPayload, image_etag, image_payload, payload_etag, scan_payload
 from core.runs.registry import Evaluation
 from core.storage.workspace import Workspace
 from dashboard.viewer.assets import module_routes
 from dashboard.web.refusals import Refusal, find_evaluation, refusing
 
 PREFIX = "/gutcheck/scan"
+IMAGE_PREFIX = "/gutcheck/image"
 KEPT_SCANS = 4
 """Packed scans in memory, about 7 MB each; the one shown, the next, and a colleague's."""
 PACKED_AT_ONCE = 2
@@ -28,8 +32,9 @@ FOREVER = "private, max-age=31536000, immutable"
 def scan_routes(workspace: Workspace) -> list[BaseRoute]:
     """The routes to serve beside Streamlit's: scans under ``/gutcheck/scan``, the viewer's modules under ``/gutcheck/viewer``.
 
-    ``GET /gutcheck/scan/RUN/EVALUATION/SCAN[?part=PART]`` answers a `core.imaging.scan_payload.ScanPayload`, or one sentence as
-    plain text:
+    ``GET /gutcheck/scan/RUN/EVALUATION/SCAN[?part=PART]``, and for a scan without a reference of a data set in the workspace
+    ``GET /gutcheck/image/DATASET/SCAN[?part=PART]``, answer a `core.imaging.scan_payload.ScanPayload`, or one sentence as plain
+    text:
     400 for what can be no name or part, 404 for what is not there, 409 where the data set has changed, 422 for damaged files.
     """
     packer = Packer(KEPT_SCANS)
@@ -37,8 +42,12 @@ def scan_routes(workspace: Workspace) -> list[BaseRoute]:
     async def scan(request: Request) -> Response:
         return await run_in_threadpool(_answer, workspace, packer, request)
 
+    async def image(request: Request) -> Response:
+        return await run_in_threadpool(_answer_image, workspace, packer, request)
+
     return [
         Route(f"{PREFIX}/{{run}}/{{evaluation}}/{{scan}}", scan, methods=["GET"]),
+        Route(f"{IMAGE_PREFIX}/{{dataset}}/{{scan}}", image, methods=["GET"]),
         *module_routes(),
         # Streamlit answers every unknown address with its page, which the viewer would take for a scan.
         Route("/gutcheck/{rest:path}", _nothing_here),
@@ -53,6 +62,18 @@ def scan_url(evaluation: Evaluation, scan: str) -> str:
     """
     names = "/".join(quote(name, safe="") for name in (evaluation.run, evaluation.name, scan))
     return f"{PREFIX}/{names}?v={_etag(evaluation, scan)}"
+
+
+def image_url(dataset: str, scan: Scan) -> str:
+    """The address of the payload of a scan without a reference; another one as soon as its picture changes.
+
+    Args:
+        dataset: the name of its folder in the workspace.
+
+    Raises:
+        DatasetError: a picture is gone.
+    """
+    return f"{IMAGE_PREFIX}/{quote(dataset, safe='')}/{quote(scan.id, safe='')}?v={image_etag(scan)}"
 
 
 async def _nothing_here(request: Request) -> Response:
@@ -71,6 +92,10 @@ class Packer:
     def pack(self, evaluation: Evaluation, scan: str, part: Part = "scan") -> ScanPayload:
         """See `core.imaging.scan_payload.scan_payload`."""
         key = (evaluation.run, evaluation.name, scan, part, _etag(evaluation, scan))
+        return self.packed(key, lambda: scan_payload(evaluation, scan, part))
+
+    def packed(self, key: tuple[str, ...], make: Callable[[], ScanPayload]) -> ScanPayload:
+        """What was packed under this key, else what ``make`` gives."""
         with self._lock:
             known = self._kept.get(key)
             packed = self._kept[key] = known or Future()
@@ -78,13 +103,13 @@ class Packer:
             while len(self._kept) > self._limit:
                 self._kept.popitem(last=False)
         if known is None:
-            self._fill(packed, key, evaluation, scan, part)
+            self._fill(packed, key, make)
         return packed.result()
 
-    def _fill(self, packed: Future[ScanPayload], key: tuple[str, ...], evaluation: Evaluation, scan: str, part: Part) -> None:
+    def _fill(self, packed: Future[ScanPayload], key: tuple[str, ...], make: Callable[[], ScanPayload]) -> None:
         try:
             with self._slots:
-                packed.set_result(scan_payload(evaluation, scan, part))
+                packed.set_result(make())
         except BaseException as error:  # whoever waits for this scan must get it too
             with self._lock:
                 self._kept.pop(key, None)
@@ -98,13 +123,33 @@ def _answer(workspace: Workspace, packer: Packer, request: Request) -> Response:
         part = _part(request)
         with refusing(422):
             etag = _etag(evaluation, scan)
-        headers = _headers(etag, request)
-        if f'"{etag}"' in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        with refusing(422), refusing(409, WorkspaceError):
-            body = packer.pack(evaluation, scan, part).body
+        return _payload(request, etag, lambda: packer.pack(evaluation, scan, part))
     except Refusal as refusal:
         return refusal.response()
+
+
+def _answer_image(workspace: Workspace, packer: Packer, request: Request) -> Response:
+    try:
+        dataset, scan = (request.path_params[part] for part in ("dataset", "scan"))
+        with refusing(400):
+            root = workspace.dataset(dataset)
+        part = _part(request)
+        with refusing(404):
+            # The scan's name is only looked up: the paths are those that the index found.
+            found = load_index(root).scan(UNLABELLED, scan)
+            etag = image_etag(found)
+        key = (UNLABELLED, dataset, scan, part, etag)
+        return _payload(request, etag, lambda: packer.packed(key, lambda: image_payload(found, part)))
+    except Refusal as refusal:
+        return refusal.response()
+
+
+def _payload(request: Request, etag: str, pack: Callable[[], ScanPayload]) -> Response:
+    headers = _headers(etag, request)
+    if f'"{etag}"' in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    with refusing(422), refusing(409, WorkspaceError):
+        body = pack().body
     return Response(body, media_type="application/octet-stream", headers=headers | {"Content-Encoding": "gzip"})
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.config import InferenceConfig, InputRecipe, SplitConfig
+from core.data.grid import Grid
 from core.data.images import write_png
 from core.data.index import load_index
+from core.data.manifest import DatasetManifest, ScanInfo
 from core.data.prepare.pairs import prepare_pairs
 from core.evaluation.evaluate import evaluate
 from core.metrics.confidence import Confidence
@@ -108,3 +110,25 @@ def server_environment(workspace: Path) -> dict[str, str]:
         "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
         "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
     }
+
+
+STACKS = {"case5_day0": "IPL", "case5_day1": "PIL", "case6_day0": "LIP", "case7_day0": None}
+"""Scans without a reference, and where their slices, rows and columns lead; nobody knows of the last, which has a gap too."""
+LEADS = {"L": (1, 0, 0), "P": (0, 1, 0), "I": (0, 0, -1)}
+
+
+def unlabelled_dataset(workspace: Workspace, name: str = "open") -> Path:
+    """A data set of scans without a reference, `STACKS`, and nothing else."""
+    root = workspace.dataset(name)
+    (root / "unlabelled" / "images").mkdir(parents=True)
+    infos = {}
+    for seed, (scan, orientation) in enumerate(STACKS.items()):
+        for z, plane in enumerate(small_volume(seed)[0]):
+            if orientation or z != 3:
+                write_png(root / "unlabelled" / "images" / f"{scan}_slice_{FIRST_SLICE + z:04d}.png", plane)
+        matrix = np.eye(4)
+        for axis, (letter, step) in enumerate(zip(orientation or "", (3.0, 2.0, 1.0), strict=False)):
+            matrix[:3, axis] = step * np.array(LEADS[letter])
+        infos[scan] = ScanInfo(affine=Grid.of(matrix).affine if orientation else None)
+    write_json(root / "dataset.json", DatasetManifest(name, scans=infos).to_json())
+    return root

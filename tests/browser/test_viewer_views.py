@@ -1,5 +1,7 @@
 """What else the viewer shows: error map, planes, window, zoom, rulers, layouts, a second run; and links that open the same."""
 
+import re
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import numpy as np
@@ -11,13 +13,23 @@ from core.data.index import load_index
 from core.data.masks import read_label_volume
 from core.imaging.overlay import ERROR_COLOURS
 from core.runs.registry import Evaluation
-from tests.browser.conftest import VIEWER
-from tests.browser.small_workspace import FIRST_SLICE, HEIGHT, SCANS, WIDTH
+from core.storage.workspace import Workspace
+from tests.browser.conftest import VIEWER, served, wait_for_scan
+from tests.browser.small_workspace import FIRST_SLICE, HEIGHT, SCANS, WIDTH, unlabelled_dataset
 from tests.browser.test_viewer_in_browser import expect_slices, open_viewer, part, shown
 from tests.core.imaging.references import error_map
 
 pytestmark = pytest.mark.browser
 SPACING_MM = (3.0, 2.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a dashboard whose workspace has scans without a reference, and nothing else."""
+    folder = tmp_path_factory.mktemp("bare")
+    unlabelled_dataset(Workspace(folder / "workspace"))
+    with served(folder / "workspace", folder / "server.log") as running:
+        yield running.address
 
 
 def composed(page: Page, pane: int, shape: tuple[int, int]) -> np.ndarray:
@@ -264,3 +276,58 @@ def test_fingers_scroll_pinch_and_then_pan(page: Page, server: str) -> None:
     assert place(page, 0, x + 40, y + 20) == pytest.approx(before, abs=0.2)
     expect_slices(page, 11, 11)
     expect(page.get_by_text("last pick None")).to_be_visible()
+
+
+def test_the_patients_sides_stand_at_the_pictures_edges(page: Page, bare: str) -> None:
+    """Of each plane of an axial, a coronal and a sagittal stack, and nowhere where nobody knows; above, right, below, left."""
+    hung = {"Axial": "ALPR", "Coronal": "HLFR", "Sagittal": "HPFA"}
+    planes = {"case5_day0": ["Axial", "Coronal", "Sagittal"], "case5_day1": ["Coronal", "Axial", "Sagittal"]}
+    planes |= {"case6_day0": ["Sagittal", "Axial", "Coronal"], "case7_day0": ["Slices", "Rows", "Columns"]}
+    page.set_viewport_size({"width": 1024, "height": 768})
+    for scan, titles in planes.items():
+        view = quote("panes:reference-axial.reference-coronal.both-sagittal")
+        page.goto(f"{bare}/review?dataset=open&scan={scan}&view={view}")
+        wait_for_scan(page, scan)
+        seen = [part(page, f"plane-{i}").evaluate("(select) => select.selectedOptions[0].text") for i in range(3)]
+        assert seen == titles
+        edges = [part(page, f"pane-{i}").get_attribute("data-edges") for i in range(3)]
+        assert edges == [hung.get(title, "") for title in titles]
+        assert [part(page, f"content-{i}").input_value() for i in range(3)] == ["image"] * 3  # there is nothing else to show
+        expect(part(page, "chips")).to_be_hidden()
+        expect(part(page, "strip")).to_be_hidden()
+        sizes = [part(page, f"pane-{i}").evaluate("(canvas) => [canvas.width, canvas.height]") for i in range(3)]
+        assert all(width > 100 and height > 100 for width, height in sizes)
+
+
+def test_letters_are_painted_at_the_edges_and_nothing_else_changes(page: Page, bare: str) -> None:
+    page.goto(f"{bare}/review?dataset=open&scan=case5_day0&view=panes:image-axial")
+    wait_for_scan(page, "case5_day0")
+    bright = """(canvas, [x, y]) => {
+      const side = 24 * devicePixelRatio;
+      const [left, top] = [x * (canvas.width - side), y * (canvas.height - side)];
+      const { data } = canvas.getContext("2d").getImageData(left, top, side, side);
+      return Math.max(...data.filter((_, i) => i % 4 === 0));
+    }"""
+    pane = part(page, "pane-0")
+    for x, y in [(0.5, 0), (1, 0.5), (0.5, 1), (0, 0.5)]:
+        assert pane.evaluate(bright, [x, y]) == 255, (x, y)
+    page.keyboard.press("b")  # nothing to correct, and no harm
+    page.keyboard.press("n")
+    page.keyboard.press("l")
+    expect(part(page, "layout")).to_have_value("planes")
+
+
+def test_a_bare_scan_follows_the_wheel_keeps_its_place_in_the_link_and_goes_to_its_neighbour(page: Page, bare: str) -> None:
+    page.goto(f"{bare}/?section=unlabelled&dataset=open")
+    page.get_by_text("4 scans of 3 patients without a reference").wait_for()
+    page.goto(f"{bare}/review?dataset=open&scan=case5_day0&slice=8")
+    wait_for_scan(page, "case5_day0")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_url(re.compile(r"[?&]slice=9\b"))
+    page.get_by_role("button", name="chevron_right").click()
+    wait_for_scan(page, "case5_day1")
+    page.wait_for_url(re.compile(r"[?&]scan=case5_day1\b"))
+    page.reload()
+    wait_for_scan(page, "case5_day1")
+    page.get_by_role("link", name="All scans without a reference").click()
+    page.get_by_text("4 scans of 3 patients without a reference").wait_for()

@@ -6,8 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from core.labels import ORGANS
+from dashboard import cached
 from dashboard.components.common.badge import leak_badge, synthetic_badge
-from dashboard.components.common.headline import DOTS, counted
+from dashboard.components.common.headline import DOTS, counted, partial_words
 from dashboard.components.common.paging import page_of
 from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.row_table import row_table
@@ -43,14 +44,18 @@ def case_list(view: ReaderView) -> str | None:
     if not count:
         st.info("No case matches the filters; clear them to see all.", icon=":material/search_off:")
         return None
+    partial = cached.partial_scans(view.evaluation)
+    words = partial_words(len(partial), view.evaluation.summary["scan_count"])
     if count <= SCANS_A_PAGE:
-        st.caption(f"{counted(count, 'scan')}. A click on a row opens it, as does Enter; a click on a column's head sorts.")
+        words = f"{counted(count, 'scan')}. A click on a row opens it, as does Enter; a click on a column's head sorts. {words}"
+    if words:
+        st.caption(words)
     first = page_of(count, SCANS_A_PAGE, "scans. A click on a row opens it.", key="case_page").start
     shown = view.worklist.rows(
         reader=view.reader, filter=view.queue.filter, order=view.queue.order, first=first, count=SCANS_A_PAGE
     )
     at_hand = {} if view.settings.blind else view.worklist.at_hand()
-    shown = shown.assign(at_hand=[at_hand.get(scan, "") for scan in shown["scan"]])
+    shown = shown.assign(at_hand=[at_hand.get(scan, "") for scan in shown["scan"]], partial=shown["scan"].isin(partial))
     columns = _columns(shown, blind=view.settings.blind)
     row = row_table(
         shown,
@@ -84,11 +89,12 @@ def _columns(shown: pd.DataFrame, *, blind: bool) -> dict[str, Any]:
         ),
         "leak": config.TextColumn("Leak", help="Whether the run was trained on this patient."),
         "disputed": config.CheckboxColumn("Disputed", help="The reference is known or said to be wrong."),
+        "partial": config.CheckboxColumn("Partial", help="One slice, or gaps between slices: slice scores only."),
         "slices": config.NumberColumn("Slices", format="%d", width="small"),
     }
     empty = {name for name in ("readers", "at_hand", "notes") if not shown[name].astype(bool).any()}
     empty |= {name for name in ("mean_dice", *(o.name for o in ORGANS), "change", "confidence") if shown[name].isna().all()}
     always = set() if blind else {"mean_dice", *(organ.name for organ in ORGANS)}
     empty |= {"leak"} if shown["leak"].nunique() == 1 else set()  # the badge above says it of all
-    empty |= set() if shown["disputed"].any() else {"disputed"}
+    empty |= {name for name in ("disputed", "partial") if not shown[name].any()}
     return {name: column for name, column in wide.items() if name not in empty - always}

@@ -31,6 +31,12 @@ def synthetic_badge() -> None:
     st.badge("synthetic patients", color="gray", help="Phantoms: no patient's data.")
 
 
+def partial_badge(shown: bool) -> None:
+    """Show that a scan is partial, where it is."""
+    if shown:
+        st.badge("partial scan", color="gray", help="One slice, or gaps: no volume, no distance, no height from head to foot.")
+
+
 def badge_words(badge: LeakBadge) -> str:
     """The badge as Markdown, to stand in a line beside a number."""
     colour, sign = _LOOKS[badge.kind]

@@ -9,6 +9,7 @@ from core.charts.run_settings import OTHER_TOOL
 from core.labels import ORGANS
 from core.metrics.tables import ALL_ORGANS_RULE
 from core.runs.registry import Evaluation
+from dashboard import cached
 from dashboard.components.common.badge import badge_words, leak_badge, synthetic_badge
 
 DOTS = {"stomach": "blue", "small_bowel": "green", "large_bowel": "red"}
@@ -36,7 +37,10 @@ def what_was_measured(evaluation: Evaluation) -> None:
             synthetic_badge()
         if evaluation.is_external:
             st.badge(OTHER_TOOL, color="gray", help="Its label maps were scored by `evaluate masks`; nothing was trained here.")
-        st.caption(f"{evaluation.extent}; scores are of volumes in 3D, background left out.")
+        st.caption(
+            f"{counted(summary['scan_count'], 'scan')} of {counted(summary['patient_count'], 'patient')}; scores are of "
+            f"volumes in 3D, background left out. {partial_words(len(cached.partial_scans(evaluation)), summary['scan_count'])}"
+        )
 
 
 def _card(
@@ -60,6 +64,14 @@ def _counts(row: dict[str, int]) -> str:
     if row["false_alarm"]:
         words.append(counted(row["false_alarm"], "false alarm"))
     return " · ".join(words)
+
+
+def partial_words(partial: int, scans: int) -> str:
+    """What to know of partial scans, in a sentence; nothing where there are none."""
+    if not partial:
+        return ""
+    are = "scan is" if scans == 1 else "scans are"
+    return f"{partial:,} of {scans:,} {are} partial (one slice, or gaps): no volume, no distance, no height from head to foot."
 
 
 def counted(number: int, noun: str) -> str:

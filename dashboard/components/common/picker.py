@@ -1,6 +1,6 @@
 """Which evaluation is looked at: the link's choice, then the session's, then the newest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -8,6 +8,7 @@ from core.reviews.store.store import ReviewStore
 from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.blind import find_token, title_of
+from dashboard.components.common.sections import choose_section
 from dashboard.components.common.text import escape_markdown
 from dashboard.state import EVALUATION, LINKED, address
 
@@ -43,19 +44,25 @@ def _linked(found: Sequence[Evaluation]) -> tuple[str | None, str | None]:
     return here.run, here.evaluation
 
 
-def page_title(title: str, *, store: ReviewStore | None = None) -> None:
+def page_title(title: str, *, store: ReviewStore | None = None, sections: Mapping[str, str] | None = None) -> str:
     """The page's title, with the choice of evaluation beside it.
 
     Args:
         store: given on pages that keep the run of a blind round hidden.
+        sections: parts of the page to choose from beside its title, see `choose_section`; only the first is of an evaluation.
+
+    Returns:
+        The section that is open; empty where there are none.
     """
     found = cached.evaluations()
     rounds = store.rounds() if store else {}
     titles = {(each.run, each.name): title_of(each, rounds.get((each.run, each.name))) for each in found}
     left, right = st.columns([2, 1], vertical_alignment="bottom")
-    left.title(title, anchor=False)
-    if not titles:
-        return
+    with left.container(horizontal=True, vertical_alignment="center"):
+        st.title(title, anchor=False, width="content")
+        section = choose_section(sections, key=f"{title.lower()}_section") if sections else ""
+    if not titles or section not in ("", *list(sections or {})[:1]):
+        return section
     right.selectbox(
         "Evaluation: a run's predictions on one split of a data set",
         list(titles),
@@ -65,6 +72,7 @@ def page_title(title: str, *, store: ReviewStore | None = None) -> None:
         on_change=_chosen,
         label_visibility="collapsed",
     )
+    return section
 
 
 def _chosen() -> None:

@@ -9,12 +9,14 @@ import streamlit as st
 from core.charts.dataset_contents import organs_per_slice as organs_chart
 from core.charts.dataset_contents import scans_overview, slices_of_organs
 from core.charts.style import as_text
+from core.data.index import UNLABELLED
 from core.data.manifest import DatasetManifest
 from core.data.statistics import (
     alike_scans,
     by_split,
     contested_scans,
     organs_per_slice,
+    partial_scans,
     scan_overview,
     shared_patients,
     sizes_and_spacings,
@@ -27,7 +29,7 @@ from core.runs.registry import Evaluation
 from dashboard import cached
 from dashboard.components.common.badge import leak_badge, synthetic_badge
 from dashboard.components.common.charts import open_place, show_chart
-from dashboard.components.common.headline import counted
+from dashboard.components.common.headline import counted, partial_words
 from dashboard.components.common.hidden_scores import may_see_scores
 from dashboard.components.common.row_table import row_table
 from dashboard.components.common.sections import csv_button, headings
@@ -91,25 +93,19 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
     """Counts, organs per slice, scans, sizes and spacings."""
     counts = by_split(table)
     whole = counts.iloc[-1]
-    cards = st.columns(5)
-    cards[0].metric("Patients", f"{whole['patients']:,}", border=True)
-    cards[1].metric("Scans", f"{whole['scans']:,}", border=True)
-    cards[2].metric("Slices", f"{whole['slices']:,}", border=True)
-    cards[3].metric(
-        f"Empty: {whole['empty_share']:.0%}", f"{whole['empty_slices']:,}", border=True, help="Slices that show no organ."
-    )
-    cards[4].metric(
-        "Overlapping labels",
-        f"{manifest.contested_pixels:,}" if manifest.stated else "unknown",
-        border=True,
-        help="Pixels that more than one organ claimed in the source; the smaller organ got them.",
-    )
+    _cards(whole, manifest)
+    partial = partial_scans(table)
+    if partial:
+        st.caption(partial_words(len(partial), table["scan"].nunique()))
     names = {f"{organ.name}_slices": f"{organ.title}, slices" for organ in ORGANS}
-    shown = counts.assign(empty_share=[f"{share:.0%}" for share in counts["empty_share"]])
+    shown = counts.assign(empty_share=counts["empty_share"].map("{:.0%}".format, na_action="ignore"))
     shown = shown.rename(columns=names | {"empty_slices": "empty slices", "empty_share": "empty"})
-    st.dataframe(shown, hide_index=True, key="by_split", column_config=headings(shown))
+    st.dataframe(shown, hide_index=True, key="by_split", column_config=headings(shown), placeholder="unknown")
     csv_button(counts, name=f"{name}-counts")
-    _charts(name, table, counts)
+    if whole["empty_slices"] is not pd.NA:
+        _charts(name, table, counts)
+    else:
+        st.info("No scan here has a reference, so nobody knows where the organs are.", icon=":material/image:")
     st.markdown("**Sizes and spacings** (pixels; millimetres along z, y, x)")
     sizes = sizes_and_spacings(table, manifest)
     st.dataframe(sizes, hide_index=True, key="sizes", column_config=headings(sizes))
@@ -118,6 +114,26 @@ def contents(name: str, manifest: DatasetManifest, table: pd.DataFrame) -> None:
     if len(broken):
         st.error(f"{counted(len(broken), 'slice')} cannot be read.", icon=":material/broken_image:")
         st.dataframe(broken, hide_index=True, key="broken", column_config=headings(broken))
+
+
+def _cards(whole: "pd.Series[Any]", manifest: DatasetManifest) -> None:
+    cards = st.columns(5)
+    cards[0].metric("Patients", f"{whole['patients']:,}", border=True)
+    cards[1].metric("Scans", f"{whole['scans']:,}", border=True)
+    cards[2].metric("Slices", f"{whole['slices']:,}", border=True)
+    drawn = not pd.isna(whole["empty_slices"])
+    cards[3].metric(
+        f"Empty: {whole['empty_share']:.0%}" if drawn else "Empty",
+        f"{whole['empty_slices']:,}" if drawn else "unknown",
+        border=True,
+        help="Slices that show no organ; those without a reference are not counted.",
+    )
+    cards[4].metric(
+        "Overlapping labels",
+        f"{manifest.contested_pixels:,}" if manifest.stated else "unknown",
+        border=True,
+        help="Pixels that more than one organ claimed in the source; the smaller organ got them.",
+    )
 
 
 def _charts(name: str, table: pd.DataFrame, counts: pd.DataFrame) -> None:
@@ -148,7 +164,7 @@ def leaks(name: str, table: pd.DataFrame, alike: pd.DataFrame) -> None:
     patients = table["patient"].nunique()
     st.subheader("Patient leaks", anchor=False)
     if shared.empty:
-        sides = table["split"].nunique()
+        sides = table.loc[table["split"] != UNLABELLED, "split"].nunique()
         none = "No patient is on both sides." if sides > 1 else "There is only one side, so nothing can leak."
         st.success(none, icon=":material/verified:")
     else:

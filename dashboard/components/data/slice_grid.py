@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.data.index import UNLABELLED
 from core.data.statistics import organs_shown
 from core.errors import GutCheckError
 from core.labels import ORGANS
@@ -24,6 +25,7 @@ SHOWN = (
 )
 
 TEXT_COLUMNS = ["split", "patient", "scan", "slice", "width", "height", *(organ.name for organ in ORGANS)]
+EVERY = "every split"
 COUNTS = {"none": 0, "one": 1, "two": 2, "three": 3}
 
 
@@ -63,7 +65,7 @@ def slice_grid(name: str, root: Path, table: pd.DataFrame, evaluation: Evaluatio
 
 
 def _filters(table: pd.DataFrame) -> tuple[str, str, str]:
-    splits = ["both", *sorted(table["split"].unique())] if table["split"].nunique() > 1 else list(table["split"].unique())
+    splits = [EVERY, *sorted(table["split"].unique())] if table["split"].nunique() > 1 else list(table["split"].unique())
     split, _, show = st.query_params.get("show", "").partition(":")
     left, middle, right = st.columns([1, 1, 2])
     chosen = left.selectbox("Split", splits, index=splits.index(split) if split in splits else 0, label_visibility="collapsed")
@@ -85,11 +87,11 @@ def _filters(table: pd.DataFrame) -> tuple[str, str, str]:
 
 
 def _chosen(table: pd.DataFrame, split: str, show: str, find: str) -> pd.DataFrame:
-    keep = pd.Series(True, index=table.index) if split == "both" else table["split"] == split
+    keep = pd.Series(True, index=table.index) if split == EVERY else table["split"] == split
     if find:
         keep &= table["name"].str.contains(find, case=False, regex=False)
     if show in COUNTS:
-        keep &= organs_shown(table) == COUNTS[show]
+        keep &= (organs_shown(table) == COUNTS[show]) & (table["split"] != UNLABELLED)
     elif show != "any":
         keep &= table[show] > 0
     return table[keep]
@@ -115,7 +117,12 @@ def _large(root: Path, row: dict[Any, Any], evaluation: Evaluation | None) -> No
         f"**{escape_markdown(row['name'])}** · {row['split']} · {row['width']} × {row['height']} pixels, {row['bits']} bits"
     )
     pixels = [f"{organ.title} {row[organ.name]:,} pixels" for organ in ORGANS if row[organ.name]]
-    st.caption(", ".join(pixels) or "No organ on this slice.")
+    nothing = "This scan has no reference." if row["split"] == UNLABELLED else "No organ on this slice."
+    st.caption(", ".join(pixels) or nothing)
+    if row["split"] == UNLABELLED and cached.unlabelled_datasets().get(root.name) == root:
+        place = link(dataset=root.name, scan=row["scan"], slice=int(row["slice"]))
+        if st.button("Open in the viewer", type="primary", icon=":material/visibility:", key="grid_viewer"):
+            st.switch_page("views/review.py", query_params=place)
     if evaluation and evaluation.split == row["split"] and row["scan"] in evaluation.facts:
         names = link(run=evaluation.run, evaluation=evaluation.name, case=row["scan"], slice=int(row["slice"]))
         if st.button("Open in Review", type="primary", icon=":material/rate_review:", key="grid_review"):

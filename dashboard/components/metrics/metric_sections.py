@@ -1,6 +1,6 @@
 """The sections of *Metrics*: each asks `core` for a table and shows it as a figure whose marks open their scan."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 import streamlit as st
@@ -105,12 +105,21 @@ def organs(chosen: Selection) -> None:
 
 def where(chosen: Selection) -> None:
     """Dice along the body, and against the organ's volume."""
-    along = along_body(chosen.slices)
+    crosswise = cached.crosswise_scans(chosen.evaluation)
+    _left_out(chosen, cached.partial_scans(chosen.evaluation), "partial scan", "nobody knows how far down their slices lie")
+    _left_out(chosen, crosswise, "coronal or sagittal scan", "their slices don't lead from head to foot")
+    along = along_body(chosen.slices, crosswise=crosswise)
     figure = dice_along_body(along, source=chosen.source)
     open_place(chosen.evaluation, show_chart(figure, key="along", name=f"{chosen.file_name}-along-body"))
     _csv(chosen, along, "along-body")
     figure = dice_by_volume(chosen.scans, source=chosen.source)
     open_place(chosen.evaluation, show_chart(figure, key="by_volume", name=f"{chosen.file_name}-by-volume"))
+
+
+def _left_out(chosen: Selection, scans: Collection[str], noun: str, why: str) -> None:
+    count = chosen.scans.loc[chosen.scans["scan"].isin(list(scans)), "scan"].nunique()
+    if count:
+        st.caption(f"The Dice along the body leaves out {counted(count, noun)}: {why}.")
 
 
 def volumes(chosen: Selection) -> None:

@@ -7,7 +7,8 @@ import streamlit as st
 
 from core.labels import ORGANS
 from core.reviews.queue.filters import UNREVIEWED
-from dashboard.components.common.badge import leak_badge
+from dashboard import cached
+from dashboard.components.common.badge import leak_badge, partial_badge
 from dashboard.components.common.headline import DOTS
 from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.text import escape_markdown, in_badge
@@ -24,6 +25,7 @@ def case_header(view: ReaderView, scan: str) -> None:
         st.subheader(escape_markdown(scan), anchor=False, width="content")
         if view.settings.blind:
             st.badge("blind round", icon=":material/visibility_off:", color="violet")
+        partial_badge(scan in cached.partial_scans(view.evaluation))
         if not view.is_hidden(scan):
             _scores(view, view.table.scans.iloc[view.table.positions[scan]], scan)
         where = "not in this queue" if place is None else f"{place + 1:,} of {len(names):,} in the queue"

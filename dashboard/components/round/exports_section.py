@@ -17,6 +17,7 @@ from core.reports.scan_report import scan_report
 from core.reviews.round.corrected import FinalMask, final_masks, run_length_csv, write_corrected_dataset
 from core.reviews.round.export import TABLE_FORMATS, TableFormat, round_tables, write_tables
 from dashboard.components.common.headline import counted
+from dashboard.components.common.label_files import FORMATS, zip_of_masks
 from dashboard.components.common.reading import ReaderView
 from dashboard.components.common.text import escape_links, escape_markdown
 from dashboard.components.common.work import is_work_running, result_of, start_work
@@ -96,8 +97,36 @@ def _masks(view: ReaderView) -> None:
     if not masks:
         st.info("There are no masks to export: correct a scan, or take accepted predictions too.", icon=":material/brush:")
         return
+    _files(view, masks)
     _dataset(view, masks)
     _run_lengths(view, masks)
+
+
+def _files(view: ReaderView, masks: dict[str, FinalMask]) -> None:
+    """All of them as files for other programs, in one zip."""
+    fmt = st.segmented_control(
+        "Files for other programs",
+        list(FORMATS),
+        default="nifti",
+        required=True,
+        format_func=FORMATS.__getitem__,
+        key="files_format",
+    )
+    key = f"files-{_file_name(view)}-{fmt}"
+    if st.button("Write the files", icon=":material/save:", key="files_write", disabled=is_work_running(key)):
+        start_work(key, "Writing", partial(zip_of_masks, view.store, view.evaluation, masks, fmt))
+    written: tuple[bytes, dict[str, str]] | None = result_of(key)
+    if written is None:
+        return
+    content, problems = written
+    if problems:
+        scan, why = next(iter(problems.items()))
+        st.warning(
+            f"{counted(len(problems), 'scan')} left out, such as {escape_markdown(scan)}: {escape_links(why)}",
+            icon=":material/warning:",
+        )
+    name = f"{_file_name(view)}-{fmt}.zip"
+    st.download_button("Download the files", content, name, "application/zip", icon=":material/download:", on_click="ignore")
 
 
 def _dataset(view: ReaderView, masks: dict[str, FinalMask]) -> None:

@@ -32,11 +32,17 @@ def test_along_the_body_pools_voxels_and_names_the_worst_slice() -> None:
     assert (foot["centre"], foot["scans"], foot["dice"]) == (0.75, 1, 0.5)
 
 
-def test_partial_scans_have_no_place_along_the_body() -> None:
-    rows = [("a", 0, "stomach", 10, 10, 10, 0.9), ("a", 1, "stomach", 10, 10, 5, 0.9), ("b", 0, "stomach", 10, 10, 0, 0.9)]
-    table = slice_table([*rows, ("c", 0, "stomach", 10, 10, 0, 0.9), ("c", 1, "stomach", 10, 10, 0, 0.9)])
-    table.loc[table["scan"] == "c", "slice"] = [5, 9]
-    assert along_body(table, bins=2)["dice"].tolist() == [1.0, 0.5]
+def test_along_the_body_partial_scans_are_left_out() -> None:
+    """One slice, and two with a gap, beside two that follow each other."""
+    rows = [("one", 0, "stomach", 9, 9, 0, 0.9), ("gap", 0, "stomach", 9, 9, 0, 0.9), ("gap", 1, "stomach", 9, 9, 0, 0.9)]
+    rows += [("whole", 0, "stomach", 4, 4, 2, 0.9), ("whole", 1, "stomach", 4, 4, 2, 0.9)]
+    table = slice_table(rows)
+    table.loc[(table["scan"] == "gap") & (table["position"] == 1), "slice"] = 9
+    found = along_body(table, bins=2)
+    assert found["scan"].tolist() == ["whole", "whole"]
+    assert found["dice"].tolist() == [0.5, 0.5]
+    assert along_body(table[table["scan"] != "whole"]).empty
+    assert along_body(table, crosswise=["whole"]).empty
 
 
 def test_along_the_body_of_nothing_is_empty() -> None:

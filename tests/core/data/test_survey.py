@@ -17,6 +17,7 @@ from core.data.statistics import (
     by_split,
     contested_scans,
     organs_per_slice,
+    partial_scans,
     scan_overview,
     shared_patients,
     sizes_and_spacings,
@@ -90,6 +91,25 @@ def test_counts_by_hand(dataset: Path) -> None:
     sizes = sizes_and_spacings(table, manifest)
     assert sizes.to_numpy().tolist() == [["64 × 64", 8, "3 × 1.5 × 1.5", 3, 18], ["64 × 64", 8, "5 × 1 × 1", 1, 6]]
     assert contested_scans(manifest).to_numpy().tolist() == [["case1_day0", 4]]
+
+
+def test_scans_without_a_reference_are_counted_apart(dataset: Path) -> None:
+    """Two slices of a scan, with a gap; one is a copy of a training slice."""
+    for source, number in ((1, 4), (3, 9)):
+        image = next((dataset / "train" / "images").glob(f"*_slice_000{source}.png"))
+        (dataset / "unlabelled" / "images").mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, dataset / "unlabelled" / "images" / f"case88_day0_slice_000{number}.png")
+    table, alike = made(dataset)
+    counts = by_split(table).set_index("split")
+    assert counts.loc["unlabelled", ["patients", "scans", "partial_scans", "slices"]].tolist() == [1, 1, 1, 2]
+    assert counts.loc["unlabelled", ["empty_slices", "empty_share", "stomach_slices"]].isna().all()
+    assert counts.loc["together", ["scans", "partial_scans", "slices", "empty_slices"]].tolist() == [5, 1, 26, 0]
+    assert partial_scans(table) == ["case88_day0"]
+    assert set(organs_per_slice(table)["split"]) == set(scan_overview(table)["split"]) == {"train", "valid"}
+    assert shared_patients(table).empty
+    found = alike_scans(table, alike)
+    assert not found.empty
+    assert not found["across_splits"].any()  # nothing is scored there, so nothing leaks
 
 
 def test_patients_on_both_sides_are_named(dataset: Path) -> None:

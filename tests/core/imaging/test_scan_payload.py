@@ -3,6 +3,7 @@
 import gzip
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.data.grid import Grid
 from core.data.images import volume_window, write_png
 from core.data.index import load_index
+from core.data.manifest import ScanInfo, read_manifest
 from core.data.masks import write_label_volume
 from core.data.scan import Scan
 from core.errors import MaskError, WorkspaceError
@@ -61,7 +64,7 @@ def evaluation(workspace: Workspace, tmp_path: Path, source: Scan, prediction: n
 def opened(body: bytes) -> tuple[dict[str, Any], bytes]:
     """Header and what follows it."""
     raw = gzip.decompress(body)
-    assert raw[:8] == b"GCSCAN3\0"
+    assert raw[:8] == b"GCSCAN4\0"
     (length,) = struct.unpack("<I", raw[8:12])
     header = json.loads(raw[12 : 12 + length])
     assert header["bytes"] == len(raw) - 12 - length
@@ -91,6 +94,15 @@ def test_the_header(evaluation: Evaluation) -> None:
     assert header["organs"][0] == {"id": 1, "name": "stomach", "title": "Stomach", "rgb": [0, 0, 255]}
     assert [kind["name"] for kind in header["error_kinds"]] == ["agreement", "missed", "extra", "swapped"]
     assert header["image"] == evaluation.summary["scans"][SCAN]["image_sha256"]
+    assert (header["reference"], header["orientation"]) == (True, None)
+
+
+def test_the_orientation_is_what_the_data_set_states(evaluation: Evaluation, tmp_path: Path) -> None:
+    grid = Grid.of(np.array([[0, 0, 1.5, 0], [3.0, 0, 0, 0], [0, -1.5, 0, 0], [0, 0, 0, 1]]))
+    manifest = replace(read_manifest(tmp_path / "tiny"), scans={SCAN: ScanInfo(affine=grid.affine)})
+    write_json(tmp_path / "tiny" / "dataset.json", manifest.to_json())
+    header, _, _ = unpack(scan_payload(evaluation, SCAN).body)
+    assert header["orientation"] == "PIL"
 
 
 @pytest.mark.parametrize(("spacing", "step"), [([3.0, 1.5, 1.5], [3.0, 3.0, 0.75]), (None, [1.0, 2.0, 0.5])])

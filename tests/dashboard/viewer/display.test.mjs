@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { layoutOf, LAYOUTS, withLayout } from "../../../dashboard/viewer/layout.js";
+import { layoutOf, LAYOUTS, layoutsOf, withLayout } from "../../../dashboard/viewer/layout.js";
 import { applyWindow, draggedWindow, PRESETS, widthAndLevel } from "../../../dashboard/viewer/levels.js";
 import { readLink, usualView, writeLink } from "../../../dashboard/viewer/link.js";
 import { Slices } from "../../../dashboard/viewer/slices.js";
@@ -45,6 +45,12 @@ test("a layout keeps what its panes show, unless they showed the usual", () => {
   assert.deepEqual(withLayout(usualView(), "planes"), {
     panes: ["axial", "coronal", "sagittal"].map((plane) => ({ content: "both", plane })), cross: true,
   });
+});
+
+test("of a scan without label maps there is the picture, and its three planes", () => {
+  assert.deepEqual(layoutsOf({ ...smallScan(), drawn: false }), ["1", "planes"]);
+  assert.deepEqual(withLayout(usualView(), "1", false).panes, [{ content: "image", plane: "axial" }]);
+  assert.deepEqual(withLayout(usualView(), "planes", false).panes.map(({ content }) => content), ["image", "image", "image"]);
 });
 
 test("a drag across sets the window's width, down its level", () => {

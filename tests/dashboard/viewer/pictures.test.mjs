@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import * as blend from "../../../dashboard/viewer/blend.js";
 import { loops } from "../../../dashboard/viewer/contour.js";
-import { extent, indexOf, PLANES, voxelOf } from "../../../dashboard/viewer/planes.js";
+import { extent, indexOf, PLANES, planesOf, voxelOf } from "../../../dashboard/viewer/planes.js";
 import { Slices } from "../../../dashboard/viewer/slices.js";
 import { KINDS, ORGANS, smallScan } from "./small_scan.mjs";
 
@@ -69,8 +69,26 @@ test("a voxel is where the pointer is, in every plane", () => {
   assert.deepEqual(extent(scan, "coronal"), { width: 7, height: 8 });
 });
 
-test("a picture shows the voxels of its slice, under the window", () => {
-  const scan = { ...smallScan(), lut: Uint8ClampedArray.from({ length: 256 }, (_, i) => 255 - i) };
+/** Of each plane of a stack: its title, and the patient's sides above, right, below and left, as radiologists hang it. */
+const HUNG = { Axial: "ALPR", Coronal: "HLFR", Sagittal: "HPFA" };
+const STACKS = { IPL: ["Axial", "Coronal", "Sagittal"], PIL: ["Coronal", "Axial", "Sagittal"], LIP: ["Sagittal", "Axial", "Coronal"] };
+
+test("planes are called by what they show, in the radiological convention", () => {
+  for (const [orientation, titles] of Object.entries(STACKS)) {
+    const planes = planesOf(orientation);
+    assert.deepEqual(Object.values(planes).map(({ title }) => title), titles);
+    for (const { title, edges } of Object.values(planes)) assert.equal(edges.top + edges.right + edges.bottom + edges.left, HUNG[title]);
+  }
+});
+
+test("a stack that is stored upside down says so, and one whose orientation nobody knows says nothing", () => {
+  const { edges, title } = planesOf("SPL").coronal;
+  assert.deepEqual([title, edges.top, edges.bottom], ["Coronal", "F", "H"]);
+  for (const unknown of [null, undefined]) assert.ok(Object.values(planesOf(unknown)).every((plane) => !("edges" in plane)));
+});
+
+for (const orientation of [null, ...Object.keys(STACKS)]) test(`a picture of ${orientation} shows the voxels of its slice, under the window`, () => {
+  const scan = { ...smallScan({ orientation }), lut: Uint8ClampedArray.from({ length: 256 }, (_, i) => 255 - i) };
   const slices = new Slices(scan);
   for (const plane of Object.keys(PLANES)) {
     const { width, height, grey, labels } = slices.picture(plane, 1);
@@ -84,8 +102,8 @@ test("a picture shows the voxels of its slice, under the window", () => {
   }
 });
 
-test("a stroke leaves every picture and outline that shows none of it", () => {
-  const scan = smallScan();
+for (const orientation of [null, ...Object.keys(STACKS)]) test(`a stroke leaves every picture and outline of ${orientation} that shows none of it`, () => {
+  const scan = smallScan({ orientation });
   const slices = new Slices(scan);
   const everything = Object.entries(PLANES).flatMap(([plane, { through }]) => Array.from({ length: scan.size[through] }, (_, i) => [plane, i]));
   const maps = [blend.REFERENCE, blend.CORRECTION];

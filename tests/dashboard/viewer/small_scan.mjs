@@ -1,5 +1,7 @@
 // A small scan as the server sends it and as the browser holds it, and what node lacks of a browser.
 
+import { planesOf } from "../../../dashboard/viewer/planes.js";
+
 export const ORGANS = [
   { id: 1, name: "stomach", title: "Stomach", rgb: [255, 0, 0] },
   { id: 2, name: "small_bowel", title: "Small bowel", rgb: [0, 255, 0] },
@@ -25,9 +27,9 @@ export function bytes(count, most, seed) {
 }
 
 /** A scan of z·y·x voxels with random grey values and reference and prediction. */
-export function smallScan({ x = 7, y = 5, z = 4 } = {}) {
+export function smallScan({ x = 7, y = 5, z = 4, orientation = null } = {}) {
   return {
-    size: { x, y, z }, depth: z, step: { x: 1, y: 1, z: 2 }, millimetres: true, sliceNumbers: Array.from({ length: z }, (_, i) => i + 1),
+    size: { x, y, z }, depth: z, step: { x: 1, y: 1, z: 2 }, millimetres: true, planes: planesOf(orientation), drawn: true, sliceNumbers: Array.from({ length: z }, (_, i) => i + 1),
     organs: ORGANS, errorKinds: KINDS, window: { low: 0, high: 1000, min: 0, max: 2000 }, confidence: null, regions: [],
     image: bytes(x * y * z, 255, 1), labels: bytes(x * y * z, 15, 2), deep: null, lut: null, lutKey: "",
   };
@@ -39,7 +41,7 @@ export function message(header, ...parts) {
   const json = Buffer.from(JSON.stringify({ bytes: body.length, ...header }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(json.length);
-  return Buffer.concat([Buffer.from("GCSCAN3\0"), length, json, body]);
+  return Buffer.concat([Buffer.from("GCSCAN4\0"), length, json, body]);
 }
 
 /** Keeps the corners of each ring. */

@@ -16,13 +16,22 @@ from starlette.testclient import TestClient
 from core.data.images import volume_window
 from core.data.index import load_index
 from core.data.masks import read_label_volume
-from core.errors import WorkspaceError
+from core.errors import DatasetError, WorkspaceError
 from core.imaging.scan_payload import MAGIC, Part, ScanPayload, payload_etag, scan_payload
 from core.runs.registry import Evaluation, open_run
 from core.storage.workspace import Workspace
 from dashboard.web import scan_route
-from dashboard.web.scan_route import Packer, scan_routes, scan_url
-from tests.browser.small_workspace import DEPTH, FIRST_SLICE, HEIGHT, RUN, SCANS, WIDTH, small_workspace
+from dashboard.web.scan_route import Packer, image_url, scan_routes, scan_url
+from tests.browser.small_workspace import (
+    DEPTH,
+    FIRST_SLICE,
+    HEIGHT,
+    RUN,
+    SCANS,
+    WIDTH,
+    small_workspace,
+    unlabelled_dataset,
+)
 
 SCAN = SCANS[0]
 
@@ -238,3 +247,63 @@ def test_readers_who_come_at_once_share_one_packing(evaluation: Evaluation, monk
 def test_the_stub_run_is_listed(evaluation: Evaluation) -> None:
     run = open_run(evaluation.paths.root.parents[1])
     assert [found.name for found in run.evaluations()] == ["small-valid"]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> tuple[TestClient, Path]:
+    """A workspace with a data set of scans without a reference."""
+    workspace = Workspace(tmp_path)
+    return TestClient(Starlette(routes=scan_routes(workspace))), unlabelled_dataset(workspace)
+
+
+def test_a_scan_without_a_reference_arrives_as_its_picture(bare: tuple[TestClient, Path]) -> None:
+    client, root = bare
+    scan = load_index(root).scan("unlabelled", "case5_day1")
+    answer = client.get(image_url("open", scan))
+    header, image, labels = unpack(answer.content)
+    volume = scan.read_image()
+    np.testing.assert_array_equal(image, volume_window(volume).apply(volume))
+    assert not labels.any()
+    assert (header["reference"], header["orientation"], header["leak"]) == (False, "PIL", "")
+    assert header["step"] == pytest.approx([3.0, 2.0, 1.0])
+    assert "immutable" in answer.headers["cache-control"]
+    again = client.get(image_url("open", scan), headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    deep = client.get(image_url("open", scan) + "&part=intensities").content
+    assert deep.endswith(volume.tobytes())
+
+
+def test_another_picture_has_another_address(bare: tuple[TestClient, Path]) -> None:
+    client, root = bare
+    scan = load_index(root).scan("unlabelled", "case7_day0")
+    before = image_url("open", scan)
+    image = scan.slices[0].image
+    image.write_bytes(scan.slices[1].image.read_bytes())
+    assert image_url("open", scan) != before
+    assert client.get(before).headers["cache-control"] == "no-cache"
+    image.unlink()
+    with pytest.raises(DatasetError, match=r"^A picture of scan case7_day0 is gone: .*case7_day0_slice_0005.png; bring"):
+        image_url("open", scan)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("open/case9_day9", 404), ("gone/case5_day0", 404), ("open/%2e%2e", 404), ("..%2f..%2fetc/x", 404), ("%2e%2e/x", 400),
+        ("a b/case5_day0", 400), ("open/case5_day0?part=labels,", 400), ("small/case2_day0", 404),
+    ],
+)  # fmt: skip
+def test_a_picture_that_is_not_there_is_refused(bare: tuple[TestClient, Path], path: str, status: int) -> None:
+    """The data set is one of the workspace, by its name; the scan is looked up, and no path is made of it."""
+    answer = bare[0].get(f"{scan_route.IMAGE_PREFIX}/{path}")
+    assert answer.status_code == status
+    assert "Traceback" not in answer.text
+
+
+def test_a_damaged_picture_is_one_sentence(bare: tuple[TestClient, Path]) -> None:
+    client, root = bare
+    scan = load_index(root).scan("unlabelled", "case5_day0")
+    scan.slices[2].image.write_bytes(b"no PNG")
+    answer = client.get(image_url("open", scan))
+    assert (answer.status_code, answer.text.count("\n")) == (422, 0)
+    assert "case5_day0_slice_0007.png" in answer.text
