@@ -57,16 +57,15 @@ def prepare_uw_madison(
         unpack(archive, Path(unpacked), max_bytes=int(config.max_gb * 1e9), progress=progress)
         annotated = take_over(find_root(Path(unpacked)), folder, labels or LabelTable(), progress)
         manifest = DatasetManifest(
-            name=name or out.resolve().name,
+            name=clean_name(name or out.resolve().name),
             source="UW-Madison GI Tract Image Segmentation (Kaggle, 2022), the course's prepared copy",
             licence="CC BY-NC-SA 4.0",
             spacing_mm=spacing_mm,
         )
-        manifest = _with_facts(folder, replace(manifest, name=clean_name(manifest.name)))
-        index = index_folder(folder, manifest)
+        index = index_folder(folder, _with_facts(folder, manifest))
         index.check_names()
         notes = tuple(partial_notes(index, annotated=annotated))
-        write_json(folder / FILE_NAME, replace(manifest, notes=notes, files=hash_files(folder)).to_json())
+        write_json(folder / FILE_NAME, replace(index.manifest, notes=notes, files=hash_files(folder)).to_json())
     shutil.rmtree(download, ignore_errors=True)
     return describe(out)
 
