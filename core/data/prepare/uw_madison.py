@@ -38,8 +38,7 @@ def prepare_uw_madison(
 ) -> Prepared:
     """Fetch the archive unless it is given, unpack and check it, and write the data set ``out`` in the split it came in.
 
-    A data set that stands in ``out`` is kept as it is, and nothing is fetched. A download that was cut goes on where it
-    stopped.
+    A data set that stands in ``out`` is kept as it is, and nothing is fetched. A download that was cut goes on.
 
     Args:
         spacing_mm: distance of voxel centres (z, y, x) of scans whose names do not tell.
@@ -57,16 +56,15 @@ def prepare_uw_madison(
         unpack(archive, Path(unpacked), max_bytes=int(config.max_gb * 1e9), progress=progress)
         annotated = take_over(find_root(Path(unpacked)), folder, labels or LabelTable(), progress)
         manifest = DatasetManifest(
-            name=name or out.resolve().name,
+            name=clean_name(name or out.resolve().name),
             source="UW-Madison GI Tract Image Segmentation (Kaggle, 2022), the course's prepared copy",
             licence="CC BY-NC-SA 4.0",
             spacing_mm=spacing_mm,
         )
-        manifest = _with_facts(folder, replace(manifest, name=clean_name(manifest.name)))
-        index = index_folder(folder, manifest)
+        index = index_folder(folder, _with_facts(folder, manifest))
         index.check_names()
-        notes = tuple(partial_notes(index, annotated=annotated))
-        write_json(folder / FILE_NAME, replace(manifest, notes=notes, files=hash_files(folder)).to_json())
+        done = replace(index.manifest, notes=tuple(partial_notes(index, annotated=annotated)), files=hash_files(folder))
+        write_json(folder / FILE_NAME, done.to_json())
     shutil.rmtree(download, ignore_errors=True)
     return describe(out)
 

@@ -193,8 +193,13 @@ def add_volume(draft: Draft, scan: str, patient: str | None, volume: Volume, lab
             mask_png=None if mask is None else encode_png(mask),
             annotated=mask is not None and bool(mask.any()),
         )
+    draft.scans[scan] = _known(patient, volume, labels)
+    return set(stems)
+
+
+def _known(patient: str | None, volume: Volume, labels: LabelVolume | None) -> ScanInfo:
     grid, stored = volume.grid, volume.grey
-    draft.scans[scan] = ScanInfo(
+    return ScanInfo(
         spacing_mm=grid.spacing_mm,
         native_size=(volume.pixels.shape[1], volume.pixels.shape[2]),
         contested_pixels=labels.contested_pixels if labels else 0,
@@ -205,4 +210,3 @@ def add_volume(draft: Draft, scan: str, patient: str | None, volume: Volume, lab
         notes=tuple(dict.fromkeys((*volume.notes, *(labels.notes if labels else ())))),
         patient=patient or "",
     )
-    return set(stems)
