@@ -4,7 +4,6 @@
 whose result stands is not done again, so that a second start takes no time and a killed one goes on.
 """
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,11 +20,12 @@ from core.cli.progress import ReportProgress
 from core.config import InferenceConfig, PhantomConfig, SplitConfig
 from core.data.prepare.phantoms import prepare_phantom
 from core.errors import GutCheckError, WorkspaceError
+from core.runs.library import copy_demo_run
 from core.runs.registry import open_run
-from core.storage.files import new_folder, read_json, write_json
+from core.storage.files import read_json, write_json
 from core.storage.locks import locked
 from core.storage.processes import ProcessIdentity, stated_process
-from core.storage.workspace import CARRIED_RUN, DEMO_NAME, PROJECT_ROOT, Workspace
+from core.storage.workspace import DEMO_NAME, PROJECT_ROOT, Workspace
 
 DATASET = "demo-phantoms"
 RUN = DEMO_NAME
@@ -108,7 +108,7 @@ def make_demo(workspace: Workspace, report: Callable[[DemoState], None]) -> None
             made = pool.submit(_make_phantoms, workspace, ProcessIdentity.own())
             _get_ready()
             made.result()
-    _copy_run(workspace)
+    copy_demo_run(workspace)
     if not workspace.run(RUN).evaluation(f"{DATASET}-{SPLIT}").summary.exists():
         _evaluate(workspace, lambda done, total, _: report(DemoState("preparing", SCORING, done, total)))
     report(DemoState("ready"))
@@ -132,15 +132,6 @@ def _get_ready() -> None:
     voxel = np.zeros((3, 3, 3), np.uint8)
     voxel[1, 1, 1] = 1
     surface_scores(VolumePair.of(reference=voxel, prediction=voxel), spacing_mm=(1.0, 1.0, 1.0))
-
-
-def _copy_run(workspace: Workspace) -> None:
-    target = workspace.run(RUN).root
-    if not CARRIED_RUN.is_dir():
-        raise WorkspaceError("The demo's run is missing", value=CARRIED_RUN, todo="run: make demo-weights")
-    if not target.exists():
-        with new_folder(target) as folder:
-            shutil.copytree(CARRIED_RUN, folder, dirs_exist_ok=True)
 
 
 def _evaluate(workspace: Workspace, progress: ReportProgress) -> None:

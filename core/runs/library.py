@@ -18,10 +18,10 @@ from core.errors import WorkspaceError
 from core.runs.import_checks import check_file, read_run_settings, rule_for
 from core.runs.registry import Run, find_run, list_runs, open_run
 from core.runs.status import is_working, stored_status
-from core.storage.files import read_json, sha256_of, write_json, write_whole
+from core.storage.files import new_folder, read_json, sha256_of, write_json, write_whole
 from core.storage.locks import runs_locked
 from core.storage.processes import HOST, ProcessIdentity
-from core.storage.workspace import RunPaths, Workspace, check_name
+from core.storage.workspace import CARRIED_RUN, DEMO_NAME, RunPaths, Workspace, check_name
 
 HASHES = "hashes.json"
 IMPORTING = ".import-"
@@ -40,6 +40,21 @@ class RunDescription:
     tags: tuple[str, ...] = ()
     promoted_at: str | None = None
     """UTC, ISO 8601; the demo uses the run that was promoted last."""
+
+
+def copy_demo_run(workspace: Workspace) -> Run:
+    """The run that ships with the project as a run of this workspace, copied there if none has its name.
+
+    Raises:
+        WorkspaceError: it is missing, or the disk refuses.
+    """
+    target = workspace.run(DEMO_NAME).root
+    if not CARRIED_RUN.is_dir():
+        raise WorkspaceError("The demo's run is missing", value=CARRIED_RUN, todo="run: make demo-weights")
+    if not target.exists():
+        with new_folder(target) as folder:
+            shutil.copytree(CARRIED_RUN, folder, dirs_exist_ok=True)
+    return open_run(target)
 
 
 def read_about(run: RunPaths) -> RunDescription:

@@ -8,7 +8,7 @@ from core.data.index import load_index
 from core.errors import ModelError
 from core.runs.registry import Evaluation, find_run
 from core.storage.workspace import Workspace
-from training.commands.shared import check_home, print_json
+from training.commands.shared import at_home, check_home, print_json
 from training.run.arguments import find_dataset
 from training.run.evaluate import evaluate_run, summary, table
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str], *, evaluate: Callable[..., Evaluation] = evaluate_
         raise ModelError("The run has no model", value=run.paths.root, todo="let it finish an epoch, or choose another run")
     check_home(run, workspace, stated=options["workspace"] is not None)
     index = load_index(find_dataset(workspace, options["data"]))
-    done = evaluate(run, index, options["split"], config, scoring)
+    done = evaluate(at_home(run, workspace), index, options["split"], config, scoring)
     if options["json"]:
         print_json(summary(done))
     else:

@@ -15,7 +15,7 @@ from core.runs.jobs.start import TrainingJob, resume_training, start_training
 from core.runs.registry import find_run
 from core.storage.workspace import Workspace
 from training.commands import evaluate
-from training.commands.shared import check_home
+from training.commands.shared import at_home, check_home
 from training.run.arguments import find_dataset, read_arguments
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def submit_evaluate(cluster: ClusterConfig, argv: Sequence[str]) -> None:
     run = find_run(workspace, options["run"])
     check_home(run, workspace, stated=True)
     where = {
-        "run": run.paths.root,
+        "run": at_home(run, workspace).paths.root,
         "data": find_dataset(workspace, options["data"]).resolve(),
         "workspace": workspace.root,
     }

@@ -9,6 +9,7 @@ import pytest
 from core.demo import prepare as demo
 from core.demo.prepare import DemoState, demo_state, main, make_demo, start_demo
 from core.errors import WorkspaceError
+from core.runs import library
 from core.storage.files import write_json
 from core.storage.workspace import Workspace
 from tests.patience import wait_until
@@ -54,7 +55,7 @@ def test_without_the_run_that_the_repository_carries(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     workspace.dataset(demo.DATASET).mkdir(parents=True)
-    monkeypatch.setattr(demo, "CARRIED_RUN", tmp_path / "none")
+    monkeypatch.setattr(library, "CARRIED_RUN", tmp_path / "none")
     with pytest.raises(WorkspaceError, match=r"^The demo's run is missing: .*/none; run: make demo-weights\.$"):
         main(str(workspace.root))
     assert demo_state(workspace).message.startswith("The demo's run is missing")
@@ -64,7 +65,7 @@ def test_steps_that_stand_are_not_done_again(workspace: Workspace, monkeypatch: 
     workspace.dataset(demo.DATASET).mkdir(parents=True)
     write_json(workspace.run(demo.RUN).evaluation(f"{demo.DATASET}-{demo.SPLIT}").summary, {})
     monkeypatch.setattr(demo, "prepare_phantom", lambda *_, **__: pytest.fail("made again"))
-    monkeypatch.setattr(demo, "CARRIED_RUN", workspace.root)
+    monkeypatch.setattr(library, "CARRIED_RUN", workspace.root)
     reported: list[DemoState] = []
     make_demo(workspace, reported.append)
     assert reported == [DemoState("ready")]

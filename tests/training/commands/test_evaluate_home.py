@@ -36,3 +36,15 @@ def test_its_own_workspace_is_right(tmp_path: Path, capsys: pytest.CaptureFixtur
     for words in (["--run", "r1", *stated], ["--run", str(run)], ["--run", str(run), *stated]):
         assert run_command(lambda words=words: main(["evaluate", "--data", "x", *words])) == 2
         assert capsys.readouterr().err.startswith("There is no such data set: x; ")
+
+
+def test_the_embedded_run_comes_into_the_workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(lambda: main(["evaluate", "--run", "demo", "--data", "x", "--workspace", str(tmp_path)])) == 2
+    assert capsys.readouterr().err.startswith("There is no such data set: x; ")
+    assert not Workspace(tmp_path).run("demo").root.exists()
+    prepare = ["prepare", "phantom", "--out", str(tmp_path / "p"), "--patients", "2", "--slices", "8", "--size", "48"]
+    assert run_command(lambda: main(prepare)) == 0
+    for name in ("demo", "core/demo_run"):
+        words = ["evaluate", "--run", name, "--data", str(tmp_path / "p"), "--workspace", str(tmp_path)]
+        assert run_command(lambda words=words: main(words)) == 0
+        assert f"Evaluation: {Workspace(tmp_path).run('demo').root / 'evaluations' / 'p-valid'}" in capsys.readouterr().out
