@@ -22,7 +22,7 @@ COMMAND = "python -m training evaluate masks"
 
 def parser() -> Parser:
     """The options of ``evaluate masks``."""
-    made = Parser(COMMAND, "Score label maps of any tool, PNG slices or NIfTI volumes, per scan and in 3D.")
+    made = Parser(COMMAND, "Score label maps of any tool, PNG slices, NIfTI or DICOM volumes, per scan and in 3D.")
     made.add_argument("--config", action="config", help="YAML file with options; those after it on the command line win")
     made.add_argument("--truth", type=str | None, default=None, help="folder of the reference: PNG slices, or one NIfTI a scan")
     made.add_argument(

@@ -118,7 +118,7 @@ def prepare_dicom(
 def _read(found: FoundSeries, line: ListedSeries, table: LabelTable, *, new_uids: bool) -> tuple[Volume, LabelVolume | None]:
     """A series and what was drawn on it."""
     volume = read_series(line.series)
-    reference = reference_of(volume, line.masks, frozenset(found.folder.structure_sets), table)
+    reference = reference_of(volume, line.masks, table)
     if line.masks and reference is None:
         volume = replace(volume, notes=(*volume.notes, UNNAMED))
     if new_uids and volume.dicom is not None:

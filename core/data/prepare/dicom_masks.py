@@ -6,20 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from core.data.masks import LabelMap, merge_organs
-from core.data.readers.dicom_labels import placed_on
-from core.data.readers.dicom_seg import read_seg
 from core.data.readers.label_files import OUR_NAMES, LabelTable, folded
-from core.data.readers.rtstruct import read_rtstruct
+from core.data.readers.label_volumes import read_labels
 from core.data.volume import LabelVolume, Volume
 from core.errors import DatasetError, MaskError
 from core.labels import CLASSES
 
 
-def reference_of(volume: Volume, masks: Sequence[Path], structure_sets: frozenset[Path], table: LabelTable) -> LabelVolume | None:
+def reference_of(volume: Volume, masks: Sequence[Path], table: LabelTable) -> LabelVolume | None:
     """The reference of a volume, voxel by voxel; ``None`` where no file holds one of our organs.
 
     Args:
-        structure_sets: which of the files are structure sets.
         table: which structure is which organ; one that states nothing goes by their names.
 
     Raises:
@@ -30,7 +27,7 @@ def reference_of(volume: Volume, masks: Sequence[Path], structure_sets: frozense
     notes: list[str] = []
     contested = 0
     for path in masks:
-        labels = _on_voxels(volume, path, path in structure_sets)
+        labels = _on_voxels(volume, path)
         organs = _in_classes(labels, table, path)
         if organs is None:
             continue
@@ -49,7 +46,7 @@ def reference_of(volume: Volume, masks: Sequence[Path], structure_sets: frozense
     return LabelVolume(merged, volume.grid, {}, tuple(notes), contested + clashes)
 
 
-def _on_voxels(volume: Volume, path: Path, is_structure_set: bool) -> LabelVolume:
+def _on_voxels(volume: Volume, path: Path) -> LabelVolume:
     """Labels on the voxels of a volume; where slices of it are missing, they are laid on the whole stack first."""
     if volume.grid.affine is None:
         what = "The series does not say where it lies, so nothing that was drawn on it can be placed"
@@ -58,7 +55,7 @@ def _on_voxels(volume: Volume, path: Path, is_structure_set: bool) -> LabelVolum
     numbers = np.array(volume.numbers or range(1, depth + 1))
     shape = (int(numbers[-1]), height, width)
     grid = volume.grid
-    labels = read_rtstruct(path, grid, shape) if is_structure_set else placed_on(read_seg(path), grid, shape, path)
+    labels = read_labels(path, grid, shape)
     return LabelVolume(labels.labels[numbers - 1], labels.grid, labels.names, labels.notes, labels.contested_pixels)
 
 

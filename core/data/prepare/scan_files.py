@@ -10,14 +10,10 @@ from core.data.identity import natural_key
 from core.data.images import MIN_SIDE, read_image
 from core.data.index import png_files
 from core.data.readers.dicom import is_dicom, read_series
-from core.data.readers.dicom_files import read_header
-from core.data.readers.dicom_seg import read_seg
-from core.data.readers.dicom_series import RTSTRUCT_CLASS
 from core.data.readers.label_files import LabelTable
 from core.data.readers.label_png import read_label_png
-from core.data.readers.label_volumes import is_volume, read_labels
+from core.data.readers.label_volumes import read_labels
 from core.data.readers.nifti import is_nifti, read_nifti_image
-from core.data.readers.rtstruct import read_rtstruct
 from core.data.scan import stacked
 from core.data.volume import LabelVolume, Volume
 from core.errors import DatasetError, ImageError, MaskError
@@ -72,12 +68,7 @@ def read_label_volume(path: Path, volume: Volume, table: LabelTable) -> LabelVol
         return LabelVolume(stacked(path.name, [read_label_png(each, table) for each in slices]), Grid())
     if not path.exists():
         raise DatasetError("The reference does not exist", value=path, todo="check the path; it counts from the table's folder")
-    if is_volume(path):
-        return read_labels(path)
-    if is_dicom(path):
-        kind = str(read_header(path).get("SOPClassUID", ""))
-        return read_rtstruct(path, volume.grid, volume.pixels.shape) if kind == RTSTRUCT_CLASS else read_seg(path)
-    raise MaskError("The file holds no labels that can be read", value=path, todo="give NIfTI, DICOM or a folder of PNG files")
+    return read_labels(path, volume.grid, volume.pixels.shape)
 
 
 def _slices(folder: Path) -> list[Path]:

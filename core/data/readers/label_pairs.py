@@ -43,7 +43,7 @@ def find_files(folder: Path) -> tuple[str, dict[str, Path]]:
         if not kinds and any(path.suffix.lower() in LOSSY for path in paths):
             raise MaskError("The folder holds JPEG or WebP files, which change labels", value=folder, todo="export PNG files")
         what = "holds PNG slices and volumes" if kinds else "holds no PNG slices and no volumes"
-        raise DatasetError(f"The folder {what}", value=folder, todo="give a folder with one kind of file, PNG or NIfTI")
+        raise DatasetError(f"The folder {what}", value=folder, todo="give a folder with one kind of file, PNG, NIfTI or DICOM")
     files: dict[str, Path] = {}
     for path in chosen:
         stem = unicodedata.normalize("NFC", stem_of_file(path))
