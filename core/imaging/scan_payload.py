@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.data.grid import Spacing, stored_spacing
+from core.data.grid import stored_spacing
 from core.data.images import Pixels, Window, volume_window
 from core.data.masks import LabelMap, read_label_volume
 from core.data.scan import Scan
@@ -163,20 +163,18 @@ def _windowed(image: Pixels, window: Window) -> NDArray[np.uint8]:
 
 
 def _geometry(scan: Scan, facts: dict[str, Any], size: tuple[int, ...]) -> dict[str, Any]:
+    """What both kinds of payload say of the voxels; ``step``, their sides (z, y, x), is in native pixels without a spacing."""
+    # Along axes that are not at right angles nobody can measure.
+    spacing_mm = None if scan.info.grid.sheared else facts["spacing_mm"]
     return {
         "slice_numbers": facts["slice_numbers"],
-        "spacing_mm": facts["spacing_mm"],
+        "spacing_mm": spacing_mm,
         "native_size": facts["native_size"],
         "orientation": scan.info.grid.orientation,
-        "step": _step(facts, size),
+        "step": stored_spacing(spacing_mm or (1.0, 1.0, 1.0), facts["native_size"], size),
         "organs": [{"id": o.id, "name": o.name, "title": o.title, "rgb": list(o.rgb)} for o in ORGANS],
         "error_kinds": [{"name": k.name, "title": k.title, "rgb": list(k.rgb)} for k in ERROR_COLOURS],
     }
-
-
-def _step(facts: dict[str, Any], size: tuple[int, ...]) -> Spacing | None:
-    """Sides of a stored voxel (z, y, x): mm, or sides of a native pixel where the spacing is unknown."""
-    return stored_spacing(facts["spacing_mm"] or (1.0, 1.0, 1.0), facts["native_size"], size)
 
 
 def _confidence(evaluation: Evaluation, scan: str, depth: int) -> dict[str, list[float | None]] | None:

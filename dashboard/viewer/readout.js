@@ -5,11 +5,13 @@ import { indexOf } from "./planes.js";
 
 /** @import { Axis, OpenViewer, Scan, Voxel } from "./types.d.ts" */
 
+const NO_MM = "Voxel spacing unknown or axes not at right angles: lengths in pixels, planes not to scale";
+
 /** @param {OpenViewer} viewer */
 export function syncReadout(viewer) {
   const { scan, hover, view } = viewer;
   const voxel = hover?.voxel ?? (view.cross ? view.at : null);
-  const text = voxel ? readout(viewer, scan, voxel) : scan.millimetres ? "" : "Voxel spacing unknown: lengths in pixels, planes not to scale";
+  const text = voxel ? readout(viewer, scan, voxel) : scan.millimetres ? "" : NO_MM;
   if (viewer.part("readout").textContent !== text) viewer.part("readout").textContent = text;
 }
 

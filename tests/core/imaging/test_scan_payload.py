@@ -105,6 +105,14 @@ def test_the_orientation_is_what_the_data_set_states(evaluation: Evaluation, tmp
     assert header["orientation"] == "PIL"
 
 
+def test_nothing_is_measured_along_sheared_axes(evaluation: Evaluation, tmp_path: Path) -> None:
+    grid = Grid.of(np.array([[0, 0, 1.5, 0], [1.0, 1.5, 0, 0], [-3.0, 0, 0, 0], [0, 0, 0, 1]]))
+    manifest = replace(read_manifest(tmp_path / "tiny"), scans={SCAN: ScanInfo(affine=grid.affine)})
+    write_json(tmp_path / "tiny" / "dataset.json", manifest.to_json())
+    header, _, _ = unpack(scan_payload(evaluation, SCAN).body)
+    assert (header["spacing_mm"], header["orientation"]) == (None, "IPL")
+
+
 @pytest.mark.parametrize(("spacing", "step"), [([3.0, 1.5, 1.5], [3.0, 3.0, 0.75]), (None, [1.0, 2.0, 0.5])])
 def test_steps_are_those_of_the_stored_voxels(evaluation: Evaluation, spacing: list[float] | None, step: list[float]) -> None:
     """Of native pixels, where the spacing is unknown."""
