@@ -22,7 +22,9 @@ def parser() -> Parser:
     made.add_argument("--out", required=True, type=str, help="the zip, or with --what a folder; must be new")
     made.add_argument("--what", type=What | None, default=None, help="the label maps to write, in place of the run")
     made.add_argument("--evaluation", type=str | None, default=None, help="--what: of this evaluation, such as phantoms-valid")
-    made.add_argument("--data", type=str | None, default=None, help="--what reference: of this data set, in place of a run's")
+    made.add_argument(
+        "--data", type=str | None, default=None, help="--what reference: of this data set (folder or name), in place of a run's"
+    )
     made.add_argument("--format", type=FileFormat | None, default=None, help="--what: the kind of file")
     made.add_argument("--scan", type=str, default="", help="--what: these scans only, separated by commas")
     made.add_argument("--reader", type=str | None, default=None, help="--what correction: of this reader")

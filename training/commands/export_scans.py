@@ -23,6 +23,7 @@ from core.runs.registry import find_run
 from core.storage.files import new_folder, write_whole
 from core.storage.workspace import Workspace
 from training.commands.shared import print_json
+from training.run.arguments import find_dataset
 
 RUN_LENGTHS = "masks.csv"
 TODO = "see python -m training export --help"
@@ -115,7 +116,7 @@ def _patient_id(key: Key | None, pseudonym: str, source: DicomSource) -> str:
 
 
 def _from_data(options: dict[str, Any], progress: ReportProgress) -> tuple[str, Iterator[ScanLabels]]:
-    index = load_index(Path(options["data"]))
+    index = load_index(find_dataset(Workspace.locate(options["workspace"]), options["data"]))
     every = dict.fromkeys(scan.id for split in SPLITS for scan in index.splits.get(split, ()))
     wanted = list(words_of(options["scan"]) or every)
     return index.name, _loaded(wanted, lambda scan: reference_labels(index, scan), progress)
