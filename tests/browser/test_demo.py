@@ -260,7 +260,7 @@ class TestPrograms:
         np.testing.assert_array_equal(_png(answer["mask_png"]), expected)
         assert [row["pixels"] for row in answer["classes"]] == np.bincount(expected.ravel(), minlength=4).tolist()
         assert _png(answer["overlay_png"]).shape == (*SIZE, 3)
-        assert answer["notes"] == ["Not a medical device."]
+        assert answer["notes"] == ["A single slice has no volume.", "Not a medical device."]
         assert client.predict(api_name="/models")[0] == "random-b0"
         assert running_demo.left() == []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from core.data.masks import LabelMap, merge_organs
-from core.data.readers.label_files import OUR_NAMES, LabelTable, folded
+from core.data.readers.label_files import LabelTable, folded
 from core.data.readers.label_volumes import read_labels
 from core.data.volume import LabelVolume, Volume
 from core.errors import DatasetError, MaskError
@@ -25,10 +25,11 @@ def reference_of(volume: Volume, masks: Sequence[Path], table: LabelTable) -> La
     """
     found: dict[int, tuple[Path, LabelMap]] = {}
     notes: list[str] = []
-    contested = 0
+    contested = others = 0
     for path in masks:
         labels = _on_voxels(volume, path)
-        organs = _in_classes(labels, table, path)
+        organs, ignored = _in_classes(labels, table, path)
+        others += ignored
         if organs is None:
             continue
         present = [int(organ) for organ in np.unique(organs) if organ]
@@ -40,6 +41,9 @@ def reference_of(volume: Volume, masks: Sequence[Path], table: LabelTable) -> La
         contested, notes = contested + labels.contested_pixels, [*notes, *labels.notes]
     if not found:
         return None
+    if others:
+        what = "1 structure has" if others == 1 else f"{others} structures have"
+        notes.append(f"{what} no name of an organ that is known here and counts as background; name it with --map.")
     merged, clashes = merge_organs({organ: organs == organ for organ, (_, organs) in found.items()})
     names = ", ".join(CLASSES[organ].title.lower() for organ in sorted(found))
     notes.append(f"The reference holds {names}.")
@@ -59,17 +63,19 @@ def _on_voxels(volume: Volume, path: Path) -> LabelVolume:
     return LabelVolume(labels.labels[numbers - 1], labels.grid, labels.names, labels.notes, labels.contested_pixels)
 
 
-def _in_classes(labels: LabelVolume, table: LabelTable, path: Path) -> LabelMap | None:
-    """In our classes; ``None`` where no structure is one of our organs. No name that stands in the file gets into a sentence."""
+def _in_classes(labels: LabelVolume, table: LabelTable, path: Path) -> tuple[LabelMap | None, int]:
+    """In our classes, and how many structures are none of our organs; ``None`` where all are.
+
+    No name that stands in the file gets into a sentence.
+    """
     names = _known(labels.names, table)
-    if not names and not table.classes:
-        return None
     present = {int(label) for label in np.unique(labels.labels)} - {0}
+    if not names and not table.classes:
+        return None, len(present)
     known = {label: names.get(label, f"structure {label}") for label in present}
-    organs, _ = table.apply(labels.labels, path.name, known)
-    return organs if organs.any() else None
+    organs, ignored = table.apply(labels.labels, path.name, known)
+    return (organs if organs.any() else None), len(ignored)
 
 
 def _known(names: Mapping[int, str], table: LabelTable) -> dict[int, str]:
-    known = table.names if table.stated else OUR_NAMES
-    return {label: name for label, name in names.items() if folded(name) in known}
+    return {label: name for label, name in names.items() if folded(name) in table.known_names}

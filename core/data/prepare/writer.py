@@ -146,8 +146,8 @@ def partial_notes(index: DatasetIndex, *, annotated: int) -> Iterator[str]:
     scans = sum(len(found) for found in index.splits.values())
     yield f"{len(partial)} of {scans} scans are partial, single slices or with gaps: they have no volume and no distances."
     slices = sum(len(scan.slices) for split in SPLITS for scan in index.splits.get(split, ()))
-    if annotated == slices > 0:
-        yield "Every slice shows an organ, as where the others were left out: what is drawn on those is not scored."
+    if annotated == slices > 0 and any(index.partial_scans(split) for split in SPLITS):
+        yield "Every slice shows an organ: those without were probably left out, and what a model draws on them is not scored."
 
 
 class Draft:

@@ -17,6 +17,8 @@ from core.labels import ORGANS
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 """Transfer syntax in which a small file can unpack to any size, before its header is known."""
+COLON = "71854001"
+"""SNOMED CT code of the colon, under which others store the large bowel."""
 MAX_VOXELS = 2**30
 """Largest volume that is made; 512×512×1,000 has a quarter of that."""
 OFF_VOXEL = 0.2
@@ -88,7 +90,8 @@ def organ_name(said: str, codes: tuple[str, ...] = ()) -> str:
     known = {word.lower() for organ in ORGANS for word in (organ.name, organ.title, organ.tg263)}
     if said.strip().lower() in known:
         return said.strip()
-    return next((organ.name for organ in ORGANS if organ.snomed in codes), said.strip())
+    by_code = {organ.snomed: organ.name for organ in ORGANS} | {COLON: "large_bowel"}
+    return next((by_code[code] for code in codes if code in by_code), said.strip())
 
 
 def merged(claims: Mapping[int, NDArray[np.int64]], shape: tuple[int, ...]) -> tuple[NDArray[Any], int]:

@@ -83,6 +83,11 @@ class LabelTable:
         """Whether anything is mapped."""
         return bool(self.classes or self.names or self.colours)
 
+    @property
+    def known_names(self) -> Mapping[str, int]:
+        """Class id by name: ours too, unless numbers or colours say what is what."""
+        return dict(self.names) if self.classes or self.colours else OUR_NAMES | dict(self.names)
+
     @classmethod
     def parse(cls, text: str, colours: str = "") -> "LabelTable":
         """Read ``6=stomach,13=small_bowel``, the name of a preset, or an empty text.
@@ -147,7 +152,7 @@ class LabelTable:
             raise MaskError("The label map gives its labels no names", value=path, todo=f"map numbers, such as {EXAMPLE}")
         if not self.stated and not names:
             return {kind.id: kind.id for kind in CLASSES}
-        known = self.names if self.stated else OUR_NAMES
+        known = self.known_names
         by_name = {label: known[folded(name)] for label, name in names.items() if folded(name) in known}
         return by_name | dict(self.classes or {})
 
@@ -170,7 +175,9 @@ def folded(name: str) -> str:
     return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", name).casefold().replace("_", " ")))
 
 
-OUR_NAMES = {folded(name): kind.id for kind in CLASSES for name in (kind.name, kind.title, kind.tg263) if name}
+OUR_NAMES = {folded(name): kind.id for kind in CLASSES for name in (kind.name, kind.title, kind.tg263) if name} | {
+    "colon": 3  # as nnU-Net's and TotalSegmentator's tables call the large bowel
+}
 """Class id by its name, title and TG-263 name."""
 
 

@@ -17,6 +17,8 @@ SMALLEST_VOXEL = 1e-12
 """In mm³, as `Grid.of` takes it."""
 QUATERNION_EXCESS = 0.02
 """How far over 1 a quaternion's vector may be, rounded by whoever wrote it, and still mean half a turn."""
+HALF_TURN = 3 * float(np.finfo(np.float32).eps)
+"""Below 1 by less than this, it means half a turn too: its numbers are of 32 bits (nibabel's threshold)."""
 
 
 class Unusable(ValueError):
@@ -87,9 +89,10 @@ def _qform(header: Any) -> NDArray[np.float64]:
     steps = np.abs(np.asarray(header["pixdim"][1:4], np.float64))
     steps[2] *= -1 if float(header["pixdim"][0]) == -1 else 1
     matrix = np.full((4, 4), np.nan)
+    rest = 1 - vector @ vector
     if vector @ vector <= 1 + QUATERNION_EXCESS:
         matrix = np.eye(4)
-        matrix[:3, :3] = tools.quat2mat([np.sqrt(max(0.0, 1 - vector @ vector)), *vector]) * steps
+        matrix[:3, :3] = tools.quat2mat([np.sqrt(rest) if rest > HALF_TURN else 0.0, *vector]) * steps
         matrix[:3, 3] = [float(header[f"qoffset_{axis}"]) for axis in "xyz"]
     return matrix
 

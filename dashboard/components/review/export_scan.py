@@ -46,6 +46,8 @@ def export_panel(view: ReaderView, scan: str) -> None:
             _offer(view, scan)
         if view.settings.blind:
             st.caption("DICOM files name the run, so a blind round gives none.")
+        else:
+            st.caption("Files carry the scan's pseudonym; the command `export --source --key` puts the patient in.")
 
 
 def _choose(view: ReaderView, scan: str) -> Choice:
@@ -57,7 +59,7 @@ def _choose(view: ReaderView, scan: str) -> Choice:
         default=usual,
         required=True,
         format_func=TITLES.__getitem__,
-        key=view.bound("export_what", scan),
+        key=view.bound(f"export_what_{usual}", scan),  # a new correction is what is meant from then on
     )
     reader = readers[0] if what == "correction" else None
     if what == "correction" and len(readers) > 1:

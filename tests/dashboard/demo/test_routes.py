@@ -29,6 +29,7 @@ READERS = {
     # Ours.
     "POST /gutcheck/correction/{run}/{evaluation}/{scan}",
     "GET /gutcheck/correction/{run}/{evaluation}/{scan}/{sha256}",
+    "GET /gutcheck/image/{dataset}/{scan}",
     "GET /gutcheck/scan/{run}/{evaluation}/{scan}",
     "GET /gutcheck/viewer/{digest}/{name:path}",
     "GET /gutcheck/{rest:path}",

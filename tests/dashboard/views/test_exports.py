@@ -55,7 +55,7 @@ def downloads(app: AppTest) -> list[str]:
 def test_the_prediction_as_nifti(open_app, folder: Path) -> None:
     app = open_app(folder, "review", case=SCAN)
     assert not any(label.startswith("Download") for label in downloads(app))
-    assert "Correction" not in one(app.segmented_control, "export_what").options
+    assert "Correction" not in one(app.segmented_control, "export_what_prediction").options
     written(button(app, "export_write").click().run())
     assert f"Download {SCAN}.nii.gz".replace("_", "\\_").replace(".", "\\.") in downloads(app)
     prediction = read_label_volume(evaluation_of(folder).paths.mask(SCAN))
@@ -67,7 +67,7 @@ def test_the_prediction_as_nifti(open_app, folder: Path) -> None:
 def test_a_correction_is_the_one_of_the_reader_chosen(open_app, folder: Path) -> None:
     first, last = correct(folder, "Ada", 1), correct(folder, "Bo", 2)
     app = open_app(folder, "review", case=SCAN)
-    assert one(app.segmented_control, "export_what").value == "correction"
+    assert one(app.segmented_control, "export_what_correction").value == "correction"
     written(button(app, "export_write").click().run())
     assert (labels_of(content_of(app)) == 2).sum() == (last == 2).sum()
     one(app.selectbox, "export_reader").set_value("Ada").run()
@@ -79,7 +79,7 @@ def test_what_cannot_be_written_is_one_sentence_in_the_page(open_app, folder: Pa
     app = open_app(folder, "review", case=SCAN)
     one(app.segmented_control, "export_format").set_value("dicom-seg").run()
     written(button(app, "export_write").click().run())
-    assert "has to say where the scan lies in the patient, and nobody knows; export nifti" in app.error[0].value
+    assert "has to say where the scan lies in the patient, and nobody knows: case2_day0; export nifti" in app.error[0].value
     assert not any(label.startswith("Download") for label in downloads(app))
     one(app.segmented_control, "export_format").set_value("nifti").run()
     assert not app.error
@@ -89,7 +89,7 @@ def test_a_blind_round_gives_no_file_that_names_the_run_nor_anothers_correction(
     set_round(folder, name="Spring", readers_per_scan=2, blind=True)
     correct(folder, "Ada", 1)
     app = sign_in(open_app(folder, "review", case=SCAN), "Bo")
-    offered = [one(app.segmented_control, name).options for name in ("export_what", "export_format")]
+    offered = [one(app.segmented_control, name).options for name in ("export_what_prediction", "export_format")]
     assert offered == [["Prediction", "Reference"], ["NIfTI", "PNG"]]
     written(button(app, "export_write").click().run())
     assert RUN not in rendered(app)
@@ -97,7 +97,7 @@ def test_a_blind_round_gives_no_file_that_names_the_run_nor_anothers_correction(
     with opened(folder) as store:
         store.add_verdict(subject(folder, SCAN), reader="Bo", verdict=Verdict.ACCEPT)
     app = sign_in(open_app(folder, "review", case=SCAN), "Bo")
-    assert "Correction" in one(app.segmented_control, "export_what").options
+    assert "Correction" in one(app.segmented_control, "export_what_correction").options
 
 
 def test_a_round_gives_all_corrected_scans_in_one_zip(open_app, folder: Path) -> None:
@@ -124,5 +124,5 @@ def test_a_round_whose_scans_cannot_be_written_says_why(open_app, folder: Path) 
     app.segmented_control(key="files_format").set_value("rtstruct").run()
     app.button(key="files_write").click().run()
     written(app, f"files-{RUN}-small-valid-rtstruct")
-    assert "has to say where the scan lies in the patient, and nobody knows; export nifti" in app.error[0].value
+    assert "has to say where the scan lies in the patient, and nobody knows: case2_day0; export nifti" in app.error[0].value
     assert "Download the files" not in downloads(app)

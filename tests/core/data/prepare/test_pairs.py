@@ -187,5 +187,5 @@ def test_scans_with_gaps_are_said_to_be_partial(tmp_path: Path, write_pairs) -> 
     made = prepare_pairs(source, tmp_path / "out", split=SPLIT)
     assert made.manifest.notes == (
         "2 of 2 scans are partial, single slices or with gaps: they have no volume and no distances.",
-        "Every slice shows an organ, as where the others were left out: what is drawn on those is not scored.",
+        "Every slice shows an organ: those without were probably left out, and what a model draws on them is not scored.",
     )

@@ -187,7 +187,7 @@ def test_what_it_lacks_is_written_down(tmp_path: Path) -> None:
     made = prepare(archive(tmp_path / "a.zip", stems), tmp_path / "out")
     assert made.manifest.notes == (
         "2 of 2 scans are partial, single slices or with gaps: they have no volume and no distances.",
-        "Every slice shows an organ, as where the others were left out: what is drawn on those is not scored.",
+        "Every slice shows an organ: those without were probably left out, and what a model draws on them is not scored.",
     )
     assert load_index(made.root).partial_scans("valid")[0].id == "case1_day0"
 

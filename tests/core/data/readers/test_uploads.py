@@ -86,7 +86,9 @@ OUTCOMES: dict[str, str] = {
     "DICOM without places": SCAN,
     "DICOM, two in one place": "Two slices of the series lie in one place: 3 files; give one stack: one echo, one time point.",
     "DICOM of two series": "The files belong to 2 DICOM series: 2 files; give one series.",
-    "DICOM in JPEG-LS": ("The DICOM file's compressed picture has another size than its header says: im1.dcm; export it again."),
+    "DICOM in JPEG-LS": (
+        "The DICOM file's compression cannot be read here (JPEG-LS Lossless Image Compression): im1.dcm; export it uncompressed."
+    ),
     "deflated DICOM": SCAN,
     "DICOM in colour": "The DICOM file is in colour: im1.dcm; give the image files of a grey series.",
     "DICOM without pixels": "The DICOM file holds no picture: im1.dcm; give the image files of a grey series.",
