@@ -188,6 +188,25 @@ def test_other_names_need_a_map_and_are_not_shown(source: Path, tmp_path: Path) 
     made = prepare_dicom(found, out(tmp_path, "two"), split=SPLIT, table=mapped)
     assert made.slices == {"train": 3, "valid": 3}
     assert "Doe" not in (made.root / "dataset.json").read_text()
+    part = prepare_dicom(found, out(tmp_path, "three"), split=SPLIT, table=LabelTable.parse("Doe stomach=stomach"))
+    info = next(iter(part.manifest.scans.values()))
+    left_out = "1 structure has no name of an organ that is known here and counts as background; name it with --map."
+    assert left_out in info.notes
+
+
+def test_a_map_adds_to_the_names_that_are_known(source: Path, tmp_path: Path) -> None:
+    import pydicom
+
+    path = source / "a" / "rs.dcm"
+    dataset = pydicom.dcmread(path)
+    for roi, name in zip(dataset.StructureSetROISequence, ("Stomach", "x", "jejunum"), strict=True):
+        roi.ROIName = name
+    for each in dataset.RTROIObservationsSequence:
+        del each.RTROIIdentificationCodeSequence
+    dataset.save_as(path)
+    found = list_dicom(source / "a", out=out(tmp_path))
+    made = prepare_dicom(found, out(tmp_path), split=SPLIT, table=LabelTable.parse("jejunum=small_bowel"))
+    assert "The reference holds stomach, small bowel." in next(iter(made.manifest.scans.values())).notes
 
 
 def test_a_structure_set_on_a_series_that_lies_nowhere(source: Path, tmp_path: Path) -> None:

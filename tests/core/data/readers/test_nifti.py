@@ -116,6 +116,14 @@ def test_implausible_distances(save: Save, step: float) -> None:
         read_nifti_labels(path)
 
 
+def test_half_a_turn_in_numbers_of_32_bits(save: Save) -> None:
+    # The square root of what is left of 1 turns the volume by 3e-4, which is 0.15 mm at a field of view of 400 mm.
+    half = np.float32(np.sqrt(0.5))
+    path = raw(save(name="a.nii"), sform_code=0, qform_code=1, quatern_b=0, quatern_c=half, quatern_d=half)
+    directions = read_nifti_labels(path).grid.matrix[:3, :3]
+    assert np.count_nonzero(np.abs(directions) > 1e-6) == 3
+
+
 def test_a_quaternion_a_hair_over_one(save: Save) -> None:
     """Half a turn about x, its first number rounded up, as some writers leave it; nibabel refuses it."""
     path = raw(save(name="a.nii"), sform_code=0, qform_code=1, quatern_b=1.0001, quatern_c=0, quatern_d=0)
