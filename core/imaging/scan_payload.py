@@ -16,6 +16,7 @@ from core.data.grid import stored_spacing
 from core.data.images import Pixels, Window, volume_window
 from core.data.masks import LabelMap, read_label_volume
 from core.data.scan import Scan
+from core.data.volume import GreyScale
 from core.errors import DatasetError, WorkspaceError
 from core.imaging.overlay import ERROR_COLOURS
 from core.labels import ORGANS
@@ -164,6 +165,7 @@ def _windowed(image: Pixels, window: Window) -> NDArray[np.uint8]:
 
 def _geometry(scan: Scan, facts: dict[str, Any], size: tuple[int, ...]) -> dict[str, Any]:
     """What both kinds of payload say of the voxels; ``step``, their sides (z, y, x), is in native pixels without a spacing."""
+    grey = scan.info.grey or GreyScale()
     # Along axes that are not at right angles nobody can measure.
     spacing_mm = None if scan.info.grid.sheared else facts["spacing_mm"]
     return {
@@ -171,6 +173,7 @@ def _geometry(scan: Scan, facts: dict[str, Any], size: tuple[int, ...]) -> dict[
         "spacing_mm": spacing_mm,
         "native_size": facts["native_size"],
         "orientation": scan.info.grid.orientation,
+        "grey": [grey.slope, grey.intercept],
         "step": stored_spacing(spacing_mm or (1.0, 1.0, 1.0), facts["native_size"], size),
         "organs": [{"id": o.id, "name": o.name, "title": o.title, "rgb": list(o.rgb)} for o in ORGANS],
         "error_kinds": [{"name": k.name, "title": k.title, "rgb": list(k.rgb)} for k in ERROR_COLOURS],

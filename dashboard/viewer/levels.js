@@ -22,9 +22,19 @@ export function shownWindow(scan, view) {
   return view.window ?? { low: scan.window.low, high: scan.window.high };
 }
 
-/** Width and level as clinicians name them. @param {GreyWindow} window */
-export function widthAndLevel({ low, high }) {
-  return { width: Math.round(high - low), level: Math.round((low + high) / 2) };
+/** What a stored intensity stands for in the file it came from, such as HU. @param {Scan} scan @param {number} stored */
+export function ownValue({ grey: [slope, intercept] }, stored) {
+  return tidy(stored * slope + intercept, slope);
+}
+
+/** Whole numbers where the file's are. @param {number} value @param {number} slope */
+function tidy(value, slope) {
+  return slope === 1 ? Math.round(value) : Number(value.toPrecision(4));
+}
+
+/** Width and level as clinicians name them, in the file's values. @param {Scan} scan @param {GreyWindow} window */
+export function widthAndLevel(scan, { low, high }) {
+  return { width: tidy((high - low) * scan.grey[0], scan.grey[0]), level: ownValue(scan, (low + high) / 2) };
 }
 
 /**
@@ -87,7 +97,10 @@ export function wireWindow(viewer) {
   };
   const typed = () => {
     const [width, level] = [part("width").valueAsNumber, part("level").valueAsNumber];
-    if (viewer.scan && width >= 1 && Number.isFinite(level)) viewer.change({ window: { low: level - width / 2, high: level + width / 2 } });
+    if (!viewer.scan || !Number.isFinite(level)) return;
+    const [slope, intercept] = viewer.scan.grey;
+    const [wide, middle] = [width / slope, (level - intercept) / slope];
+    if (wide >= 1) viewer.change({ window: { low: middle - wide / 2, high: middle + wide / 2 } });
   };
   part("width").onchange = typed;
   part("level").onchange = typed;
@@ -98,7 +111,7 @@ export function wireWindow(viewer) {
 export function syncWindow(viewer) {
   const { part, scan, view } = viewer;
   const shown = shownWindow(scan, view);
-  const { width, level } = widthAndLevel(shown);
+  const { width, level } = widthAndLevel(scan, shown);
   for (const [name, value] of Object.entries({ width, level })) {
     if (part(name) !== viewer.focused() && part(name).value !== String(value)) part(name).value = String(value);
   }

@@ -1,6 +1,7 @@
 // What lies under the pointer, in words: place, intensity, classes and confidence.
 
 import { CORRECTION, errorKind, OTHER, PREDICTION, REFERENCE } from "./blend.js";
+import { ownValue } from "./levels.js";
 import { indexOf } from "./planes.js";
 
 /** @import { Axis, OpenViewer, Scan, Voxel } from "./types.d.ts" */
@@ -41,9 +42,9 @@ function place(scan, { x, y, z }) {
 /** Exact once the intensities are there; before, what the grey value stands for. @param {Scan} scan @param {Voxel} voxel */
 function intensity(scan, voxel) {
   const at = indexOf(scan, voxel);
-  if (scan.deep) return `intensity ${scan.deep[at]}`;
+  if (scan.deep) return `intensity ${ownValue(scan, scan.deep[at])}`;
   const { low, high } = scan.window;
-  return `intensity ≈ ${Math.round(low + (scan.image[at] / 255) * (high - low))}`;
+  return `intensity ≈ ${ownValue(scan, low + (scan.image[at] / 255) * (high - low))}`;
 }
 
 /**

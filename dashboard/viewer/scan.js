@@ -156,6 +156,7 @@ function readScan({ header, bytes }) {
     errorKinds: header.error_kinds,
     leak: header.leak,
     window: header.window,
+    grey: header.grey,
     confidence: header.confidence,
     regions: header.regions,
     image: bytes.subarray(0, middle),

@@ -64,6 +64,7 @@ export interface Scan {
   window: GreyWindow & { min: number; max: number }; // of the image as it was sent, and the volume's extremes
   confidence: Record<string, (number | null)[]> | null; // by organ name, one value a position
   regions: Region[]; // largest first
+  grey: [number, number]; // slope and intercept from intensities to the values of the file that they came from
   image: Uint8Array; // depth·height·width grey values under `window`
   deep: Uint8Array | Uint16Array | null; // intensities, once the reader has changed the window
   asked?: Promise<void>; // the intensities on their way

@@ -17,6 +17,7 @@ from core.data.index import load_index
 from core.data.manifest import ScanInfo, read_manifest
 from core.data.masks import write_label_volume
 from core.data.scan import Scan
+from core.data.volume import GreyScale
 from core.errors import MaskError, WorkspaceError
 from core.imaging.scan_payload import payload_etag, scan_payload
 from core.runs.registry import Evaluation, open_run
@@ -111,6 +112,13 @@ def test_nothing_is_measured_along_sheared_axes(evaluation: Evaluation, tmp_path
     write_json(tmp_path / "tiny" / "dataset.json", manifest.to_json())
     header, _, _ = unpack(scan_payload(evaluation, SCAN).body)
     assert (header["spacing_mm"], header["orientation"]) == (None, "IPL")
+
+
+def test_what_intensities_stand_for(evaluation: Evaluation, tmp_path: Path) -> None:
+    assert unpack(scan_payload(evaluation, SCAN).body)[0]["grey"] == [1.0, 0.0]
+    info = ScanInfo(grey=GreyScale(slope=0.5, intercept=-1024.0))
+    write_json(tmp_path / "tiny" / "dataset.json", replace(read_manifest(tmp_path / "tiny"), scans={SCAN: info}).to_json())
+    assert unpack(scan_payload(evaluation, SCAN).body)[0]["grey"] == [0.5, -1024.0]
 
 
 @pytest.mark.parametrize(("spacing", "step"), [([3.0, 1.5, 1.5], [3.0, 3.0, 0.75]), (None, [1.0, 2.0, 0.5])])

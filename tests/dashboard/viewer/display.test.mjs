@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { layoutOf, LAYOUTS, layoutsOf, withLayout } from "../../../dashboard/viewer/layout.js";
-import { applyWindow, draggedWindow, PRESETS, widthAndLevel } from "../../../dashboard/viewer/levels.js";
+import { applyWindow, draggedWindow, ownValue, PRESETS, widthAndLevel } from "../../../dashboard/viewer/levels.js";
 import { readLink, usualView, writeLink } from "../../../dashboard/viewer/link.js";
 import { Slices } from "../../../dashboard/viewer/slices.js";
 import { pannedCentre, zoomedCentre } from "../../../dashboard/viewer/zoom.js";
@@ -55,8 +55,15 @@ test("of a scan without label maps there is the picture, and its three planes", 
 
 test("a drag across sets the window's width, down its level", () => {
   const scan = smallScan();
-  assert.deepEqual(widthAndLevel(draggedWindow(scan, { low: 0, high: 1000 }, 40, 0)), { width: 1100, level: 500 });
-  assert.deepEqual(widthAndLevel(draggedWindow(scan, { low: 0, high: 1000 }, 0, 40)), { width: 1000, level: 400 });
+  assert.deepEqual(widthAndLevel(scan, draggedWindow(scan, { low: 0, high: 1000 }, 40, 0)), { width: 1100, level: 500 });
+  assert.deepEqual(widthAndLevel(scan, draggedWindow(scan, { low: 0, high: 1000 }, 0, 40)), { width: 1000, level: 400 });
+
+test("a CT's window is in Hounsfield units", () => {
+  const ct = { ...scan, grey: [1, -1024] };
+  assert.deepEqual(widthAndLevel(ct, { low: 864, high: 1264 }), { width: 400, level: 40 });
+  assert.equal(ownValue(ct, 1055), 31);
+  assert.deepEqual(widthAndLevel({ ...scan, grey: [2 ** -12, -1] }, { low: 4096, high: 6144 }), { width: 0.5, level: 0.25 });
+});
   assert.deepEqual(PRESETS.full.of({ low: 3, high: 4, min: 7, max: 7 }), { low: 7, high: 8 });
 });
 

@@ -10,7 +10,7 @@ import { bytes, KINDS, message, ORGANS, smallScan } from "./small_scan.mjs";
 
 const HEADER = {
   shape: [2, 3, 5], native_size: [6, 5], spacing_mm: [3, 1.5, 1.5], step: [3, 3, 1.5], slice_numbers: [4, 9], image: "abc", organs: ORGANS,
-  error_kinds: KINDS, leak: "", window: { low: 0, high: 9, min: 0, max: 20 }, confidence: null, regions: [], dtype: "uint16",
+  error_kinds: KINDS, leak: "", window: { low: 0, high: 9, min: 0, max: 20 }, grey: [1, 0], confidence: null, regions: [], dtype: "uint16",
 };
 const [IMAGE, LABELS] = [bytes(30, 255, 3), bytes(30, 15, 4)];
 const DEEP = Uint16Array.from(IMAGE, (grey) => 100 * grey);

@@ -30,7 +30,7 @@ export function bytes(count, most, seed) {
 export function smallScan({ x = 7, y = 5, z = 4, orientation = null } = {}) {
   return {
     size: { x, y, z }, depth: z, step: { x: 1, y: 1, z: 2 }, millimetres: true, planes: planesOf(orientation), drawn: true, sliceNumbers: Array.from({ length: z }, (_, i) => i + 1),
-    organs: ORGANS, errorKinds: KINDS, window: { low: 0, high: 1000, min: 0, max: 2000 }, confidence: null, regions: [],
+    organs: ORGANS, errorKinds: KINDS, window: { low: 0, high: 1000, min: 0, max: 2000 }, grey: [1, 0], confidence: null, regions: [],
     image: bytes(x * y * z, 255, 1), labels: bytes(x * y * z, 15, 2), deep: null, lut: null, lutKey: "",
   };
 }

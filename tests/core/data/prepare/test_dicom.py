@@ -170,16 +170,20 @@ def test_two_files_with_one_organ_are_refused_and_with_two_joined(source: Path, 
     assert not out(tmp_path, "two").exists()
 
 
-def test_other_names_need_a_map_and_are_not_shown(source: Path, tmp_path: Path) -> None:
+def name_structures(path: Path, *names: str) -> None:
+    """Give a structure set's structures names alone, without codes."""
     import pydicom
 
-    path = source / "a" / "rs.dcm"
     dataset = pydicom.dcmread(path)
-    for roi, name in zip(dataset.StructureSetROISequence, ("Doe stomach", "x", "Doe colon"), strict=True):
+    for roi, name in zip(dataset.StructureSetROISequence, names, strict=True):
         roi.ROIName = name
     for each in dataset.RTROIObservationsSequence:
         del each.RTROIIdentificationCodeSequence
     dataset.save_as(path)
+
+
+def test_other_names_need_a_map_and_are_not_shown(source: Path, tmp_path: Path) -> None:
+    name_structures(source / "a" / "rs.dcm", "Doe stomach", "x", "Doe colon")
     found = list_dicom(source / "a", out=out(tmp_path))
     unnamed = prepare_dicom(found, out(tmp_path), split=SPLIT)
     assert unnamed.slices == {UNLABELLED: 6}
@@ -195,15 +199,7 @@ def test_other_names_need_a_map_and_are_not_shown(source: Path, tmp_path: Path) 
 
 
 def test_a_map_adds_to_the_names_that_are_known(source: Path, tmp_path: Path) -> None:
-    import pydicom
-
-    path = source / "a" / "rs.dcm"
-    dataset = pydicom.dcmread(path)
-    for roi, name in zip(dataset.StructureSetROISequence, ("Stomach", "x", "jejunum"), strict=True):
-        roi.ROIName = name
-    for each in dataset.RTROIObservationsSequence:
-        del each.RTROIIdentificationCodeSequence
-    dataset.save_as(path)
+    name_structures(source / "a" / "rs.dcm", "Stomach", "x", "jejunum")
     found = list_dicom(source / "a", out=out(tmp_path))
     made = prepare_dicom(found, out(tmp_path), split=SPLIT, table=LabelTable.parse("jejunum=small_bowel"))
     assert "The reference holds stomach, small bowel." in next(iter(made.manifest.scans.values())).notes
