@@ -140,7 +140,7 @@ from pathlib import Path
 from core.config import ClusterConfig, InferenceConfig
 from core.data.index import load_index
 from core.evaluation.evaluate import predicted
-from core.storage.partial import Kept
+from core.storage.partial import PartialOutput
 from core.model.predictor import Predictor
 from training.cluster.predict import predict_on
 
@@ -150,12 +150,12 @@ began = time.perf_counter()
 if place is None:
     predictor = Predictor.load(model, config)
     for scan in scans:
-        predicted(Kept(folder), scan, scan.read_image(), predictor)
+        predicted(PartialOutput(folder), scan, scan.read_image(), predictor)
 else:
     import ray
     ray.init(log_to_driver=False)
     began = time.perf_counter()
-    predict_on(Kept(folder), scans, data=data, split="valid", model=model, config=config, cluster=ClusterConfig(**place))
+    predict_on(PartialOutput(folder), scans, data=data, split="valid", model=model, config=config, cluster=ClusterConfig(**place))
 print(time.perf_counter() - began)
 """
 
