@@ -130,7 +130,7 @@ def read_key(place: Path) -> Key:
             raise ValueError("another format")
         patients = {str(name): _patient(kept) for name, kept in content["patients"].items()}
         return Key(patients, {str(old): str(new) for old, new in content["uids"].items()})
-    except (WorkspaceError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (WorkspaceError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ConfigError("The key cannot be read", value=place, todo="restore it, or name another file") from error
 
 

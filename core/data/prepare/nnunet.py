@@ -84,7 +84,7 @@ def read_dataset(source: Path) -> NnunetFolder:
         )
     except WorkspaceError as error:
         raise DatasetError("dataset.json is missing or cannot be read", value=path, todo=todo) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DatasetError("dataset.json is not as nnU-Net writes it", value=path, todo=todo) from error
     if ending.lower() not in (".nii", ".nii.gz"):
         raise DatasetError(f"The folder's files end in {ending[:20]}", value=path, todo="convert them to .nii.gz")

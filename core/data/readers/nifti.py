@@ -1,6 +1,7 @@
 """Reading NIfTI files as volumes: slices in display order, where they lie in the patient, labels or grey values."""
 
 import gzip
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ LONGEST_SIDE = 32_767
 """Voxels along one axis; NIfTI-1 can state no more."""
 MAX_VOXELS = 2**30
 """Largest volume that is read; 512×512×1,000 has a quarter of that."""
+MOST_DEFLATED = 1032
+"""Bytes that one of a deflated stream can unpack to (zlib's technical details)."""
 HEADER_BYTES = {348: 1, 540: 2}
 """Version of the format by the header's size, which is its first number."""
 NO_DISTANCES = "The axes are not at right angles (sheared), so distances are not measured."
@@ -122,6 +125,9 @@ def _start(path: Path, stream: Any, kind: type[InputError], max_voxels: int) -> 
     _check_shape(path, shape, kind, max_voxels)
     if header.get_data_dtype().kind not in "biuf":
         raise kind("The volume holds no plain numbers", value=path, todo="export one number a voxel")
+    packed = MOST_DEFLATED if isinstance(stream, gzip.GzipFile) else 1
+    if math.prod(shape) * header.get_data_dtype().itemsize > packed * path.stat().st_size:
+        raise EOFError  # before room is made for all that the header states
     return header, shape[:3], place_of(header, shape[:3])
 
 

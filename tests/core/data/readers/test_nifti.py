@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -240,6 +241,20 @@ def test_a_hot_voxel_is_said(save: Save) -> None:
     hot = read_nifti_image(save(values))
     assert np.count_nonzero(plain.pixels != hot.pixels) == 1
     assert (plain.notes, len(hot.notes), hot.grey.clipped) == ((), 1, 1)
+
+
+def test_a_header_that_states_more_than_the_file_can_hold(save: Save) -> None:
+    """No room is made for it: 4 GB, of a file of some kB."""
+    plain = raw(save(name="a.nii"), dim=[3, 32000, 32000, 1, 1, 1, 1, 1])
+    packed = plain.with_name("b.nii.gz")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    tracemalloc.start()
+    for path in (plain, packed):
+        with pytest.raises(MaskError, match=r"^The volume is damaged or no NIfTI file: "):
+            read_nifti_labels(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
 
 
 @pytest.mark.parametrize(
